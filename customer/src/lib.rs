@@ -1,0 +1,8 @@
+//! What customers run and read: the CloudFormation template of the launch link, made for one deployment and put
+//! where their CloudFormation can read it.
+//!
+//! [`render`] is pure; [`publish`] is pure up to its one function that talks to AWS. The binary `latchkey-publish`
+//! joins both to a deployed stack.
+
+pub mod publish;
+pub mod render;

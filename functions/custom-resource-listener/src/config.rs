@@ -1,0 +1,51 @@
+//! The listener's configuration.
+
+use latchkey_shared::{
+    adapters::cloudformation_answers::LocalEndpoint,
+    config::{ConfigError, Environment},
+    domain::aws::{AccountId, TopicArn},
+};
+
+/// Longest time that a role may take to become assumable: a custom resource waits an hour at most.
+const MAX_DEADLINE_SECONDS: u32 = 3_600;
+/// Longest time that the audit log is kept: ten years.
+const MAX_AUDIT_DAYS: u32 = 3_650;
+
+pub struct Config {
+    pub table: String,
+    pub queue_url: String,
+    pub topics: Vec<TopicArn>,
+    pub vendor_account: AccountId,
+    pub verification_deadline_seconds: u32,
+    pub audit_retention_days: u32,
+    pub local_answer_endpoint: Option<LocalEndpoint>,
+}
+
+impl Config {
+    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        let vendor_account: AccountId = environment.parsed("VENDOR_ACCOUNT_ID")?;
+        let topic_name = environment.text("LISTENER_TOPIC_NAME")?;
+        let topics = environment
+            .regions("LISTENER_REGIONS")?
+            .iter()
+            .map(|region| TopicArn::of(region, &vendor_account, &topic_name))
+            .collect::<Result<_, _>>()
+            .map_err(|_| ConfigError {
+                variable: "LISTENER_TOPIC_NAME",
+                problem: "is malformed: it is not the name of an SNS topic".to_owned(),
+            })?;
+        Ok(Self {
+            table: environment.text("TABLE_NAME")?,
+            queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
+            topics,
+            vendor_account,
+            verification_deadline_seconds: environment.number(
+                "VERIFICATION_DEADLINE_SECONDS",
+                1,
+                MAX_DEADLINE_SECONDS,
+            )?,
+            audit_retention_days: environment.number("AUDIT_RETENTION_DAYS", 1, MAX_AUDIT_DAYS)?,
+            local_answer_endpoint: LocalEndpoint::from_environment(environment)?,
+        })
+    }
+}

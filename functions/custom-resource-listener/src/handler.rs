@@ -1,0 +1,87 @@
+//! From an SNS notification to a use case.
+
+use aws_lambda_events::sns::{SnsEvent, SnsMessage};
+use lambda_runtime::Error;
+use latchkey_shared::{
+    domain::{
+        aws::TopicArn,
+        custom_resource::{Envelope, RequestType},
+        invalid::Invalid,
+    },
+    ports::Unavailable,
+    telemetry::causes,
+    use_cases::{disconnect::DisconnectByStack, register_role::RegisterRole},
+};
+
+pub struct Handler {
+    /// The topics of this deployment: a message from any other is not read.
+    pub topics: Vec<TopicArn>,
+    pub register: RegisterRole,
+    pub disconnect: DisconnectByStack,
+}
+
+impl Handler {
+    /// Works through the notifications of one invocation (SNS sends one). An error makes Lambda deliver all of them
+    /// again, which repeats what was done and does what was not.
+    pub async fn handle(&self, event: SnsEvent) -> Result<(), Error> {
+        for record in event.records {
+            self.receive(&record.sns).await?;
+        }
+        Ok(())
+    }
+
+    async fn receive(&self, message: &SnsMessage) -> Result<(), Error> {
+        let envelope = match self.open(message) {
+            Ok(envelope) => envelope,
+            Err(invalid) => {
+                // There is nobody to answer; delivering it again would not change that.
+                tracing::warn!(
+                    "sns.message_id" = message.message_id,
+                    "invalid.field" = invalid.what,
+                    "invalid.rule" = invalid.rule,
+                    "request.dropped"
+                );
+                return Ok(());
+            }
+        };
+        self.answer(&envelope, message).await.map_err(|error| {
+            tracing::error!(
+                "request.id" = envelope.key.request_id,
+                "stack.id" = %envelope.key.stack_id,
+                error = causes(&error),
+                "request.failed"
+            );
+            Error::from(error)
+        })
+    }
+
+    fn open(&self, message: &SnsMessage) -> Result<Envelope, Invalid> {
+        let topic = TopicArn::parse(&message.topic_arn)?;
+        if !self.topics.contains(&topic) {
+            return Err(Invalid::new(
+                "TopicArn",
+                "is not a listener topic of this deployment",
+            ));
+        }
+        Envelope::parse(&message.message, &topic)
+    }
+
+    async fn answer(&self, envelope: &Envelope, message: &SnsMessage) -> Result<(), Unavailable> {
+        let sent_at = jiff::Timestamp::from_millisecond(message.timestamp.timestamp_millis())
+            .map_err(|error| Unavailable::new("sns.timestamp", error))?;
+        let done = match envelope.request_type {
+            RequestType::Create | RequestType::Update => {
+                format!("{:?}", self.register.run(envelope, sent_at).await?)
+            }
+            RequestType::Delete => format!("{:?}", self.disconnect.run(envelope, sent_at).await?),
+        };
+        tracing::info!(
+            "request.type" = ?envelope.request_type,
+            "request.id" = envelope.key.request_id,
+            "stack.id" = %envelope.key.stack_id,
+            "request.outcome" = done,
+            "request.received"
+        );
+        Ok(())
+    }
+}

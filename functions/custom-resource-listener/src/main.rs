@@ -1,0 +1,59 @@
+//! Takes the custom resource requests that customers' stacks publish to the listener topics.
+
+mod config;
+mod handler;
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use latchkey_shared::{
+    adapters::{
+        aws_clients::sdk_config, cloudformation_answers::CloudFormationAnswers, dynamodb::DynamoDbStore,
+        sqs_queue::SqsQueue, system::SystemClock,
+    },
+    config::Environment,
+    telemetry,
+    use_cases::{answer_stack::AnswerStack, disconnect::DisconnectByStack, register_role::RegisterRole},
+};
+
+use crate::{config::Config, handler::Handler};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let environment = Environment::of_process();
+    telemetry::init(&environment)?;
+    let config = Config::read(&environment)?;
+    let aws = sdk_config().await;
+    let clock = Arc::new(SystemClock);
+    let store = Arc::new(DynamoDbStore::new(
+        &aws,
+        config.table,
+        config.audit_retention_days,
+        None,
+    ));
+    let queue = Arc::new(SqsQueue::new(&aws, config.queue_url));
+    let sender = Arc::new(CloudFormationAnswers::new(config.local_answer_endpoint)?);
+    let answers = Arc::new(AnswerStack {
+        store: store.clone(),
+        sender,
+        clock: clock.clone(),
+    });
+    let handler = Handler {
+        topics: config.topics,
+        register: RegisterRole {
+            store: store.clone(),
+            queue: queue.clone(),
+            answers: answers.clone(),
+            clock: clock.clone(),
+            vendor_account: config.vendor_account,
+            patience_seconds: config.verification_deadline_seconds.into(),
+        },
+        disconnect: DisconnectByStack {
+            store,
+            queue,
+            answers,
+            clock,
+        },
+    };
+    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
+}

@@ -1,0 +1,56 @@
+//! The link generator's configuration.
+
+use jiff::SignedDuration;
+use latchkey_shared::{
+    config::{ConfigError, Environment},
+    domain::aws::{Region, stack_name_is_valid},
+    use_cases::start_connection::LinkPolicy,
+};
+
+/// Shortest and longest life of a link, in seconds: a minute, and ninety days.
+const LINK_LIFETIME_SECONDS: std::ops::RangeInclusive<u32> = 60..=7_776_000;
+/// Longest time that the audit log is kept: ten years.
+const MAX_AUDIT_DAYS: u32 = 3_650;
+
+pub struct Config {
+    pub table: String,
+    pub tenant_claim: String,
+    pub audit_retention_days: u32,
+    pub link_policy: LinkPolicy,
+}
+
+impl Config {
+    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        let listener_regions = environment.regions("LISTENER_REGIONS")?;
+        let default_region: Region = environment.parsed("DEFAULT_REGION")?;
+        if !listener_regions.contains(&default_region) {
+            return Err(ConfigError {
+                variable: "DEFAULT_REGION",
+                problem: "must be one of LISTENER_REGIONS".to_owned(),
+            });
+        }
+        let stack_name_prefix = environment.text("STACK_NAME_PREFIX")?;
+        if !stack_name_is_valid(&stack_name_prefix) {
+            return Err(ConfigError {
+                variable: "STACK_NAME_PREFIX",
+                problem: "must be a letter, then letters, digits and dashes".to_owned(),
+            });
+        }
+        let lifetime = environment.number(
+            "LINK_LIFETIME_SECONDS",
+            *LINK_LIFETIME_SECONDS.start(),
+            *LINK_LIFETIME_SECONDS.end(),
+        )?;
+        Ok(Self {
+            table: environment.text("TABLE_NAME")?,
+            tenant_claim: environment.text("TENANT_CLAIM")?,
+            audit_retention_days: environment.number("AUDIT_RETENTION_DAYS", 1, MAX_AUDIT_DAYS)?,
+            link_policy: LinkPolicy {
+                lifetime: SignedDuration::from_secs(lifetime.into()),
+                listener_regions,
+                default_region,
+                stack_name_prefix,
+            },
+        })
+    }
+}

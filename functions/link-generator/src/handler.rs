@@ -1,0 +1,163 @@
+//! From an HTTP request to a use case.
+
+use std::sync::Arc;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_runtime::Error;
+use latchkey_shared::{
+    domain::{
+        connection::Connection,
+        ids::{ConnectionId, TenantId},
+        launch_link::LaunchLink,
+    },
+    ports::{Clock, ConnectionStore, Unavailable},
+    telemetry::causes,
+    use_cases::{
+        disconnect::DisconnectByVendor,
+        start_connection::{StartConnection, StartError},
+    },
+};
+
+use crate::{
+    body::{ConnectionBody, PageBody, parse_create},
+    response::{Problem, Response},
+};
+
+/// Connections on a page if the caller does not say.
+const DEFAULT_PAGE: u16 = 50;
+/// Most connections on a page.
+const MAX_PAGE: u16 = 100;
+
+pub struct Handler {
+    /// The claim of the verified token that names the tenant.
+    pub tenant_claim: String,
+    pub start: StartConnection,
+    pub disconnect: DisconnectByVendor,
+    pub store: Arc<dyn ConnectionStore>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Handler {
+    /// Answers one request. Whatever happens is an HTTP answer; nothing makes the invocation itself fail.
+    pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> Result<Response, Error> {
+        let response = match self.route(&request).await {
+            Ok(response) => response,
+            Err(problem) => problem.into(),
+        };
+        tracing::info!(
+            "http.route" = request.route_key,
+            "http.status" = response.status_code,
+            "http.request_id" = request.request_context.request_id,
+            "request.answered"
+        );
+        Ok(response)
+    }
+
+    async fn route(&self, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
+        let tenant = self.tenant(request).ok_or_else(Problem::no_tenant)?;
+        match request.route_key.as_deref() {
+            Some("POST /v1/connections") => self.create(tenant, request).await,
+            Some("GET /v1/connections") => self.list(&tenant, request).await,
+            Some("GET /v1/connections/{id}") => self.show(&tenant, request).await,
+            Some("DELETE /v1/connections/{id}") => self.end(&tenant, request).await,
+            _ => Err(Problem::no_such_route()),
+        }
+    }
+
+    /// The tenant, from the claims that the authorizer verified and from nowhere else (I2).
+    fn tenant(&self, request: &ApiGatewayV2httpRequest) -> Option<TenantId> {
+        let claims = &request.request_context.authorizer.as_ref()?.jwt.as_ref()?.claims;
+        TenantId::parse(claims.get(&self.tenant_claim)?).ok()
+    }
+
+    async fn create(&self, tenant: TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
+        if request.is_base64_encoded {
+            return Err(Problem::invalid_request("send the body as application/json"));
+        }
+        let new =
+            parse_create(request.body.as_deref().unwrap_or_default()).map_err(Problem::invalid_request)?;
+        let (connection, link) = self.start.run(tenant, new).await.map_err(|error| match error {
+            StartError::RegionNotServed => Problem::invalid_request(error),
+            StartError::NoTemplate => Problem::not_ready(error),
+            StartError::BadLink(_) => {
+                tracing::error!(error = causes(&error), "link.failed");
+                Problem::not_ready("the deployment's configuration makes no valid link")
+            }
+            StartError::Unavailable(error) => unavailable(&error),
+        })?;
+        Ok(Response::json(201, &self.body(&connection, Some(&link))))
+    }
+
+    async fn show(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
+        let id = connection_id(request)?;
+        let connection = self
+            .store
+            .get(tenant, &id)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let connection = connection.ok_or_else(Problem::no_such_connection)?;
+        let link = self.start.policy.launch_link(&connection).ok();
+        Ok(Response::json(200, &self.body(&connection, link.as_ref())))
+    }
+
+    async fn end(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
+        let id = connection_id(request)?;
+        let ended = self
+            .disconnect
+            .run(tenant, &id)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let ended = ended.ok_or_else(Problem::no_such_connection)?;
+        Ok(Response::json(200, &self.body(&ended, None)))
+    }
+
+    async fn list(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
+        let query = &request.query_string_parameters;
+        let limit = match query.first("limit") {
+            None => DEFAULT_PAGE,
+            Some(limit) => limit
+                .parse()
+                .ok()
+                .filter(|limit| (1..=MAX_PAGE).contains(limit))
+                .ok_or_else(|| Problem::invalid_request(format!("limit must be from 1 to {MAX_PAGE}")))?,
+        };
+        let after = query
+            .first("after")
+            .map(ConnectionId::parse)
+            .transpose()
+            .map_err(|_| Problem::invalid_request("after must be the `next_after` of an earlier page"))?;
+        let page = self
+            .store
+            .list(tenant, after.as_ref(), limit)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let body = PageBody {
+            connections: page
+                .connections
+                .iter()
+                .map(|connection| self.body(connection, None))
+                .collect(),
+            next_after: page.next_after.as_ref(),
+        };
+        Ok(Response::json(200, &body))
+    }
+
+    fn body<'a>(&self, connection: &'a Connection, link: Option<&LaunchLink>) -> ConnectionBody<'a> {
+        ConnectionBody::new(connection, link, self.clock.now())
+    }
+}
+
+/// An id that is none of ours is nobody's connection: the same answer as for another tenant's (I8).
+fn connection_id(request: &ApiGatewayV2httpRequest) -> Result<ConnectionId, Problem> {
+    let id = request
+        .path_parameters
+        .get("id")
+        .map(String::as_str)
+        .unwrap_or_default();
+    ConnectionId::parse(id).map_err(|_| Problem::no_such_connection())
+}
+
+fn unavailable(error: &Unavailable) -> Problem {
+    tracing::error!(error = causes(error), "store.failed");
+    Problem::unavailable()
+}

@@ -1,0 +1,32 @@
+//! The revalidator's configuration.
+
+use latchkey_shared::{
+    config::{ConfigError, Environment},
+    domain::sweep::SweepPlan,
+};
+
+/// Most slots of a sweep: one a minute for a week.
+const MAX_SLOTS: u32 = 10_080;
+/// Longest tick: a day.
+const MAX_TICK_SECONDS: u32 = 86_400;
+
+pub struct Config {
+    pub table: String,
+    pub queue_url: String,
+    pub sweep_plan: SweepPlan,
+    pub tick_seconds: u32,
+}
+
+impl Config {
+    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            table: environment.text("TABLE_NAME")?,
+            queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
+            sweep_plan: SweepPlan {
+                slots: environment.number("SWEEP_SLOTS", 1, MAX_SLOTS)?,
+                degraded_slots: environment.number("DEGRADED_SLOTS", 1, MAX_SLOTS)?,
+            },
+            tick_seconds: environment.number("SWEEP_TICK_SECONDS", 1, MAX_TICK_SECONDS)?,
+        })
+    }
+}

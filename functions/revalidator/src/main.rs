@@ -1,0 +1,34 @@
+//! Queues, at each tick of the schedule, the connections that are due for another check.
+
+mod config;
+mod handler;
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use latchkey_shared::{
+    adapters::{aws_clients::sdk_config, dynamodb::DynamoDbStore, sqs_queue::SqsQueue, system::SystemClock},
+    config::Environment,
+    telemetry,
+    use_cases::revalidate::Revalidate,
+};
+
+use crate::{config::Config, handler::Handler};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let environment = Environment::of_process();
+    telemetry::init(&environment)?;
+    let config = Config::read(&environment)?;
+    let aws = sdk_config().await;
+    let handler = Handler {
+        revalidate: Revalidate {
+            index: Arc::new(DynamoDbStore::for_sweeping(&aws, config.table)),
+            queue: Arc::new(SqsQueue::new(&aws, config.queue_url)),
+            clock: Arc::new(SystemClock),
+            plan: config.sweep_plan,
+            tick_seconds: config.tick_seconds,
+        },
+    };
+    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
+}

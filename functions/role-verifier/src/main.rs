@@ -1,0 +1,62 @@
+//! Works through the queue of verifications: first registrations, updates and later checks.
+
+mod config;
+mod handler;
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use latchkey_shared::{
+    adapters::{
+        aws_clients::sdk_config,
+        cloudformation_answers::CloudFormationAnswers,
+        dynamodb::DynamoDbStore,
+        sqs_queue::SqsQueue,
+        sts_assumer::StsAssumer,
+        system::{Cuid2Ids, SystemClock},
+    },
+    config::Environment,
+    telemetry,
+    use_cases::{
+        answer_stack::AnswerStack, probe_role::ProbeRole, recheck_role::RecheckRole, verify_role::VerifyRole,
+    },
+};
+
+use crate::{config::Config, handler::Handler};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let environment = Environment::of_process();
+    telemetry::init(&environment)?;
+    let config = Config::read(&environment)?;
+    let aws = sdk_config().await;
+    let clock = Arc::new(SystemClock);
+    let store = Arc::new(DynamoDbStore::new(
+        &aws,
+        config.table,
+        config.audit_retention_days,
+        Some(config.sweep_plan),
+    ));
+    let sender = Arc::new(CloudFormationAnswers::new(config.local_answer_endpoint)?);
+    let answers = Arc::new(AnswerStack {
+        store: store.clone(),
+        sender,
+        clock: clock.clone(),
+    });
+    let queue = SqsQueue::new(&aws, config.queue_url);
+    let probes = Arc::new(ProbeRole {
+        assumer: Arc::new(StsAssumer::new(aws)),
+        ids: Arc::new(Cuid2Ids),
+    });
+    let handler = Handler {
+        verify: VerifyRole {
+            store: store.clone(),
+            probes: probes.clone(),
+            answers,
+            clock: clock.clone(),
+        },
+        recheck: RecheckRole { store, probes, clock },
+        queue,
+    };
+    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
+}

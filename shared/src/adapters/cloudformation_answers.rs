@@ -1,0 +1,177 @@
+//! Sends answers to CloudFormation's response bucket.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use reqwest::{
+    StatusCode, Url,
+    header::{CONTENT_TYPE, HOST},
+    redirect::Policy,
+};
+
+use crate::{
+    config::{ConfigError, Environment},
+    domain::response_url::ResponseUrl,
+    ports::{AnswerSender, Delivery, Unavailable},
+};
+
+/// Longest time for one answer, connection included.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The variable that names the local AWS, see [`LocalEndpoint`].
+const LOCAL_ENDPOINT: &str = "LOCAL_ANSWER_ENDPOINT";
+
+/// Where a local AWS takes the place of S3. Only a loopback address is accepted, so that a wrong setting cannot send
+/// a deployment's answers anywhere else.
+#[derive(Debug, Clone)]
+pub struct LocalEndpoint(Url);
+
+impl LocalEndpoint {
+    /// Reads `LOCAL_ANSWER_ENDPOINT`; on AWS it is empty.
+    pub fn from_environment(environment: &Environment) -> Result<Option<Self>, ConfigError> {
+        let Some(text) = environment.optional_text(LOCAL_ENDPOINT) else {
+            return Ok(None);
+        };
+        let error = || ConfigError {
+            variable: LOCAL_ENDPOINT,
+            problem: "must be empty, or http:// and a loopback address for a local AWS".to_owned(),
+        };
+        let url = Url::parse(&text).map_err(|_| error())?;
+        let address: Option<IpAddr> = url
+            .host_str()
+            .and_then(|host| host.trim_matches(['[', ']']).parse().ok());
+        let is_loopback = address.is_some_and(|address| address.is_loopback());
+        if url.scheme() == "http" && is_loopback && url.path() == "/" && url.query().is_none() {
+            Ok(Some(Self(url)))
+        } else {
+            Err(error())
+        }
+    }
+
+    /// The same object on the local AWS.
+    fn relocate(&self, url: &Url) -> Url {
+        let mut local = self.0.clone();
+        local.set_path(url.path());
+        local.set_query(url.query());
+        local
+    }
+}
+
+/// An HTTP client that does nothing but put an answer where the guard allows it.
+pub struct CloudFormationAnswers {
+    client: reqwest::Client,
+    local: Option<LocalEndpoint>,
+}
+
+impl CloudFormationAnswers {
+    /// Builds the client: no redirects, no proxy from the environment, a bounded time.
+    pub fn new(local: Option<LocalEndpoint>) -> Result<Self, Unavailable> {
+        let operation = "cloudformation_answers.client";
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Unavailable::new(operation, error))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(local.is_none())
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(ANSWER_TIMEOUT)
+            .build()
+            .map_err(|error| Unavailable::new(operation, error.without_url()))?;
+        Ok(Self { client, local })
+    }
+}
+
+#[async_trait]
+impl AnswerSender for CloudFormationAnswers {
+    async fn send(&self, url: &ResponseUrl, body: String) -> Result<Delivery, Unavailable> {
+        const OPERATION: &str = "cloudformation.answer";
+        let url = url.expose();
+        let mut request = match &self.local {
+            None => self.client.put(url.clone()),
+            Some(local) => self
+                .client
+                .put(local.relocate(url))
+                .header(HOST, url.host_str().unwrap_or_default()),
+        };
+        // Older answer URLs are signed for an empty content type (AWS-FACTS).
+        request = request.header(CONTENT_TYPE, "").body(body);
+        // `without_url`: the URL is a bearer secret, and reqwest's errors would show it.
+        let response = request
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(OPERATION, error.without_url()))?;
+        delivery(response.status()).ok_or_else(|| {
+            Unavailable::new(
+                OPERATION,
+                format!("the bucket answered {}", response.status().as_u16()),
+            )
+        })
+    }
+}
+
+/// What a status says about the origin of the URL. Only what will be the same next time is a refusal.
+fn delivery(status: StatusCode) -> Option<Delivery> {
+    match status {
+        status if status.is_success() => Some(Delivery::Accepted),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => None,
+        status if status.is_client_error() => Some(Delivery::Refused),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(value: &str) -> Result<Option<LocalEndpoint>, ConfigError> {
+        LocalEndpoint::from_environment(&Environment::of([(LOCAL_ENDPOINT.to_owned(), value.to_owned())]))
+    }
+
+    #[test]
+    fn answers_are_sent_elsewhere_only_to_a_loopback_address() {
+        assert!(endpoint("").unwrap().is_none());
+        assert!(endpoint("http://127.0.0.1:4566").unwrap().is_some());
+        assert!(endpoint("http://[::1]:4566").unwrap().is_some());
+        for value in [
+            "http://localhost:4566",
+            "http://10.0.0.1",
+            "http://169.254.169.254",
+            "https://127.0.0.1",
+            "http://127.0.0.1.evil.example",
+            "http://evil.example",
+            "http://127.0.0.1/path",
+            "127.0.0.1:4566",
+            "x",
+        ] {
+            assert_eq!(endpoint(value).unwrap_err().variable, LOCAL_ENDPOINT, "{value}");
+        }
+    }
+
+    #[test]
+    fn only_a_final_no_is_a_refusal() {
+        for (status, meaning) in [
+            (200, Some(Delivery::Accepted)),
+            (204, Some(Delivery::Accepted)),
+            (403, Some(Delivery::Refused)),
+            (400, Some(Delivery::Refused)),
+            (404, Some(Delivery::Refused)),
+            (301, None),
+            (307, None),
+            (408, None),
+            (429, None),
+            (500, None),
+            (503, None),
+        ] {
+            assert_eq!(
+                delivery(StatusCode::from_u16(status).unwrap()),
+                meaning,
+                "{status}"
+            );
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! One atomic change, as one transaction, and what its failure means.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, builders::PutBuilder},
+};
+use jiff::Timestamp;
+
+use super::{
+    DynamoDbStore, REQUEST_RETENTION_SECONDS,
+    items::{CONNECTION_ID, DELETED_AT_MS, Item, Key, SWEEP_SLOT, TTL, number, text, to_item},
+};
+use crate::{
+    domain::{
+        audit::AuditEntry,
+        aws::RoleArn,
+        connection::Connection,
+        custom_resource::{Outcome, RequestKey},
+        request_record::RequestRecord,
+    },
+    ports::{Change, Conflict, RequestChange, Unavailable},
+};
+
+const OPERATION: &str = "dynamodb.TransactWriteItems";
+
+/// A part of a transaction, and what it means if its condition does not hold.
+struct Part {
+    write: TransactWriteItem,
+    conflict: Conflict,
+}
+
+impl DynamoDbStore {
+    pub(super) async fn commit_change(
+        &self,
+        change: Change<'_>,
+    ) -> Result<Result<(), Conflict>, Unavailable> {
+        let parts = self.parts(&change)?;
+        let writes = parts.iter().map(|part| part.write.clone()).collect();
+        let result = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => match conflict(&parts, &error) {
+                Some(conflict) => Ok(Err(conflict)),
+                None => Err(Unavailable::new(OPERATION, error)),
+            },
+        }
+    }
+
+    fn parts(&self, change: &Change<'_>) -> Result<Vec<Part>, Unavailable> {
+        let Change {
+            before,
+            after,
+            request,
+            audit,
+        } = change;
+        // In this order the first part that fails names the conflict that says most.
+        let mut parts = Vec::new();
+        match request {
+            Some(RequestChange::Record(record)) => {
+                parts.push(self.put_request(record, "attribute_not_exists(pk)")?);
+                parts.push(self.unless_deleted(record)?);
+            }
+            Some(RequestChange::Decide(record)) => {
+                let undecided = "attribute_exists(pk) AND attribute_not_exists(outcome)";
+                parts.push(self.put_request(record, undecided)?);
+                if matches!(record.outcome, Some(Outcome::Connected { .. })) {
+                    parts.push(self.unless_deleted(record)?);
+                }
+            }
+            Some(RequestChange::Deliver(record)) => {
+                parts.push(self.put_request(record, "attribute_exists(pk)")?);
+            }
+            None => {}
+        }
+        parts.push(self.replace_connection(before, after)?);
+        parts.extend(self.move_claims(before, after)?);
+        if let Some(audit) = audit {
+            parts.push(Part {
+                write: put(self.audit_item(after, audit)?, &self.table, PutBuilder::clone)?,
+                conflict: Conflict::ConnectionChanged,
+            });
+        }
+        Ok(parts)
+    }
+
+    fn replace_connection(&self, before: &Connection, after: &Connection) -> Result<Part, Unavailable> {
+        let condition = "version = :version";
+        let version = number(before.version);
+        let write = if before == after {
+            let check = ConditionCheck::builder()
+                .table_name(&self.table)
+                .set_key(Some(Key::connection(&before.tenant, &before.id).into_item()))
+                .condition_expression(condition)
+                .expression_attribute_values(":version", version)
+                .build()
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            TransactWriteItem::builder().condition_check(check).build()
+        } else {
+            put(self.connection_item(after)?, &self.table, |put| {
+                put.clone()
+                    .condition_expression(condition)
+                    .expression_attribute_values(":version", version.clone())
+            })?
+        };
+        Ok(Part {
+            write,
+            conflict: Conflict::ConnectionChanged,
+        })
+    }
+
+    pub(super) fn connection_item(&self, connection: &Connection) -> Result<Item, Unavailable> {
+        let mut item = to_item(Key::connection(&connection.tenant, &connection.id), connection)?;
+        if connection.live_binding().is_some() {
+            let plan = self.sweep_plan.as_ref().ok_or_else(|| {
+                Unavailable::new("dynamodb.write_item", "a live connection needs the sweep plan")
+            })?;
+            if let Some(slot) = plan.slot(connection) {
+                item.insert(SWEEP_SLOT.to_owned(), text(slot));
+            }
+        }
+        Ok(item)
+    }
+
+    pub(super) fn audit_item(
+        &self,
+        connection: &Connection,
+        audit: &AuditEntry,
+    ) -> Result<Item, Unavailable> {
+        let order = format!(
+            "{:015}#{:010}#{}",
+            audit.at.as_millisecond(),
+            connection.version,
+            audit.event
+        );
+        let mut item = to_item(Key::audit(&connection.id, order), audit)?;
+        let seconds = i64::from(self.audit_retention_days) * 24 * 3_600;
+        item.insert(TTL.to_owned(), number(audit.at.as_second() + seconds));
+        Ok(item)
+    }
+
+    fn put_request(&self, record: &RequestRecord, condition: &str) -> Result<Part, Unavailable> {
+        let mut item = to_item(Key::request(&record.key), record)?;
+        let forget_at = record.published_at.as_second() + REQUEST_RETENTION_SECONDS;
+        item.insert(TTL.to_owned(), number(forget_at));
+        let write = put(item, &self.table, |put| {
+            put.clone().condition_expression(condition)
+        })?;
+        Ok(Part {
+            write,
+            conflict: Conflict::RequestChanged,
+        })
+    }
+
+    fn unless_deleted(&self, record: &RequestRecord) -> Result<Part, Unavailable> {
+        let RequestKey { stack_id, .. } = &record.key;
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(
+                Key::deleted_resource(stack_id, &record.logical_resource_id).into_item(),
+            ))
+            .condition_expression(format!("attribute_not_exists(pk) OR {DELETED_AT_MS} < :sent"))
+            .expression_attribute_values(":sent", number(record.published_at.as_millisecond()))
+            .build()
+            .map_err(|error| Unavailable::new(OPERATION, error))?;
+        let write = TransactWriteItem::builder().condition_check(check).build();
+        Ok(Part {
+            write,
+            conflict: Conflict::ResourceDeleted,
+        })
+    }
+
+    /// Takes what the connection is bound to now and was not before, and gives back what it was and is not any more.
+    fn move_claims(&self, before: &Connection, after: &Connection) -> Result<Vec<Part>, Unavailable> {
+        let (old, new) = (claims(before), claims(after));
+        let mut parts = Vec::new();
+        for (key, conflict) in &new {
+            if !old.iter().any(|(held, _)| held == key) {
+                let mut item = key.clone().into_item();
+                item.insert(CONNECTION_ID.to_owned(), text(after.id.as_str()));
+                let write = put(item, &self.table, |put| {
+                    put.clone()
+                        .condition_expression(format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id"))
+                        .expression_attribute_values(":id", text(after.id.as_str()))
+                })?;
+                parts.push(Part {
+                    write,
+                    conflict: *conflict,
+                });
+            }
+        }
+        for (key, _) in old {
+            if !new.iter().any(|(kept, _)| *kept == key) {
+                let delete = Delete::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(key.into_item()))
+                    .build()
+                    .map_err(|error| Unavailable::new(OPERATION, error))?;
+                let write = TransactWriteItem::builder().delete(delete).build();
+                parts.push(Part {
+                    write,
+                    conflict: Conflict::ConnectionChanged,
+                });
+            }
+        }
+        Ok(parts)
+    }
+}
+
+/// The account and the roles that a connection holds: while a change of role is not settled, both roles.
+fn claims(connection: &Connection) -> Vec<(Key, Conflict)> {
+    let Some(binding) = connection.live_binding() else {
+        return Vec::new();
+    };
+    let replaced = binding
+        .unsettled
+        .as_ref()
+        .and_then(|unsettled| unsettled.replaces.as_deref());
+    let roles: BTreeSet<&str> = std::iter::once(binding)
+        .chain(replaced)
+        .map(|binding| binding.role_arn.as_str())
+        .collect();
+    let mut claims = vec![(
+        Key::account_claim(connection, &binding.role_arn),
+        Conflict::AccountTaken,
+    )];
+    let roles = roles.into_iter().filter_map(|role| RoleArn::parse(role).ok());
+    claims.extend(roles.map(|role| (Key::role_claim(&role), Conflict::RoleTaken)));
+    claims
+}
+
+/// A put of `item`, with what `finish` adds to it.
+pub(super) fn put(
+    item: Item,
+    table: &str,
+    finish: impl Fn(&PutBuilder) -> PutBuilder,
+) -> Result<TransactWriteItem, Unavailable> {
+    let builder = Put::builder().table_name(table).set_item(Some(item));
+    let put = finish(&builder)
+        .build()
+        .map_err(|error| Unavailable::new(OPERATION, error))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// The conflict that made DynamoDB cancel a transaction; none where it failed for another reason.
+fn conflict(parts: &[Part], error: &SdkError<TransactWriteItemsError>) -> Option<Conflict> {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error.as_service_error()? else {
+        return None;
+    };
+    let reasons = cancelled.cancellation_reasons();
+    let is = |reason: &CancellationReason, code: &str| reason.code() == Some(code);
+    let failed = parts
+        .iter()
+        .zip(reasons)
+        .find(|(_, reason)| is(reason, "ConditionalCheckFailed"));
+    match failed {
+        Some((part, _)) => Some(part.conflict),
+        // Two transactions met: whoever lost reads again.
+        None if reasons.iter().any(|reason| is(reason, "TransactionConflict")) => {
+            Some(Conflict::ConnectionChanged)
+        }
+        None => None,
+    }
+}
+
+/// When DynamoDB may forget that a resource was deleted.
+pub(super) fn forget_deletion_at(sent_at: Timestamp) -> i64 {
+    sent_at.as_second() + REQUEST_RETENTION_SECONDS
+}

@@ -1,0 +1,46 @@
+//! The one table, see DESIGN "Data".
+
+mod commit;
+mod items;
+mod store;
+mod sweep;
+mod templates;
+
+use aws_sdk_dynamodb::Client;
+
+use crate::domain::sweep::SweepPlan;
+
+/// How long a request's record and a deleted resource are remembered, in seconds: longer than any queue or
+/// dead-letter queue could hand a message out again (14 days at most).
+const REQUEST_RETENTION_SECONDS: i64 = 15 * 24 * 3_600;
+
+/// The table, seen through the ports.
+pub struct DynamoDbStore {
+    client: Client,
+    table: String,
+    audit_retention_days: u32,
+    sweep_plan: Option<SweepPlan>,
+}
+
+impl DynamoDbStore {
+    /// The table named `table`. Audit entries are kept for `audit_retention_days`. Only a function with a
+    /// `sweep_plan` can store a connection that is to be swept; the others never make one.
+    pub fn new(
+        config: &aws_config::SdkConfig,
+        table: String,
+        audit_retention_days: u32,
+        sweep_plan: Option<SweepPlan>,
+    ) -> Self {
+        Self {
+            client: Client::new(config),
+            table,
+            audit_retention_days,
+            sweep_plan,
+        }
+    }
+
+    /// The table for a function that reads the sweep index and writes no connection.
+    pub fn for_sweeping(config: &aws_config::SdkConfig, table: String) -> Self {
+        Self::new(config, table, 0, None)
+    }
+}

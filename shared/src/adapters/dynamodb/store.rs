@@ -1,0 +1,189 @@
+//! [`ConnectionStore`] over the table.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{error::SdkError, types::TransactWriteItem};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    DynamoDbStore,
+    commit::{forget_deletion_at, put},
+    items::{
+        CONNECTION_SK_PREFIX, DELETED_AT_MS, Item, Key, SK, TTL, from_item, number, tenant_pk, text, to_item,
+    },
+};
+use crate::{
+    domain::{
+        audit::AuditEntry,
+        aws::StackId,
+        connection::Connection,
+        custom_resource::RequestKey,
+        external_id::ExternalId,
+        ids::{ConnectionId, TenantId},
+        request_record::RequestRecord,
+    },
+    ports::{Change, Conflict, ConnectionStore, Page, Unavailable},
+};
+
+/// Whose connection an external ID was made for.
+#[derive(Serialize, Deserialize)]
+struct ExternalIdPointer {
+    tenant: TenantId,
+    connection_id: ConnectionId,
+}
+
+impl DynamoDbStore {
+    /// Reads one item as it is now, not as it was a moment ago.
+    pub(super) async fn get_item(&self, key: Key) -> Result<Option<Item>, Unavailable> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.into_item()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Unavailable::new("dynamodb.GetItem", error))?;
+        Ok(output.item)
+    }
+}
+
+#[async_trait]
+impl ConnectionStore for DynamoDbStore {
+    async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable> {
+        let pointer = ExternalIdPointer {
+            tenant: connection.tenant.clone(),
+            connection_id: connection.id.clone(),
+        };
+        let new = |item: Item| -> Result<TransactWriteItem, Unavailable> {
+            put(item, &self.table, |put| {
+                put.clone().condition_expression("attribute_not_exists(pk)")
+            })
+        };
+        self.client
+            .transact_write_items()
+            .transact_items(new(self.connection_item(connection)?)?)
+            .transact_items(new(to_item(
+                Key::external_id(&connection.external_id),
+                &pointer,
+            )?)?)
+            .transact_items(new(self.audit_item(connection, audit)?)?)
+            .send()
+            .await
+            .map_err(|error| Unavailable::new("dynamodb.TransactWriteItems", error))?;
+        Ok(())
+    }
+
+    async fn get(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
+        self.get_item(Key::connection(tenant, id))
+            .await?
+            .map(from_item)
+            .transpose()
+    }
+
+    async fn find_by_external_id(&self, external_id: &ExternalId) -> Result<Option<Connection>, Unavailable> {
+        let Some(item) = self.get_item(Key::external_id(external_id)).await? else {
+            return Ok(None);
+        };
+        let pointer: ExternalIdPointer = from_item(item)?;
+        self.get(&pointer.tenant, &pointer.connection_id).await
+    }
+
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable> {
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", text(tenant_pk(tenant)))
+            .expression_attribute_values(":prefix", text(CONNECTION_SK_PREFIX))
+            .set_exclusive_start_key(after.map(|id| Key::connection(tenant, id).into_item()))
+            .limit(i32::from(limit))
+            .send()
+            .await
+            .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
+        let next_after = output
+            .last_evaluated_key()
+            .and_then(|key| key.get(SK)?.as_s().ok()?.strip_prefix(CONNECTION_SK_PREFIX))
+            .map(ConnectionId::parse)
+            .transpose()
+            .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
+        let connections = output
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(from_item)
+            .collect::<Result<_, _>>()?;
+        Ok(Page {
+            connections,
+            next_after,
+        })
+    }
+
+    async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable> {
+        self.commit_change(change).await
+    }
+
+    async fn find_request(&self, key: &RequestKey) -> Result<Option<RequestRecord>, Unavailable> {
+        self.get_item(Key::request(key)).await?.map(from_item).transpose()
+    }
+
+    async fn mark_queued(&self, key: &RequestKey) -> Result<(), Unavailable> {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::request(key).into_item()))
+            .condition_expression("attribute_exists(pk)")
+            .update_expression("SET queued = :true")
+            .expression_attribute_values(":true", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
+            .send()
+            .await
+            .map_err(|error| Unavailable::new("dynamodb.UpdateItem", error))?;
+        Ok(())
+    }
+
+    async fn mark_resource_deleted(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let mut item = Key::deleted_resource(stack_id, logical_resource_id).into_item();
+        item.insert(DELETED_AT_MS.to_owned(), number(sent_at.as_millisecond()));
+        item.insert(TTL.to_owned(), number(forget_deletion_at(sent_at)));
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(format!("attribute_not_exists(pk) OR {DELETED_AT_MS} < :sent"))
+            .expression_attribute_values(":sent", number(sent_at.as_millisecond()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(())
+            }
+            Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
+        }
+    }
+
+    async fn resource_deleted_since(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        let item = self
+            .get_item(Key::deleted_resource(stack_id, logical_resource_id))
+            .await?;
+        let deleted_at = item.and_then(|item| item.get(DELETED_AT_MS)?.as_n().ok()?.parse::<i64>().ok());
+        Ok(deleted_at.is_some_and(|deleted_at| deleted_at >= sent_at.as_millisecond()))
+    }
+}

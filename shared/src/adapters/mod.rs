@@ -1,0 +1,8 @@
+//! The joints to the outside world: the only users of AWS SDKs, HTTP, clock and randomness.
+
+pub mod aws_clients;
+pub mod cloudformation_answers;
+pub mod dynamodb;
+pub mod sqs_queue;
+pub mod sts_assumer;
+pub mod system;

@@ -1,0 +1,77 @@
+//! Whether a request may be verified at all: what its claims must agree with before anybody asks STS.
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    aws::{AccountId, StackId},
+    connection::{Binding, Connection, State, Status},
+    custom_resource::{Properties, RequestType},
+    reason::ReasonCode,
+};
+
+/// What a Create or Update claims about itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// Create or Update.
+    pub request_type: RequestType,
+    /// The stack.
+    pub stack_id: &'a StackId,
+    /// The resource that an Update names.
+    pub physical_resource_id: Option<&'a str>,
+}
+
+/// What an admitted request does to its connection before it is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is a first registration: the connection goes to `verifying`.
+    FirstRegistration,
+    /// It changes what a live connection is bound to: that stays as it is until the change is proven.
+    Change,
+}
+
+/// The role must be in the stack's own account and partition, and not in the vendor's (I2).
+pub fn check_accounts(
+    properties: &Properties,
+    stack_id: &StackId,
+    vendor_account: &AccountId,
+) -> Result<(), ReasonCode> {
+    let role = &properties.role_arn;
+    if stack_id.account() == *vendor_account || role.account() == *vendor_account {
+        return Err(ReasonCode::VendorAccount);
+    }
+    if role.account() != stack_id.account() || role.partition() != stack_id.partition() {
+        return Err(ReasonCode::RoleInOtherAccount);
+    }
+    Ok(())
+}
+
+/// Whether `connection` can take the request, which was sent at `sent_at`. The moment of sending decides, so that
+/// the same request gets the same answer however late it is delivered again.
+pub fn admit(connection: &Connection, claim: Claim<'_>, sent_at: Timestamp) -> Result<Admission, ReasonCode> {
+    if let Some(expected) = &connection.expected_account
+        && *expected != claim.stack_id.account()
+    {
+        return Err(ReasonCode::AccountMismatch);
+    }
+    if let State::Disconnected { reason, .. } = &connection.state {
+        return Err(reason.code);
+    }
+    match (claim.request_type, connection.live_binding()) {
+        (RequestType::Create, None) if connection.status(sent_at) == Status::Expired => {
+            Err(ReasonCode::LinkExpired)
+        }
+        (RequestType::Create, None) => Ok(Admission::FirstRegistration),
+        // The same stack makes the resource anew, under another name: a replacement.
+        (RequestType::Create, Some(bound)) if bound.stack_id() == claim.stack_id => Ok(Admission::Change),
+        (RequestType::Create, Some(bound)) if bound.account() == claim.stack_id.account() => {
+            Err(ReasonCode::AccountAlreadyConnected)
+        }
+        (RequestType::Create, Some(_)) => Err(ReasonCode::LinkAlreadyUsed),
+        (RequestType::Update, Some(bound)) if names(claim, bound) => Ok(Admission::Change),
+        (RequestType::Update | RequestType::Delete, _) => Err(ReasonCode::ExternalIdChanged),
+    }
+}
+
+fn names(claim: Claim<'_>, bound: &Binding) -> bool {
+    bound.stack_id() == claim.stack_id && claim.physical_resource_id == Some(&bound.physical_resource_id)
+}

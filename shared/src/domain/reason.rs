@@ -1,0 +1,268 @@
+//! Why a connection is not what it should be: a closed list.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::invalid::Invalid;
+
+/// Longest text that a stack event gets from us, in bytes. CloudFormation allows more, but its console shows about
+/// this much of a reason.
+pub const MAX_STACK_EVENT_BYTES: usize = 320;
+
+/// The stable code of a reason. Each has one sentence for the customer and a section in `docs/REASONS.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReasonCode {
+    /// A property of the request cannot be read.
+    InvalidRequest,
+    /// No connection has this external ID.
+    ExternalIdUnknown,
+    /// The launch link was used after its time.
+    LinkExpired,
+    /// The launch link already made a connection, from another stack.
+    LinkAlreadyUsed,
+    /// The launch link was made for another account.
+    AccountMismatch,
+    /// The tenant has a live connection to this account.
+    AccountAlreadyConnected,
+    /// Another connection has this role.
+    RoleAlreadyConnected,
+    /// The role is in another account than the stack.
+    RoleInOtherAccount,
+    /// The stack runs in the vendor's own account.
+    VendorAccount,
+    /// STS refuses the role to us, with the right external ID.
+    RoleNotAssumable,
+    /// STS gives us the role without the right external ID.
+    ExternalIdNotEnforced,
+    /// AWS gave no clear answer before the deadline.
+    VerificationInconclusive,
+    /// The vendor's own policy kept the verifier from asking.
+    VendorMisconfigured,
+    /// A role that was proven is refused to us now.
+    RoleGone,
+    /// The customer deleted the stack.
+    StackDeleted,
+    /// The vendor ended the connection.
+    DisconnectedByVendor,
+    /// An update gave the stack the external ID of another connection.
+    ExternalIdChanged,
+    /// CloudFormation's bucket did not take our answer: the request was not CloudFormation's, or too old.
+    AnswerRefused,
+}
+
+impl ReasonCode {
+    /// Every code, for tables and tests.
+    pub const ALL: [Self; 18] = [
+        Self::InvalidRequest,
+        Self::ExternalIdUnknown,
+        Self::LinkExpired,
+        Self::LinkAlreadyUsed,
+        Self::AccountMismatch,
+        Self::AccountAlreadyConnected,
+        Self::RoleAlreadyConnected,
+        Self::RoleInOtherAccount,
+        Self::VendorAccount,
+        Self::RoleNotAssumable,
+        Self::ExternalIdNotEnforced,
+        Self::VerificationInconclusive,
+        Self::VendorMisconfigured,
+        Self::RoleGone,
+        Self::StackDeleted,
+        Self::DisconnectedByVendor,
+        Self::ExternalIdChanged,
+        Self::AnswerRefused,
+    ];
+
+    /// As it stands in the API, in a stack event and in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::ExternalIdUnknown => "external_id_unknown",
+            Self::LinkExpired => "link_expired",
+            Self::LinkAlreadyUsed => "link_already_used",
+            Self::AccountMismatch => "account_mismatch",
+            Self::AccountAlreadyConnected => "account_already_connected",
+            Self::RoleAlreadyConnected => "role_already_connected",
+            Self::RoleInOtherAccount => "role_in_other_account",
+            Self::VendorAccount => "vendor_account",
+            Self::RoleNotAssumable => "role_not_assumable",
+            Self::ExternalIdNotEnforced => "external_id_not_enforced",
+            Self::VerificationInconclusive => "verification_inconclusive",
+            Self::VendorMisconfigured => "vendor_misconfigured",
+            Self::RoleGone => "role_gone",
+            Self::StackDeleted => "stack_deleted",
+            Self::DisconnectedByVendor => "disconnected_by_vendor",
+            Self::ExternalIdChanged => "external_id_changed",
+            Self::AnswerRefused => "answer_refused",
+        }
+    }
+
+    /// One sentence for the customer: what happened, and what to do.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => {
+                "The stack sent a request that cannot be read; create it again from an unchanged launch link."
+            }
+            Self::ExternalIdUnknown => {
+                "The vendor never issued this external ID; open a launch link in the vendor's product and leave \
+                 the ExternalId parameter as it is."
+            }
+            Self::LinkExpired => {
+                "This launch link has expired; delete this stack and open a new link in the vendor's product."
+            }
+            Self::LinkAlreadyUsed => {
+                "This launch link has already connected another stack, which was not touched; delete this stack \
+                 and open a new link to connect another account."
+            }
+            Self::AccountMismatch => {
+                "This launch link was made for another AWS account; sign in to that account, or ask for a link \
+                 for this one."
+            }
+            Self::AccountAlreadyConnected => {
+                "This AWS account is already connected, and that connection was not touched; delete this stack, \
+                 or disconnect the other connection first."
+            }
+            Self::RoleAlreadyConnected => {
+                "This role already belongs to a connection; let each stack make a role of its own."
+            }
+            Self::RoleInOtherAccount => {
+                "The role is in another AWS account than the stack; create the stack in the role's account."
+            }
+            Self::VendorAccount => {
+                "This is the vendor's own AWS account, which cannot be connected to itself; sign in to yours."
+            }
+            Self::RoleNotAssumable => {
+                "The vendor cannot assume the role with this external ID; check that its trust policy is the \
+                 template's and that no organization policy blocks it, then create the stack again."
+            }
+            Self::ExternalIdNotEnforced => {
+                "The role can be assumed without the right external ID, which is not safe; restore the \
+                 sts:ExternalId condition of the template's trust policy and try again."
+            }
+            Self::VerificationInconclusive => {
+                "AWS gave no clear answer about the role in time, so nothing was connected; delete this stack \
+                 and create it again in a few minutes."
+            }
+            Self::VendorMisconfigured => {
+                "The vendor's service lacks a permission of its own and could not check the role; nothing is \
+                 wrong in your account, please try again later."
+            }
+            Self::RoleGone => {
+                "The role can no longer be assumed: it was deleted or its trust policy was changed; restore it \
+                 from the template, or delete the stack to disconnect."
+            }
+            Self::StackDeleted => {
+                "The stack that made this connection was deleted; open a new launch link to connect again."
+            }
+            Self::DisconnectedByVendor => {
+                "This connection was ended in the vendor's product; delete the stack, and open a new launch link \
+                 to connect again."
+            }
+            Self::ExternalIdChanged => {
+                "An update cannot move a stack to another connection; put the former ExternalId back, or delete \
+                 the stack and create one from the new link."
+            }
+            Self::AnswerRefused => {
+                "CloudFormation did not take the answer, so the request was not its own or came too late; create \
+                 the stack again from the launch link."
+            }
+        }
+    }
+}
+
+/// A reason as it is stored and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Which one.
+    pub code: ReasonCode,
+    /// What exactly, where a code covers several things; one of our own texts, never the sender's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Reason {
+    /// The sentence for people, with its detail.
+    pub fn message(&self) -> String {
+        match &self.detail {
+            None => self.code.sentence().to_owned(),
+            Some(detail) => format!("{detail}. {}", self.code.sentence()),
+        }
+    }
+
+    /// The text in the stack's events: the sentence, and the code to look up.
+    pub fn stack_event(&self) -> String {
+        format!("{} [{}]", self.message(), self.code.as_str())
+    }
+}
+
+impl From<ReasonCode> for Reason {
+    fn from(code: ReasonCode) -> Self {
+        Self { code, detail: None }
+    }
+}
+
+impl From<Invalid> for Reason {
+    fn from(invalid: Invalid) -> Self {
+        let code = if invalid.what == "ExternalId" && invalid.rule != "is missing" {
+            ReasonCode::ExternalIdUnknown
+        } else {
+            ReasonCode::InvalidRequest
+        };
+        let detail = (code == ReasonCode::InvalidRequest).then(|| invalid.to_string());
+        Self { code, detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::profile::is_plain_text;
+
+    #[test]
+    fn every_code_is_written_the_same_everywhere() {
+        for code in ReasonCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+        let distinct: std::collections::BTreeSet<_> = ReasonCode::ALL.map(ReasonCode::as_str).into();
+        assert_eq!(distinct.len(), ReasonCode::ALL.len());
+    }
+
+    #[test]
+    fn every_sentence_says_what_to_do_and_fits_a_stack_event() {
+        for code in ReasonCode::ALL {
+            let text = Reason::from(code).stack_event();
+            assert!(is_plain_text(&text), "{text}");
+            assert!(
+                text.len() <= MAX_STACK_EVENT_BYTES,
+                "{} bytes: {text}",
+                text.len()
+            );
+            assert!(
+                code.sentence().ends_with('.') && code.sentence().contains([';', ':', ',']),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_sentences_are_these() {
+        let table: Vec<String> = ReasonCode::ALL
+            .map(|code| format!("{}: {}", code.as_str(), code.sentence()))
+            .into();
+        insta::assert_snapshot!(table.join("\n"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_property_is_told_without_repeating_it() {
+        let reason = Reason::from(Invalid::new("RoleArn", "is missing"));
+        assert_eq!(reason.code, ReasonCode::InvalidRequest);
+        assert!(
+            reason
+                .stack_event()
+                .starts_with("RoleArn is missing. The stack sent")
+        );
+        let unknown = Reason::from(Invalid::new("ExternalId", "is not one that this vendor issued"));
+        assert_eq!(unknown, ReasonCode::ExternalIdUnknown.into());
+    }
+}

@@ -1,0 +1,242 @@
+//! What the use cases need from the outside world, as narrow as they need it.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::{
+    audit::AuditEntry,
+    aws::{RoleArn, StackId},
+    connection::{Connection, TemplateRef},
+    custom_resource::RequestKey,
+    external_id::ExternalId,
+    ids::{ConnectionId, TenantId},
+    request_record::RequestRecord,
+    response_url::ResponseUrl,
+    verdict::Probe,
+};
+
+/// That a service of ours could not be used. The step is tried again by whatever delivered it.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} failed")]
+pub struct Unavailable {
+    /// What was attempted, such as `dynamodb.GetItem`.
+    pub operation: &'static str,
+    /// The error of the client, for the log.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Unavailable {
+    /// Wraps a client's error.
+    pub fn new(operation: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            operation,
+            source: source.into(),
+        }
+    }
+}
+
+/// One atomic change: all of it is stored, or none. The claims on account and role are not named here: the store
+/// derives them from what the connection is bound to before and after.
+#[derive(Debug, Clone)]
+pub struct Change<'a> {
+    /// The connection as it was read.
+    pub before: &'a Connection,
+    /// The connection as it shall be. Where it equals `before` it is only checked to be still that.
+    pub after: &'a Connection,
+    /// What happens to a request in the same moment.
+    pub request: Option<RequestChange<'a>>,
+    /// The entry that the change leaves in the audit log; none for one that nobody needs to read about.
+    pub audit: Option<AuditEntry>,
+}
+
+/// What a [`Change`] does to a request's record.
+#[derive(Debug, Clone)]
+pub enum RequestChange<'a> {
+    /// Records it for the first time, unless its resource was deleted since it was sent.
+    Record(&'a RequestRecord),
+    /// Stores what was decided, unless something was decided before. A decision that connects also asks that the
+    /// resource was not deleted since the request was sent.
+    Decide(&'a RequestRecord),
+    /// Stores that the answer was delivered.
+    Deliver(&'a RequestRecord),
+}
+
+/// Why a [`Change`] was not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// The connection is not the one that was read: read again and decide again.
+    ConnectionChanged,
+    /// The request was recorded, or decided, by another delivery of the same message.
+    RequestChanged,
+    /// The tenant has a live connection to the account.
+    AccountTaken,
+    /// A live connection of any tenant has the role.
+    RoleTaken,
+    /// The resource was deleted after the request was sent.
+    ResourceDeleted,
+}
+
+/// A page of a tenant's connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// In the order of their ids.
+    pub connections: Vec<Connection>,
+    /// The id after which the next page begins; none on the last page.
+    pub next_after: Option<ConnectionId>,
+}
+
+/// Where connections, requests and the audit log are kept.
+#[async_trait]
+pub trait ConnectionStore: Send + Sync {
+    /// Stores a new connection with its external ID. An id or external ID that exists is an error, never a change.
+    async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable>;
+
+    /// A tenant's connection. Another tenant's is not found (I8).
+    async fn get(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable>;
+
+    /// The connection that an external ID was made for: the one place where a tenant comes from a message (I2).
+    async fn find_by_external_id(&self, external_id: &ExternalId) -> Result<Option<Connection>, Unavailable>;
+
+    /// A tenant's connections after `after`, at most `limit`.
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable>;
+
+    /// Stores a change, or says what stands against it.
+    async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable>;
+
+    /// The record of a request.
+    async fn find_request(&self, key: &RequestKey) -> Result<Option<RequestRecord>, Unavailable>;
+
+    /// Notes that a request's verification is on the queue.
+    async fn mark_queued(&self, key: &RequestKey) -> Result<(), Unavailable>;
+
+    /// Remembers that CloudFormation deleted a resource, by a message sent at `sent_at`, so that a Create from
+    /// before that never connects (I9).
+    async fn mark_resource_deleted(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<(), Unavailable>;
+
+    /// Whether a Delete of the resource was sent at or after `sent_at`.
+    async fn resource_deleted_since(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<bool, Unavailable>;
+}
+
+/// Where the revalidator finds whom to check.
+#[async_trait]
+pub trait SweepIndex: Send + Sync {
+    /// The connections in one slot, after `after`, one page at a time.
+    async fn slot_page(&self, slot: &str, after: Option<SweepKey>) -> Result<SweepPage, Unavailable>;
+
+    /// The last tick whose slots were queued completely; none before the first.
+    async fn last_tick(&self) -> Result<Option<i64>, Unavailable>;
+
+    /// Stores that all ticks up to `tick` are done. Never goes back.
+    async fn set_last_tick(&self, tick: i64) -> Result<(), Unavailable>;
+}
+
+/// A connection in the sweep index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepKey {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which.
+    pub connection_id: ConnectionId,
+}
+
+/// A page of a sweep slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepPage {
+    /// Whom to check.
+    pub keys: Vec<SweepKey>,
+    /// Whether there is more after the last key.
+    pub has_more: bool,
+}
+
+/// The customer template that new links open.
+#[async_trait]
+pub trait TemplateCatalog: Send + Sync {
+    /// The published one; none before the first was published.
+    async fn current(&self) -> Result<Option<TemplateRef>, Unavailable>;
+}
+
+/// Asks STS for a role.
+#[async_trait]
+pub trait RoleAssumer: Send + Sync {
+    /// Tries to assume `role_arn` for the shortest session, under a policy that allows nothing, and tells what came
+    /// of it. Never fails: what is no answer is an inconclusive probe.
+    async fn probe(
+        &self,
+        role_arn: &RoleArn,
+        external_id: Option<&ExternalId>,
+        session: &ConnectionId,
+    ) -> Probe;
+}
+
+/// One verification that waits on the queue.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum VerificationTask {
+    /// A stack waits for the answer.
+    Request {
+        /// Which request.
+        #[serde(flatten)]
+        key: RequestKey,
+    },
+    /// A connection is due for another look.
+    Recheck {
+        /// Whose.
+        tenant: TenantId,
+        /// Which.
+        connection_id: ConnectionId,
+    },
+}
+
+/// The queue of verifications.
+#[async_trait]
+pub trait VerificationQueue: Send + Sync {
+    /// Puts tasks on the queue, all or an error; after an error some may be on it.
+    async fn send(&self, tasks: &[VerificationTask], delay_seconds: u16) -> Result<(), Unavailable>;
+}
+
+/// What CloudFormation's bucket said to an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It took it: the request was CloudFormation's.
+    Accepted,
+    /// It refused the signature (403): the request was not CloudFormation's, or its two hours are over.
+    Refused,
+}
+
+/// Answers CloudFormation.
+#[async_trait]
+pub trait AnswerSender: Send + Sync {
+    /// Sends an answer once. An error is a network or a bucket that does not work; it says nothing about the
+    /// request.
+    async fn send(&self, url: &ResponseUrl, body: String) -> Result<Delivery, Unavailable>;
+}
+
+/// The time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Unguessable names.
+pub trait IdSource: Send + Sync {
+    /// A connection id that was never given before.
+    fn connection_id(&self) -> ConnectionId;
+    /// An external ID that was never given before (I1), or one to probe with that no role can know.
+    fn external_id(&self) -> ExternalId;
+}

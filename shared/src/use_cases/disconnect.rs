@@ -1,0 +1,154 @@
+//! A connection ends: the customer deletes the stack, or the vendor removes the connection.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{MAX_COMMIT_TRIES, answer_stack::AnswerStack, contended};
+use crate::{
+    domain::{
+        audit::{Actor, AuditEntry},
+        connection::{Connection, Event, Status},
+        custom_resource::{Envelope, Outcome, RequestKey},
+        ids::{ConnectionId, TenantId},
+        reason::ReasonCode,
+    },
+    ports::{Change, Clock, ConnectionStore, Delivery, Unavailable, VerificationQueue, VerificationTask},
+};
+
+/// How long after a Delete that leaves a connection alone its role is looked at, in seconds: the role goes after
+/// the custom resource, and a check too early would still find it.
+pub const RECHECK_AFTER_DELETE_SECONDS: u16 = 60;
+
+/// What a Delete did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// It ended the connection.
+    Disconnected,
+    /// It is CloudFormation's, and concerns no live connection: a rollback, a replaced resource, an old stack.
+    LeftAlone,
+    /// CloudFormation's bucket refused our answer: it was not CloudFormation's, or came too late.
+    NotFromCloudFormation,
+}
+
+/// Takes Delete requests.
+pub struct DisconnectByStack {
+    /// Where connections are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// Where verifications wait.
+    pub queue: Arc<dyn VerificationQueue>,
+    /// Tells the stack.
+    pub answers: Arc<AnswerStack>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl DisconnectByStack {
+    /// Answers SUCCESS, always, so that no stack is ever stuck on us; and ends the connection only if it is the one
+    /// that the Delete names *and* the bucket took the answer (I6). Delivered again, it does the same again.
+    pub async fn run(&self, envelope: &Envelope, sent_at: Timestamp) -> Result<Deleted, Unavailable> {
+        if self.answers.answer(envelope, &Outcome::Deleted).await? == Delivery::Refused {
+            return Ok(Deleted::NotFromCloudFormation);
+        }
+        let Some(external_id) = envelope.external_id() else {
+            return Ok(Deleted::LeftAlone);
+        };
+        for _ in 0..MAX_COMMIT_TRIES {
+            let Some(connection) = self.store.find_by_external_id(&external_id).await? else {
+                return Ok(Deleted::LeftAlone);
+            };
+            self.store
+                .mark_resource_deleted(&envelope.key.stack_id, &envelope.logical_resource_id, sent_at)
+                .await?;
+            match connection.live_binding() {
+                Some(bound) if *bound.stack_id() != envelope.key.stack_id => return Ok(Deleted::LeftAlone),
+                Some(bound)
+                    if envelope.physical_resource_id.as_ref() == Some(&bound.physical_resource_id) => {}
+                // The stack's own resource under an id that is not ours: CloudFormation made one up because it never
+                // saw our answer, or this is the old one of two. A look at the role tells which.
+                Some(_) => {
+                    let task = VerificationTask::Recheck {
+                        tenant: connection.tenant.clone(),
+                        connection_id: connection.id.clone(),
+                    };
+                    self.queue.send(&[task], RECHECK_AFTER_DELETE_SECONDS).await?;
+                    return Ok(Deleted::LeftAlone);
+                }
+                None => return Ok(Deleted::LeftAlone),
+            }
+            let actor = Actor::CustomerStack;
+            let ended = end(
+                &*self.store,
+                &connection,
+                ReasonCode::StackDeleted,
+                actor,
+                Some(&envelope.key),
+                self.clock.now(),
+            );
+            if ended.await?.is_some() {
+                return Ok(Deleted::Disconnected);
+            }
+        }
+        Err(contended("disconnect"))
+    }
+}
+
+/// Takes the vendor's wish to end a connection.
+pub struct DisconnectByVendor {
+    /// Where connections are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl DisconnectByVendor {
+    /// Ends a tenant's connection, whatever its state; again, it is a repetition. `None` where the tenant has no such
+    /// connection (I8).
+    pub async fn run(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
+        for _ in 0..MAX_COMMIT_TRIES {
+            let Some(connection) = self.store.get(tenant, id).await? else {
+                return Ok(None);
+            };
+            if connection.state.status() == Status::Disconnected {
+                return Ok(Some(connection));
+            }
+            let code = ReasonCode::DisconnectedByVendor;
+            let ended = end(
+                &*self.store,
+                &connection,
+                code,
+                Actor::VendorApi,
+                None,
+                self.clock.now(),
+            );
+            if let Some(ended) = ended.await? {
+                return Ok(Some(ended));
+            }
+        }
+        Err(contended("disconnect"))
+    }
+}
+
+/// Stores the end; `None` where another writer came first.
+async fn end(
+    store: &dyn ConnectionStore,
+    connection: &Connection,
+    code: ReasonCode,
+    actor: Actor,
+    request: Option<&RequestKey>,
+    now: Timestamp,
+) -> Result<Option<Connection>, Unavailable> {
+    let event = Event::Disconnected(code.into());
+    let name = event.name();
+    let after = connection
+        .apply(event, now)
+        .map_err(|error| Unavailable::new("disconnect", error))?;
+    let audit = AuditEntry::new(&after, actor, name, request, now);
+    let change = Change {
+        before: connection,
+        after: &after,
+        request: None,
+        audit: Some(audit),
+    };
+    Ok(store.commit(change).await?.is_ok().then_some(after))
+}

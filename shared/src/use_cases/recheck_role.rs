@@ -1,0 +1,73 @@
+//! A live connection is looked at again: a role that was deleted or loosened is noticed, a repaired one too.
+
+use std::sync::Arc;
+
+use super::{MAX_COMMIT_TRIES, contended, probe_role::ProbeRole};
+use crate::{
+    domain::{
+        audit::{Actor, AuditEntry},
+        connection::{Event, Status},
+        ids::{ConnectionId, TenantId},
+        reason::ReasonCode,
+        verdict::{Cause, Verdict},
+    },
+    ports::{Change, Clock, ConnectionStore, Unavailable},
+};
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rechecked {
+    /// The connection stands here now.
+    Stands(Status),
+    /// Nothing can be said, and nothing was changed.
+    Inconclusive(Cause),
+    /// There is nothing to check: it ended, or was never proven.
+    NotLive,
+}
+
+/// Checks live connections.
+pub struct RecheckRole {
+    /// Where connections are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// Tries the role.
+    pub probes: Arc<ProbeRole>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl RecheckRole {
+    /// Checks one connection and stores what was found.
+    pub async fn run(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Rechecked, Unavailable> {
+        for _ in 0..MAX_COMMIT_TRIES {
+            let Some(before) = self.store.get(tenant, id).await? else {
+                return Ok(Rechecked::NotLive);
+            };
+            let Some(binding) = before.live_binding() else {
+                return Ok(Rechecked::NotLive);
+            };
+            let event = match self.probes.run(&before, &binding.role_arn).await {
+                Verdict::Proven(proof) => Event::CheckPassed(proof),
+                Verdict::Unsafe(code) => Event::CheckFailed(code.into()),
+                Verdict::NotAssumable => Event::CheckFailed(ReasonCode::RoleGone.into()),
+                Verdict::Inconclusive(cause) => return Ok(Rechecked::Inconclusive(cause)),
+            };
+            let now = self.clock.now();
+            let name = event.name();
+            let after = before
+                .apply(event, now)
+                .map_err(|error| Unavailable::new("recheck_role", error))?;
+            let news = after.state.status() != before.state.status() || after.reason() != before.reason();
+            let audit = news.then(|| AuditEntry::new(&after, Actor::Verification, name, None, now));
+            let change = Change {
+                before: &before,
+                after: &after,
+                request: None,
+                audit,
+            };
+            if self.store.commit(change).await?.is_ok() {
+                return Ok(Rechecked::Stands(after.state.status()));
+            }
+        }
+        Err(contended("recheck_role"))
+    }
+}

@@ -1,0 +1,205 @@
+//! A stack asks to be connected: the request is checked against what we know, recorded once and queued.
+//!
+//! The verifier goes on from there ([`super::verify_role`]).
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{MAX_COMMIT_TRIES, answer_stack::AnswerStack, contended};
+use crate::{
+    domain::{
+        admission::{Admission, Claim, admit, check_accounts},
+        audit::{Actor, AuditEntry},
+        aws::AccountId,
+        connection::{Attempt, Connection, Event, Status},
+        custom_resource::{Envelope, Outcome, Properties, RequestKey},
+        reason::Reason,
+        request_record::RequestRecord,
+    },
+    ports::{
+        Change, Clock, Conflict, ConnectionStore, Delivery, RequestChange, Unavailable, VerificationQueue,
+        VerificationTask,
+    },
+};
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// Its verification is on the queue.
+    Queued,
+    /// It was refused at once, and the stack was told.
+    Refused(Reason, Delivery),
+    /// It came before, and was answered before: the same answer was sent again.
+    AnsweredAgain(Delivery),
+}
+
+/// Takes Create and Update requests.
+pub struct RegisterRole {
+    /// Where connections and requests are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// Where verifications wait.
+    pub queue: Arc<dyn VerificationQueue>,
+    /// Tells the stack.
+    pub answers: Arc<AnswerStack>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Our own account, which nobody can connect.
+    pub vendor_account: AccountId,
+    /// How long a role may take to become assumable, in seconds.
+    pub patience_seconds: i64,
+}
+
+impl RegisterRole {
+    /// Takes one request, which SNS took at `sent_at`. Delivered again, it goes on where it was left.
+    pub async fn run(&self, envelope: &Envelope, sent_at: Timestamp) -> Result<Received, Unavailable> {
+        let properties = match envelope.properties() {
+            Ok(properties) => properties,
+            Err(invalid) => return self.refuse(envelope, invalid.into(), None).await,
+        };
+        if let Err(code) = check_accounts(&properties, &envelope.key.stack_id, &self.vendor_account) {
+            return self.refuse(envelope, code.into(), None).await;
+        }
+        for _ in 0..MAX_COMMIT_TRIES {
+            if let Some(record) = self.store.find_request(&envelope.key).await? {
+                return self.resume(&record, envelope).await;
+            }
+            let Some(connection) = self.store.find_by_external_id(&properties.external_id).await? else {
+                let code = crate::domain::reason::ReasonCode::ExternalIdUnknown;
+                return self.refuse(envelope, code.into(), None).await;
+            };
+            let claim = Claim {
+                request_type: envelope.request_type,
+                stack_id: &envelope.key.stack_id,
+                physical_resource_id: envelope.physical_resource_id.as_deref(),
+            };
+            let admission = match admit(&connection, claim, sent_at) {
+                Ok(admission) => admission,
+                Err(code) => return self.refuse(envelope, code.into(), Some(&connection)).await,
+            };
+            match self
+                .record(&connection, admission, envelope, &properties, sent_at)
+                .await?
+            {
+                Ok(()) => {
+                    self.enqueue(&envelope.key).await?;
+                    return Ok(Received::Queued);
+                }
+                Err(Conflict::ResourceDeleted) => {
+                    let code = crate::domain::reason::ReasonCode::StackDeleted;
+                    return self.refuse(envelope, code.into(), None).await;
+                }
+                Err(_) => {}
+            }
+        }
+        Err(contended("register_role"))
+    }
+
+    async fn record(
+        &self,
+        connection: &Connection,
+        admission: Admission,
+        envelope: &Envelope,
+        properties: &Properties,
+        sent_at: Timestamp,
+    ) -> Result<Result<(), Conflict>, Unavailable> {
+        let now = self.clock.now();
+        let record = RequestRecord::new(
+            envelope,
+            properties,
+            connection.tenant.clone(),
+            connection.id.clone(),
+            sent_at,
+            now,
+            self.patience_seconds,
+        );
+        let event = Event::AttemptStarted(Attempt {
+            request: envelope.key.clone(),
+            role_arn: properties.role_arn.clone(),
+            started_at: now,
+        });
+        let event_name = event.name();
+        let after = match admission {
+            Admission::FirstRegistration => connection
+                .apply(event, now)
+                .map_err(|error| Unavailable::new("register_role", error))?,
+            Admission::Change => connection.clone(),
+        };
+        let audit = AuditEntry::new(&after, Actor::CustomerStack, event_name, Some(&envelope.key), now);
+        let change = Change {
+            before: connection,
+            after: &after,
+            request: Some(RequestChange::Record(&record)),
+            audit: Some(audit),
+        };
+        self.store.commit(change).await
+    }
+
+    /// The same request again: sends the answer that it got, or makes sure that its verification is queued.
+    async fn resume(&self, record: &RequestRecord, envelope: &Envelope) -> Result<Received, Unavailable> {
+        if let Some(body) = record.answer_body() {
+            let delivery = self.answers.send(&envelope.response_url, body).await?;
+            return Ok(Received::AnsweredAgain(delivery));
+        }
+        if !record.queued {
+            self.enqueue(&record.key).await?;
+        }
+        Ok(Received::Queued)
+    }
+
+    /// Puts the verification on the queue, then notes that. A crash in between queues it twice, which does no harm.
+    async fn enqueue(&self, key: &RequestKey) -> Result<(), Unavailable> {
+        self.queue
+            .send(&[VerificationTask::Request { key: key.clone() }], 0)
+            .await?;
+        self.store.mark_queued(key).await
+    }
+
+    /// Tells the stack at once. Where its bucket takes the answer, the request was CloudFormation's, and a
+    /// connection that waits for a stack remembers how this one failed.
+    async fn refuse(
+        &self,
+        envelope: &Envelope,
+        reason: Reason,
+        connection: Option<&Connection>,
+    ) -> Result<Received, Unavailable> {
+        let outcome = Outcome::Refused {
+            reason: reason.clone(),
+        };
+        let delivery = self.answers.answer(envelope, &outcome).await?;
+        let now = self.clock.now();
+        if let (Delivery::Accepted, Some(connection)) = (delivery, connection)
+            && connection.status(now) == Status::Pending
+        {
+            let event = Event::AttemptFailed {
+                request: envelope.key.clone(),
+                reason: reason.clone(),
+            };
+            self.remember_failure(connection, event, &envelope.key, now)
+                .await?;
+        }
+        Ok(Received::Refused(reason, delivery))
+    }
+
+    async fn remember_failure(
+        &self,
+        connection: &Connection,
+        event: Event,
+        key: &RequestKey,
+        now: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let name = event.name();
+        let after = connection
+            .apply(event, now)
+            .map_err(|error| Unavailable::new("register_role", error))?;
+        let audit = AuditEntry::new(&after, Actor::CustomerStack, name, Some(key), now);
+        let change = Change {
+            before: connection,
+            after: &after,
+            request: None,
+            audit: Some(audit),
+        };
+        // Lost to another writer, this is old news: the stack has been told, and that is what counts.
+        self.store.commit(change).await.map(|_outcome| ())
+    }
+}

@@ -1,0 +1,130 @@
+//! A vendor asks for a launch link.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::{
+    domain::{
+        audit::{Actor, AuditEntry},
+        aws::{AccountId, Region},
+        connection::Connection,
+        ids::TenantId,
+        invalid::Invalid,
+        launch_link::LaunchLink,
+        profile::Profile,
+    },
+    ports::{Clock, ConnectionStore, IdSource, TemplateCatalog, Unavailable},
+};
+
+/// What a deployment decides about its links.
+#[derive(Debug, Clone)]
+pub struct LinkPolicy {
+    /// How long a link may be used.
+    pub lifetime: SignedDuration,
+    /// Where there is a listener topic.
+    pub listener_regions: Vec<Region>,
+    /// Where a link opens the console if the vendor's UI does not say.
+    pub default_region: Region,
+    /// How the suggested name of a stack begins.
+    pub stack_name_prefix: String,
+}
+
+impl LinkPolicy {
+    /// The launch link of a connection: it follows from what is stored, and can be shown again.
+    pub fn launch_link(&self, connection: &Connection) -> Result<LaunchLink, Invalid> {
+        /// Enough of the id to tell a customer's stacks apart in their console.
+        const ID_CHARS_IN_STACK_NAME: usize = 8;
+        let id = connection
+            .id
+            .as_str()
+            .trim_start_matches(crate::domain::ids::CONNECTION_ID_PREFIX);
+        let stack_name = format!(
+            "{}-{}",
+            self.stack_name_prefix,
+            &id[..ID_CHARS_IN_STACK_NAME.min(id.len())]
+        );
+        LaunchLink::new(
+            connection.launch_region.clone(),
+            connection.template.url.clone(),
+            stack_name,
+            connection.external_id.clone(),
+        )
+    }
+}
+
+/// What the vendor's UI may choose. The external ID is not among it (I1).
+#[derive(Debug, Clone)]
+pub struct NewConnection {
+    /// Name, description and tags.
+    pub profile: Profile,
+    /// The only account that may take the link.
+    pub account_id: Option<AccountId>,
+    /// Where the link shall open the console.
+    pub region: Option<Region>,
+}
+
+/// Why no link was made.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no listener in the wished region.
+    #[error("there is no listener topic in this region")]
+    RegionNotServed,
+    /// The deployment has not published a customer template yet.
+    #[error("no customer template has been published; run the publishing command of the README")]
+    NoTemplate,
+    /// What is stored does not make a link; the deployment's configuration or template pointer is wrong.
+    #[error("the deployment's configuration makes no link: {0}")]
+    BadLink(Invalid),
+    /// A service of ours could not be used.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Makes connections.
+pub struct StartConnection {
+    /// Where they are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// Which template their links open.
+    pub templates: Arc<dyn TemplateCatalog>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Their names and external IDs.
+    pub ids: Arc<dyn IdSource>,
+    /// What the deployment decides.
+    pub policy: LinkPolicy,
+}
+
+impl StartConnection {
+    /// Makes a `pending` connection for `tenant`, with its launch link.
+    pub async fn run(
+        &self,
+        tenant: TenantId,
+        new: NewConnection,
+    ) -> Result<(Connection, LaunchLink), StartError> {
+        let region = new.region.unwrap_or_else(|| self.policy.default_region.clone());
+        if !self.policy.listener_regions.contains(&region) {
+            return Err(StartError::RegionNotServed);
+        }
+        let template = self.templates.current().await?.ok_or(StartError::NoTemplate)?;
+        let now = self.clock.now();
+        let connection = Connection::new(
+            tenant,
+            self.ids.connection_id(),
+            self.ids.external_id(),
+            new.profile,
+            new.account_id,
+            region,
+            template,
+            now,
+            now.saturating_add(self.policy.lifetime).unwrap_or(now),
+        );
+        let link = self
+            .policy
+            .launch_link(&connection)
+            .map_err(StartError::BadLink)?;
+        let audit = AuditEntry::new(&connection, Actor::VendorApi, "created", None, now);
+        self.store.insert(&connection, &audit).await?;
+        Ok((connection, link))
+    }
+}

@@ -1,0 +1,236 @@
+//! The role of a recorded request is proven or refused, the connection is moved, and the stack is told.
+
+use std::sync::Arc;
+
+use super::{
+    MAX_COMMIT_TRIES,
+    answer_stack::{AnswerStack, Answered},
+    contended,
+    probe_role::ProbeRole,
+};
+use crate::{
+    domain::{
+        admission::{Claim, admit},
+        audit::{Actor, AuditEntry},
+        connection::{Binding, Connection, Event},
+        custom_resource::{Outcome, RequestKey, RequestType},
+        reason::{Reason, ReasonCode},
+        request_record::RequestRecord,
+        verdict::{Cause, Proof, Verdict},
+    },
+    ports::{Change, Clock, Conflict, ConnectionStore, RequestChange, Unavailable},
+};
+
+/// What became of a verification.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// It was decided, now or before, and this became of the answer.
+    Answered(Answered),
+    /// It cannot be decided yet: try again after this many seconds.
+    TryAgainIn(u32),
+    /// There is no such request: it was never recorded, or its record has run out.
+    Unknown,
+}
+
+/// Verifies the role of a request.
+pub struct VerifyRole {
+    /// Where connections and requests are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// Tries the role.
+    pub probes: Arc<ProbeRole>,
+    /// Tells the stack.
+    pub answers: Arc<AnswerStack>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Seconds until the next try, after `tries` of them. A new role often is assumable within ten seconds and mostly
+/// within thirty (AWS-FACTS): soon at first, then at a pace that costs little.
+pub fn retry_delay_seconds(tries: u32) -> u32 {
+    const DELAYS: [u32; 8] = [2, 3, 5, 8, 12, 18, 25, 30];
+    let index = usize::try_from(tries.saturating_sub(1)).unwrap_or(usize::MAX);
+    DELAYS.get(index).or(DELAYS.last()).copied().unwrap_or_default()
+}
+
+impl VerifyRole {
+    /// Works on a request for the `tries`-th time.
+    pub async fn run(&self, key: &RequestKey, tries: u32) -> Result<Verified, Unavailable> {
+        for _ in 0..MAX_COMMIT_TRIES {
+            let Some(record) = self.store.find_request(key).await? else {
+                return Ok(Verified::Unknown);
+            };
+            if record.outcome.is_some() {
+                return Ok(Verified::Answered(self.answers.deliver(&record).await?));
+            }
+            let Some(connection) = self.store.get(&record.tenant, &record.connection_id).await? else {
+                return Ok(Verified::Unknown);
+            };
+            let decision = match self.obstacle(&connection, &record).await? {
+                Some(code) => Decision::Refuse(code.into()),
+                None => self.decide(&connection, &record, tries).await,
+            };
+            let stored = match decision {
+                Decision::Connect(proof) => self.connect(&connection, &record, proof, tries).await?,
+                Decision::Refuse(reason) => self.refuse(&connection, &record, reason).await?,
+                Decision::TryAgainIn(seconds) => Stored::TryAgainIn(seconds),
+            };
+            match stored {
+                Stored::Decided(decided) => {
+                    return Ok(Verified::Answered(self.answers.deliver(&decided).await?));
+                }
+                Stored::TryAgainIn(seconds) => return Ok(Verified::TryAgainIn(seconds)),
+                Stored::LostRace => {}
+            }
+        }
+        Err(contended("verify_role"))
+    }
+
+    /// What has come between the recording of the request and now.
+    async fn obstacle(
+        &self,
+        connection: &Connection,
+        record: &RequestRecord,
+    ) -> Result<Option<ReasonCode>, Unavailable> {
+        let deleted = self
+            .store
+            .resource_deleted_since(
+                &record.key.stack_id,
+                &record.logical_resource_id,
+                record.published_at,
+            )
+            .await?;
+        if deleted {
+            return Ok(Some(ReasonCode::StackDeleted));
+        }
+        let claim = Claim {
+            request_type: record.request_type,
+            stack_id: &record.key.stack_id,
+            physical_resource_id: Some(&record.physical_resource_id),
+        };
+        Ok(admit(connection, claim, record.published_at).err())
+    }
+
+    async fn decide(&self, connection: &Connection, record: &RequestRecord, tries: u32) -> Decision {
+        let verdict = self.probes.run(connection, &record.role_arn).await;
+        let code = match verdict {
+            Verdict::Proven(proof) => return Decision::Connect(proof),
+            // A trust policy that was just repaired may look open for a while yet; a new role never was.
+            Verdict::Unsafe(code) if record.request_type == RequestType::Create => {
+                return Decision::Refuse(code.into());
+            }
+            Verdict::Unsafe(code) => code,
+            Verdict::NotAssumable => ReasonCode::RoleNotAssumable,
+            Verdict::Inconclusive(Cause::VendorNotPermitted) => ReasonCode::VendorMisconfigured,
+            Verdict::Inconclusive(_) => ReasonCode::VerificationInconclusive,
+        };
+        self.wait(record, tries, code)
+    }
+
+    /// Another try, as long as the stack has the patience for one; then a refusal for `code`.
+    fn wait(&self, record: &RequestRecord, tries: u32, code: ReasonCode) -> Decision {
+        let seconds_left = record.deadline.duration_since(self.clock.now()).as_secs();
+        match u32::try_from(seconds_left) {
+            Ok(left) if left > 0 => Decision::TryAgainIn(retry_delay_seconds(tries).min(left)),
+            _ => Decision::Refuse(code.into()),
+        }
+    }
+
+    /// Stores the proven connection and the decision in one step.
+    async fn connect(
+        &self,
+        connection: &Connection,
+        record: &RequestRecord,
+        proof: Proof,
+        tries: u32,
+    ) -> Result<Stored, Unavailable> {
+        let binding = Binding {
+            role_arn: record.role_arn.clone(),
+            request: record.key.clone(),
+            logical_resource_id: record.logical_resource_id.clone(),
+            physical_resource_id: record.physical_resource_id.clone(),
+            template_version: record.template_version.clone(),
+            unsettled: None,
+        };
+        let now = self.clock.now();
+        let event = Event::AttemptProven { binding, proof };
+        let name = event.name();
+        let Ok(after) = connection.apply(event, now) else {
+            // Another change of the same connection is not settled yet: it goes first.
+            return match self.wait(record, tries, ReasonCode::VerificationInconclusive) {
+                Decision::Refuse(reason) => self.refuse(connection, record, reason).await,
+                Decision::TryAgainIn(seconds) => Ok(Stored::TryAgainIn(seconds)),
+                Decision::Connect(_) => Ok(Stored::LostRace),
+            };
+        };
+        let audit = AuditEntry::new(&after, Actor::Verification, name, Some(&record.key), now);
+        let outcome = Outcome::Connected {
+            connection_id: connection.id.clone(),
+        };
+        let code = match self
+            .store_decision(connection, &after, record, outcome, audit)
+            .await?
+        {
+            Ok(decided) => return Ok(Stored::Decided(decided)),
+            Err(Conflict::AccountTaken) => ReasonCode::AccountAlreadyConnected,
+            Err(Conflict::RoleTaken) => ReasonCode::RoleAlreadyConnected,
+            Err(Conflict::ResourceDeleted) => ReasonCode::StackDeleted,
+            Err(Conflict::ConnectionChanged | Conflict::RequestChanged) => return Ok(Stored::LostRace),
+        };
+        self.refuse(connection, record, code.into()).await
+    }
+
+    async fn refuse(
+        &self,
+        connection: &Connection,
+        record: &RequestRecord,
+        reason: Reason,
+    ) -> Result<Stored, Unavailable> {
+        let now = self.clock.now();
+        let event = Event::AttemptFailed {
+            request: record.key.clone(),
+            reason: reason.clone(),
+        };
+        let name = event.name();
+        let after = connection
+            .apply(event, now)
+            .map_err(|error| Unavailable::new("verify_role", error))?;
+        let mut audit = AuditEntry::new(&after, Actor::Verification, name, Some(&record.key), now);
+        audit.reason = Some(reason.code);
+        let outcome = Outcome::Refused { reason };
+        let stored = self
+            .store_decision(connection, &after, record, outcome, audit)
+            .await?;
+        Ok(stored.map_or(Stored::LostRace, Stored::Decided))
+    }
+
+    async fn store_decision(
+        &self,
+        before: &Connection,
+        after: &Connection,
+        record: &RequestRecord,
+        outcome: Outcome,
+        audit: AuditEntry,
+    ) -> Result<Result<RequestRecord, Conflict>, Unavailable> {
+        let decided = record.clone().decided(outcome);
+        let request = Some(RequestChange::Decide(&decided));
+        let change = Change {
+            before,
+            after,
+            request,
+            audit: Some(audit),
+        };
+        Ok(self.store.commit(change).await?.map(|()| decided))
+    }
+}
+
+enum Decision {
+    Connect(Proof),
+    Refuse(Reason),
+    TryAgainIn(u32),
+}
+
+enum Stored {
+    Decided(RequestRecord),
+    TryAgainIn(u32),
+    LostRace,
+}

@@ -1,0 +1,1 @@
+"""Latchkey's local AWS: MiniStack, and the corrections that make it behave as AWS does for us."""
