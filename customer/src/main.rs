@@ -2,17 +2,13 @@
 
 use std::{collections::HashMap, io::Write as _, process::ExitCode};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
+use aws_config::{Region, SdkConfig};
 use jiff::Timestamp;
 use latchkey_customer::{
     publish::{Deployment, cause, publish},
     render::{RolePath, TemplateValues, TopicName, render},
 };
-use latchkey_shared::domain::aws::AccountId;
+use latchkey_shared::{adapters::aws_clients::sdk_config, domain::aws::AccountId};
 
 const USAGE: &str = "\
 Publishes the customer template of a deployed Latchkey vendor stack, and makes new launch links point to it.
@@ -92,6 +88,9 @@ async fn run(job: Job) -> Result<String, Error> {
             print_only,
         } => {
             let config = aws(region).await;
+            if config.region().is_none() {
+                return Err("no region is configured: give --region, the region of the vendor stack".into());
+            }
             let deployment = deployment(&config, &stack_name).await?;
             if print_only {
                 return Ok(render(&deployment.values)?.text);
@@ -116,14 +115,11 @@ fn example_values() -> Result<TemplateValues, Error> {
 }
 
 async fn aws(region: Option<String>) -> SdkConfig {
-    let https = Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https);
-    if let Some(region) = region {
-        loader = loader.region(Region::new(region));
+    let config = sdk_config().await;
+    match region {
+        Some(region) => config.into_builder().region(Region::new(region)).build(),
+        None => config,
     }
-    loader.load().await
 }
 
 async fn deployment(config: &SdkConfig, stack_name: &str) -> Result<Deployment, Error> {

@@ -155,8 +155,8 @@ pub fn cause(error: &(impl std::error::Error + ProvideErrorMetadata)) -> String 
     below.fold(error.to_string(), |text, error| format!("{text}: {error}"))
 }
 
-/// Renders the repository's template for `deployment`, uploads it, and makes new links point to it, in this order, so that no
-/// link ever opens a template that is not there. Doing it again changes nothing but the time of the pointer.
+/// Renders the repository's template for `deployment`, uploads it, and makes new links point to it, in this order, so
+/// that no link ever opens a template that is not there. Doing it again changes nothing but the time of the pointer.
 pub async fn publish(
     s3: &aws_sdk_s3::Client,
     dynamodb: &aws_sdk_dynamodb::Client,

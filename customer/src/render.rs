@@ -14,8 +14,8 @@ pub const TEMPLATE_SOURCE: &str = include_str!("../connection-template.yaml");
 pub const TEMPLATE_VERSION: &str = include_str!("../version.txt");
 /// What a placeholder begins and ends with: `__VENDOR_ACCOUNT_ID__`.
 const PLACEHOLDER_MARK: &str = "__";
-/// CloudFormation's limit on a template that is passed as text. A launch link would allow 1 MB, but a customer must also be
-/// able to paste the template into a StackSet or a pipeline.
+/// CloudFormation's limit on a template that is passed as text. A launch link would allow 1 MB, but a customer must
+/// also be able to paste the template into a StackSet or a pipeline.
 pub const MAX_TEMPLATE_BYTES: usize = 51_200;
 
 /// The IAM path of the roles that customers let in, such as `/latchkey/`.

@@ -1,5 +1,5 @@
-//! Reads CloudFormation and SAM templates as their long JSON form, so that tests can look at what YAML's short tags say, and
-//! so that the local AWS can be given the real `template.yaml` with its code in a bucket.
+//! Reads CloudFormation and SAM templates as their long JSON form, so that tests can look at what YAML's short tags
+//! say, and so that the local AWS can be given the real `template.yaml` with its code in a bucket.
 
 use std::path::{Path, PathBuf};
 
@@ -7,27 +7,23 @@ use serde_json::{Map, Value, json};
 use serde_yaml_ng::Value as Yaml;
 
 /// Why a template could not be read or prepared.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The file could not be read.
-    Io(PathBuf, std::io::Error),
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// It is not YAML.
-    Yaml(serde_yaml_ng::Error),
+    #[error(transparent)]
+    Yaml(#[from] serde_yaml_ng::Error),
     /// It has something that CloudFormation's YAML does not have.
+    #[error("{0} is no part of a CloudFormation template")]
     Unsupported(String),
 }
-
-impl std::fmt::Display for TemplateError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Yaml(error) => write!(f, "{error}"),
-            Self::Unsupported(what) => write!(f, "{what}"),
-        }
-    }
-}
-
-impl std::error::Error for TemplateError {}
 
 /// The path of a file of the repository.
 pub fn repository_path(relative: &str) -> PathBuf {
@@ -37,14 +33,14 @@ pub fn repository_path(relative: &str) -> PathBuf {
 /// Reads a template of the repository, such as `template.yaml`.
 pub fn load(relative: &str) -> Result<Value, TemplateError> {
     let path = repository_path(relative);
-    let text = std::fs::read_to_string(&path).map_err(|error| TemplateError::Io(path, error))?;
+    let text = std::fs::read_to_string(&path).map_err(|source| TemplateError::Io { path, source })?;
     parse(&text)
 }
 
 /// Reads a template. Short tags become the long form: `!Ref X` is `{"Ref": "X"}`, `!GetAtt X.Arn` is
 /// `{"Fn::GetAtt": ["X", "Arn"]}`.
 pub fn parse(text: &str) -> Result<Value, TemplateError> {
-    to_json(serde_yaml_ng::from_str(text).map_err(TemplateError::Yaml)?)
+    to_json(serde_yaml_ng::from_str(text)?)
 }
 
 fn to_json(yaml: Yaml) -> Result<Value, TemplateError> {
@@ -97,8 +93,8 @@ pub struct CodeLocation {
     pub key: String,
 }
 
-/// The template as JSON text with each function's local `CodeUri` (such as `functions/revalidator`) replaced by what `locate` says
-/// for it: what CloudFormation takes.
+/// The template as JSON text with each function's local `CodeUri` (such as `functions/revalidator`) replaced by what
+/// `locate` says for it: what CloudFormation takes.
 pub fn with_code_in_s3(
     template: &Value,
     mut locate: impl FnMut(&str) -> CodeLocation,

@@ -89,6 +89,25 @@ class Principals(TestCase):
         self.assume(root, {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{VENDOR}:root"}})
 
 
+class BatchActions(TestCase):
+    """batch_actions"""
+
+    def test_a_policy_for_the_single_call_allows_the_batch_and_no_other_call(self):
+        queue = AWS.client("sqs").create_queue(QueueName="batches")["QueueUrl"]
+        iam = AWS.client("iam")
+        session = AWS.role_session(VENDOR, "sender")
+        policy = {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}]}
+        for attached in iam.list_role_policies(RoleName="sender")["PolicyNames"]:
+            iam.delete_role_policy(RoleName="sender", PolicyName=attached)
+        iam.put_role_policy(RoleName="sender", PolicyName="send", PolicyDocument=json.dumps(policy))
+        sqs = AWS.client_with("sqs", "us-east-1", **session)
+        sent = sqs.send_message_batch(QueueUrl=queue, Entries=[{"Id": "1", "MessageBody": "x"}])
+        self.assertEqual(len(sent["Successful"]), 1)
+        with self.assertRaisesRegex(ClientError, "AccessDenied"):
+            sqs.delete_message_batch(QueueUrl=queue, Entries=[{"Id": "1", "ReceiptHandle": "x"}])
+
+
 class Requests(TestCase):
     """What CloudFormation sends over SNS, and where."""
 

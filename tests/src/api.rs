@@ -1,0 +1,105 @@
+//! The vendor's UI: calls the API with a tenant's token.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::{Error, http_client, local_aws::Ready};
+
+/// A tenant's view of the API.
+#[derive(Clone)]
+pub struct Api {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+/// What the API answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Its `content-type`.
+    pub content_type: String,
+    /// The JSON body; null where there is none.
+    pub body: Value,
+}
+
+impl Api {
+    /// As one of the tenants of [`Ready::tokens`].
+    pub fn of(ready: &Ready, tenant: &str) -> Result<Self, Error> {
+        let token = ready.tokens.get(tenant).ok_or_else(|| format!("there is no tenant {tenant}"))?;
+        Self::with_token(ready, token)
+    }
+
+    /// With any token.
+    pub fn with_token(ready: &Ready, token: &str) -> Result<Self, Error> {
+        let http = http_client(Duration::from_secs(30))?;
+        Ok(Self { http, base: ready.api_url.clone(), token: token.to_owned() })
+    }
+
+    /// Calls any route.
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Error> {
+        self.call_raw(method, path, body.map(Value::to_string)).await
+    }
+
+    /// Calls any route with any text as its body.
+    pub async fn call_raw(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, Error> {
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base))
+            .header("authorization", format!("Bearer {}", self.token));
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let content_type = response
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        let text = response.text().await?;
+        Ok(Answer { status, content_type, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
+    }
+
+    /// Makes a connection and expects it to be made.
+    pub async fn create(&self, body: &Value) -> Result<Value, Error> {
+        let answer = self.call(Method::POST, "/v1/connections", Some(body)).await?;
+        if answer.status == 201 {
+            Ok(answer.body)
+        } else {
+            Err(format!("creating a connection answered {}: {}", answer.status, answer.body).into())
+        }
+    }
+
+    /// Shows a connection and expects it to be there.
+    pub async fn get(&self, id: &str) -> Result<Value, Error> {
+        let answer = self.call(Method::GET, &format!("/v1/connections/{id}"), None).await?;
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(format!("showing a connection answered {}: {}", answer.status, answer.body).into())
+        }
+    }
+
+    /// Polls a connection until `wanted` holds, as a UI does.
+    pub async fn wait_until(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value, Error> {
+        /// Longer than any deadline of the local deployment.
+        const PATIENCE: Duration = Duration::from_secs(90);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let connection = self.get(id).await?;
+            if wanted(&connection) {
+                return Ok(connection);
+            }
+            if Instant::now() > deadline {
+                return Err(format!("the connection did not get there: {connection}").into());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}

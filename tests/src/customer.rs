@@ -1,0 +1,174 @@
+//! A vendor's customer: acts in an AWS account of their own, through CloudFormation and IAM.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_config::SdkConfig;
+use aws_sdk_cloudformation::{
+    Client,
+    types::{Capability, Parameter},
+};
+use latchkey_shared::domain::launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink};
+use tokio::time::{Instant, sleep};
+
+use crate::{Error, failed, local_aws::aws};
+
+/// Longest time that a stack may take here.
+const STACK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// A customer in one account and region, with an administrator's session.
+pub struct Customer {
+    /// Their account id.
+    pub account: String,
+    /// The region they work in.
+    pub region: String,
+    /// Their CloudFormation.
+    pub cloudformation: Client,
+    /// Their IAM.
+    pub iam: aws_sdk_iam::Client,
+}
+
+/// How a stack stands, once nothing moves any more.
+#[derive(Debug, Clone)]
+pub struct StackOutcome {
+    /// Its status, such as `CREATE_COMPLETE`.
+    pub status: String,
+    /// Its ARN.
+    pub stack_id: String,
+    /// Its outputs.
+    pub outputs: HashMap<String, String>,
+    /// The reasons of all failures in its events, the first one first.
+    pub reasons: Vec<String>,
+}
+
+impl Customer {
+    /// Someone with administrator's rights in `account`.
+    pub async fn sign_in(endpoint: &str, account: &str, region: &str) -> Result<Self, Error> {
+        let session: SdkConfig = aws::administrator(endpoint, account, region).await?;
+        Ok(Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            cloudformation: Client::new(&session),
+            iam: aws_sdk_iam::Client::new(&session),
+        })
+    }
+
+    /// Opens a launch link, ticks the box and creates the stack, under a name of their own if one is given.
+    pub async fn open(&self, launch_url: &str, stack_name: Option<&str>) -> Result<String, Error> {
+        let link = LaunchLink::parse(launch_url)?;
+        let name = stack_name.unwrap_or(&link.stack_name);
+        self.cloudformation
+            .create_stack()
+            .stack_name(name)
+            .template_url(&link.template_url)
+            .parameters(external_id(link.external_id.as_str()))
+            .capabilities(Capability::CapabilityIam)
+            .send()
+            .await
+            .map_err(|error| failed("creating the stack", &error))?;
+        Ok(name.to_owned())
+    }
+
+    /// Creates a stack from a template of their own.
+    pub async fn create_stack(&self, name: &str, template: &str) -> Result<(), Error> {
+        self.cloudformation
+            .create_stack()
+            .stack_name(name)
+            .template_body(template)
+            .capabilities(Capability::CapabilityNamedIam)
+            .send()
+            .await
+            .map_err(|error| failed("creating the stack", &error))?;
+        Ok(())
+    }
+
+    /// Updates a stack with another template of their own.
+    pub async fn update_stack(&self, name: &str, template: &str) -> Result<(), Error> {
+        self.cloudformation
+            .update_stack()
+            .stack_name(name)
+            .template_body(template)
+            .capabilities(Capability::CapabilityNamedIam)
+            .send()
+            .await
+            .map_err(|error| failed("updating the stack", &error))?;
+        Ok(())
+    }
+
+    /// Deletes a stack and waits until it is gone or has failed to go.
+    pub async fn delete_stack(&self, stack_id: &str) -> Result<StackOutcome, Error> {
+        self.cloudformation
+            .delete_stack()
+            .stack_name(stack_id)
+            .send()
+            .await
+            .map_err(|error| failed("deleting the stack", &error))?;
+        self.wait(stack_id).await
+    }
+
+    /// Waits until nothing moves in a stack any more.
+    pub async fn wait(&self, stack: &str) -> Result<StackOutcome, Error> {
+        wait_for_stack(&self.cloudformation, stack).await
+    }
+
+    /// Replaces a role's trust policy.
+    pub async fn set_trust(&self, role_name: &str, policy: &str) -> Result<(), Error> {
+        self.iam
+            .update_assume_role_policy()
+            .role_name(role_name)
+            .policy_document(policy)
+            .send()
+            .await
+            .map_err(|error| failed("changing the trust policy", &error))?;
+        Ok(())
+    }
+}
+
+fn external_id(value: &str) -> Parameter {
+    Parameter::builder().parameter_key(EXTERNAL_ID_PARAMETER).parameter_value(value).build()
+}
+
+/// Waits until nothing moves in a stack any more, and reads its events.
+pub async fn wait_for_stack(cloudformation: &Client, stack: &str) -> Result<StackOutcome, Error> {
+    let deadline = Instant::now() + STACK_PATIENCE;
+    loop {
+        let answer = cloudformation
+            .describe_stacks()
+            .stack_name(stack)
+            .send()
+            .await
+            .map_err(|error| failed("looking at a stack", &error))?;
+        let stack = answer.stacks().first().ok_or("there is no such stack")?;
+        let status = stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default();
+        if !status.ends_with("_IN_PROGRESS") {
+            let stack_id = stack.stack_id().unwrap_or_default().to_owned();
+            let outputs = stack
+                .outputs()
+                .iter()
+                .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
+                .collect();
+            let reasons = failures(cloudformation, &stack_id).await?;
+            return Ok(StackOutcome { status, stack_id, outputs, reasons });
+        }
+        if Instant::now() > deadline {
+            return Err(format!("the stack is still {status}").into());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn failures(cloudformation: &Client, stack_id: &str) -> Result<Vec<String>, Error> {
+    let answer = cloudformation
+        .describe_stack_events()
+        .stack_name(stack_id)
+        .send()
+        .await
+        .map_err(|error| failed("reading a stack's events", &error))?;
+    let failed = |status: &str| status.ends_with("_FAILED") || status.contains("ROLLBACK");
+    Ok(answer
+        .stack_events()
+        .iter()
+        .rev()
+        .filter(|event| event.resource_status().is_some_and(|status| failed(status.as_str())))
+        .filter_map(|event| event.resource_status_reason().map(str::to_owned))
+        .collect())
+}

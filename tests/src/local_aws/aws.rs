@@ -1,0 +1,68 @@
+//! SDK configurations for the local AWS: as an account's root, or as a session of a role.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_http_client::Builder;
+
+use crate::{Error, failed};
+
+/// Acts as the root of `account`, which bypasses every policy: to set a scene, never for what is being tested.
+pub fn root(endpoint: &str, account: &str, region: &str) -> SdkConfig {
+    config(endpoint, region, Credentials::new(account, "test", None, None, "local-root"))
+}
+
+fn config(endpoint: &str, region: &str, credentials: Credentials) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials))
+        .http_client(Builder::new().build_http())
+        .build()
+}
+
+/// A client of S3 that addresses buckets by path: there is no name service for `<bucket>.127.0.0.1`.
+pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+/// A session of `account`'s administrator role, which is made if it is not there. Unlike root it is subject to every
+/// policy.
+pub async fn administrator(endpoint: &str, account: &str, region: &str) -> Result<SdkConfig, Error> {
+    const ROLE: &str = "Administrator";
+    let root = root(endpoint, account, region);
+    let iam = aws_sdk_iam::Client::new(&root);
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{account}:root"}},"Action":"sts:AssumeRole"}}]}}"#
+    );
+    let made = iam.create_role().role_name(ROLE).assume_role_policy_document(trust).send().await;
+    if let Err(error) = made
+        && !error.as_service_error().is_some_and(|error| error.is_entity_already_exists_exception())
+    {
+        return Err(failed("making the administrator role", &error));
+    }
+    iam.put_role_policy()
+        .role_name(ROLE)
+        .policy_name("everything")
+        .policy_document(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#)
+        .send()
+        .await
+        .map_err(|error| failed("allowing the administrator everything", &error))?;
+    let answer = aws_sdk_sts::Client::new(&root)
+        .assume_role()
+        .role_arn(format!("arn:aws:iam::{account}:role/{ROLE}"))
+        .role_session_name("person")
+        .send()
+        .await
+        .map_err(|error| failed("becoming the administrator", &error))?;
+    let session = answer.credentials().ok_or("STS gave no credentials")?;
+    let credentials = Credentials::new(
+        session.access_key_id(),
+        session.secret_access_key(),
+        Some(session.session_token().to_owned()),
+        None,
+        "local-administrator",
+    );
+    Ok(config(endpoint, region, credentials))
+}

@@ -1,0 +1,171 @@
+//! Deploys the vendor's side into a running local AWS, in the order of the README's steps.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_cloudformation::types::{Capability, Parameter};
+use aws_sdk_s3::primitives::ByteStream;
+use jiff::Timestamp;
+use latchkey_customer::publish::{Deployment, publish};
+use serde_json::json;
+
+use super::{
+    HUB_REGION, LISTENER_REGIONS, Options, Ready, TENANTS, VENDOR_ACCOUNT, artifacts::function_zip, aws,
+    issuer::{Issuer, TENANT_CLAIM},
+};
+use crate::{
+    Error,
+    customer::{StackOutcome, wait_for_stack},
+    failed,
+    sam_template::{CodeLocation, load, with_code_in_s3},
+};
+
+/// Where the zip files and the template lie.
+const ARTIFACTS_BUCKET: &str = "latchkey-artifacts";
+/// The vendor's stack.
+const STACK_NAME: &str = "latchkey";
+/// Accounts to play customers with.
+const CUSTOMER_ACCOUNTS: [&str; 4] = ["222222222222", "333333333333", "444444444444", "555555555555"];
+/// The folders of the functions, and the output of the stack that names each.
+const FUNCTIONS: [(&str, &str); 4] = [
+    ("link-generator", "LinkGeneratorFunctionName"),
+    ("custom-resource-listener", "CustomResourceListenerFunctionName"),
+    ("role-verifier", "RoleVerifierFunctionName"),
+    ("revalidator", "RevalidatorFunctionName"),
+];
+
+pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) -> Result<Ready, Error> {
+    let vendor = aws::root(endpoint, VENDOR_ACCOUNT, HUB_REGION);
+    progress("making the vendor's identity provider");
+    let issuer = Issuer::create(&vendor).await?;
+    progress("uploading the four functions");
+    let s3 = aws::s3(&vendor);
+    s3.create_bucket().bucket(ARTIFACTS_BUCKET).send().await.map_err(|error| failed("making a bucket", &error))?;
+    for (function, _) in FUNCTIONS {
+        put(&s3, &format!("{function}.zip"), function_zip(function)?).await?;
+    }
+    progress("deploying template.yaml");
+    let (stack_id, outputs) = vendor_stack(endpoint, &vendor, &s3, &issuer, options).await?;
+    progress("deploying a listener topic in each region");
+    let listener = output(&outputs, "ListenerFunctionArn")?;
+    let topic_name = output(&outputs, "ListenerTopicName")?;
+    let mut topics = BTreeMap::new();
+    for region in LISTENER_REGIONS {
+        topics.insert(region.to_owned(), listener_topic(endpoint, region, topic_name, listener).await?);
+    }
+    progress("publishing the customer template");
+    let deployment = Deployment::from_outputs(&stack_id, &outputs)?;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&vendor);
+    let publication = publish(&s3, &dynamodb, &deployment, Timestamp::now()).await?;
+    let mut functions = BTreeMap::new();
+    for (folder, name) in FUNCTIONS {
+        functions.insert(folder.to_owned(), output(&outputs, name)?.to_owned());
+    }
+    Ok(Ready {
+        endpoint: endpoint.to_owned(),
+        api_url: format!("{endpoint}/_aws/execute-api/{}/$default", output(&outputs, "ApiId")?),
+        vendor_account: VENDOR_ACCOUNT.to_owned(),
+        customer_accounts: CUSTOMER_ACCOUNTS.map(str::to_owned).to_vec(),
+        hub_region: HUB_REGION.to_owned(),
+        regions: LISTENER_REGIONS.map(str::to_owned).to_vec(),
+        topics,
+        table: output(&outputs, "TableName")?.to_owned(),
+        queue_url: output(&outputs, "VerificationQueueUrl")?.to_owned(),
+        bucket: output(&outputs, "TemplateBucketName")?.to_owned(),
+        template_url: publication.url,
+        functions,
+        role_path: output(&outputs, "VerifierRolePath")?.to_owned(),
+        tokens: issuer.tokens(&TENANTS).await?,
+    })
+}
+
+async fn vendor_stack(
+    endpoint: &str,
+    vendor: &aws_config::SdkConfig,
+    s3: &aws_sdk_s3::Client,
+    issuer: &Issuer,
+    options: &Options,
+) -> Result<(String, HashMap<String, String>), Error> {
+    let template = with_code_in_s3(&load("template.yaml")?, |local| CodeLocation {
+        bucket: ARTIFACTS_BUCKET.to_owned(),
+        key: format!("{}.zip", local.rsplit('/').next().unwrap_or(local)),
+    })?;
+    put(s3, "template.json", template.into_bytes()).await?;
+    let deadline = options.verification_deadline.as_secs().to_string();
+    let parameters = [
+        ("JwtIssuer", issuer.issuer()),
+        ("JwtAudience", issuer.audience().to_owned()),
+        ("TenantClaim", TENANT_CLAIM.to_owned()),
+        ("ListenerRegions", LISTENER_REGIONS.join(",")),
+        ("ListenerTopicsBy", "None".to_owned()),
+        ("VerificationDeadlineSeconds", deadline),
+        // One slot: each tick looks at everything, so that nobody has to wait a day for the demo.
+        ("SweepTickMinutes", "1".to_owned()),
+        ("SweepSlots", "1".to_owned()),
+        ("DegradedSlots", "1".to_owned()),
+        ("LocalAnswerEndpoint", endpoint.to_owned()),
+    ];
+    let cloudformation = aws_sdk_cloudformation::Client::new(vendor);
+    cloudformation
+        .create_stack()
+        .stack_name(STACK_NAME)
+        .template_url(format!("{endpoint}/{ARTIFACTS_BUCKET}/template.json"))
+        .set_parameters(Some(parameters.iter().map(|(key, value)| parameter(key, value)).collect()))
+        .capabilities(Capability::CapabilityNamedIam)
+        .capabilities(Capability::CapabilityAutoExpand)
+        .send()
+        .await
+        .map_err(|error| failed("deploying template.yaml", &error))?;
+    finished(&cloudformation, STACK_NAME).await
+}
+
+async fn listener_topic(
+    endpoint: &str,
+    region: &str,
+    topic_name: &str,
+    listener: &str,
+) -> Result<String, Error> {
+    let cloudformation = aws_sdk_cloudformation::Client::new(&aws::root(endpoint, VENDOR_ACCOUNT, region));
+    let stack_name = "latchkey-listener-topic";
+    cloudformation
+        .create_stack()
+        .stack_name(stack_name)
+        .template_body(load("functions/custom-resource-listener/listener-topic.yaml")?.to_string())
+        .parameters(parameter("ListenerTopicName", topic_name))
+        .parameters(parameter("ListenerFunctionArn", listener))
+        .send()
+        .await
+        .map_err(|error| failed("deploying a listener topic", &error))?;
+    let (_, outputs) = finished(&cloudformation, stack_name).await?;
+    Ok(output(&outputs, "ListenerTopicArn")?.to_owned())
+}
+
+async fn finished(
+    cloudformation: &aws_sdk_cloudformation::Client,
+    stack_name: &str,
+) -> Result<(String, HashMap<String, String>), Error> {
+    match wait_for_stack(cloudformation, stack_name).await? {
+        StackOutcome { status, stack_id, outputs, .. } if status == "CREATE_COMPLETE" => Ok((stack_id, outputs)),
+        outcome => Err(json!({ "stack": stack_name, "status": outcome.status, "reasons": outcome.reasons })
+            .to_string()
+            .into()),
+    }
+}
+
+async fn put(s3: &aws_sdk_s3::Client, key: &str, body: Vec<u8>) -> Result<(), Error> {
+    s3.put_object()
+        .bucket(ARTIFACTS_BUCKET)
+        .key(key)
+        .body(ByteStream::from(body))
+        .send()
+        .await
+        .map_err(|error| failed("uploading", &error))?;
+    Ok(())
+}
+
+fn parameter(key: &str, value: &str) -> Parameter {
+    Parameter::builder().parameter_key(key).parameter_value(value).build()
+}
+
+fn output<'a>(outputs: &'a HashMap<String, String>, name: &str) -> Result<&'a str, Error> {
+    Ok(outputs.get(name).ok_or_else(|| format!("the stack has no output {name}"))?)
+}

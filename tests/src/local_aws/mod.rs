@@ -1,0 +1,63 @@
+//! A whole AWS on loopback: MiniStack with our corrections, the real `template.yaml` with the real binaries, the
+//! listener topics, the published customer template, and two tenants with tokens.
+
+pub mod aws;
+mod artifacts;
+mod deployment;
+mod issuer;
+pub mod ready;
+mod server;
+
+use std::time::Duration;
+
+pub use ready::Ready;
+
+use crate::{Error, local_aws::server::Server};
+
+/// The vendor's account.
+pub const VENDOR_ACCOUNT: &str = "111111111111";
+/// The account that owns the buckets that CloudFormation takes answers in.
+pub const CLOUDFORMATION_ACCOUNT: &str = "999999999999";
+/// The region that everything but the listener topics is in.
+pub const HUB_REGION: &str = "us-east-1";
+/// Where customers can launch.
+pub const LISTENER_REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
+/// Two vendors' customers with a token each.
+pub const TENANTS: [&str; 2] = ["acme", "globex"];
+
+/// Times that a test does not want to wait for, as deployment parameters.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The port to listen on; any free one if none is named.
+    pub port: Option<u16>,
+    /// How long a role may take to become assumable.
+    pub verification_deadline: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { port: None, verification_deadline: Duration::from_secs(30) }
+    }
+}
+
+/// A running local AWS. It ends when this is stopped or dropped, or when its process ends.
+pub struct LocalAws {
+    server: Server,
+    /// Where everything is.
+    pub ready: Ready,
+}
+
+impl LocalAws {
+    /// Starts and deploys everything; `progress` is told what is being done.
+    pub async fn start(options: Options, progress: impl Fn(&str)) -> Result<Self, Error> {
+        progress("starting the local AWS");
+        let server = Server::start(options.port).await?;
+        let ready = deployment::deploy(server.endpoint(), &options, progress).await?;
+        Ok(Self { server, ready })
+    }
+
+    /// Ends it and removes what it wrote.
+    pub async fn stop(self) -> Result<(), Error> {
+        self.server.stop().await
+    }
+}

@@ -1,0 +1,124 @@
+//! Templates of customers who do it their own way: another trust policy, another role, other properties.
+
+use serde_json::{Map, Value, json};
+
+/// A stack with a role and a connection, like the published one where nothing else is said.
+#[derive(Debug, Clone)]
+pub struct StackTemplate {
+    vendor_account: String,
+    topic_name: String,
+    role_path: String,
+    external_id: String,
+    trust: Option<Value>,
+    role_name: Option<String>,
+    role_arn: Option<Value>,
+    service_timeout: u32,
+    extra_properties: Map<String, Value>,
+}
+
+impl StackTemplate {
+    /// The published template's own content.
+    pub fn new(ready: &crate::local_aws::Ready, external_id: &str) -> Self {
+        Self {
+            vendor_account: ready.vendor_account.clone(),
+            topic_name: "latchkey-listener".to_owned(),
+            role_path: ready.role_path.clone(),
+            external_id: external_id.to_owned(),
+            trust: None,
+            role_name: None,
+            role_arn: None,
+            service_timeout: 60,
+            extra_properties: Map::new(),
+        }
+    }
+
+    /// With this trust policy's condition instead of the external ID's.
+    pub fn condition(mut self, condition: Value) -> Self {
+        self.trust = Some(trust_policy(&self.vendor_account, condition));
+        self
+    }
+
+    /// With this whole trust policy.
+    pub fn trust(mut self, policy: Value) -> Self {
+        self.trust = Some(policy);
+        self
+    }
+
+    /// With a role of this name.
+    pub fn role_name(mut self, name: &str) -> Self {
+        self.role_name = Some(name.to_owned());
+        self
+    }
+
+    /// Claiming this role instead of its own.
+    pub fn claims_role(mut self, arn: &str) -> Self {
+        self.role_arn = Some(json!(arn));
+        self
+    }
+
+    /// With another or one more property of the connection.
+    pub fn property(mut self, name: &str, value: Value) -> Self {
+        self.extra_properties.insert(name.to_owned(), value);
+        self
+    }
+
+    /// With another patience of CloudFormation, in seconds.
+    pub fn service_timeout(mut self, seconds: u32) -> Self {
+        self.service_timeout = seconds;
+        self
+    }
+
+    /// As the text that CloudFormation takes.
+    pub fn text(&self) -> String {
+        let trust = self.trust.clone().unwrap_or_else(|| {
+            let vendor_roles = format!("arn:aws:iam::{}:role{}*", self.vendor_account, self.role_path);
+            trust_policy(
+                &self.vendor_account,
+                json!({
+                    "ArnLike": { "aws:PrincipalArn": vendor_roles },
+                    "StringEquals": { "sts:ExternalId": self.external_id },
+                }),
+            )
+        });
+        let mut role = json!({ "AssumeRolePolicyDocument": trust });
+        if let Some(name) = &self.role_name {
+            role["RoleName"] = json!(name);
+        }
+        let mut connection = json!({
+            "ServiceToken": { "Fn::Sub": format!("arn:${{AWS::Partition}}:sns:${{AWS::Region}}:{}:{}", self.vendor_account, self.topic_name) },
+            "ServiceTimeout": self.service_timeout,
+            "ExternalId": self.external_id,
+            "RoleArn": self.role_arn.clone().unwrap_or_else(|| json!({ "Fn::GetAtt": ["Role", "Arn"] })),
+            "TemplateVersion": "1.0.0",
+        });
+        for (name, value) in &self.extra_properties {
+            connection[name] = value.clone();
+        }
+        json!({
+            "AWSTemplateFormatVersion": "2010-09-09",
+            "Resources": {
+                "Role": { "Type": "AWS::IAM::Role", "Properties": role },
+                "Connection": {
+                    "Type": "Custom::LatchkeyConnection",
+                    "DependsOn": "Role",
+                    "Properties": connection,
+                },
+            },
+            "Outputs": { "RoleArn": { "Value": { "Fn::GetAtt": ["Role", "Arn"] } } },
+        })
+        .to_string()
+    }
+}
+
+/// A trust policy for the vendor's account under one condition.
+pub fn trust_policy(vendor_account: &str, condition: Value) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:aws:iam::{vendor_account}:root") },
+            "Action": "sts:AssumeRole",
+            "Condition": condition,
+        }],
+    })
+}
