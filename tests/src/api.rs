@@ -13,7 +13,7 @@ use crate::{Error, http_client, local_aws::Ready};
 pub struct Api {
     http: reqwest::Client,
     base: String,
-    token: String,
+    token: Option<String>,
 }
 
 /// What the API answered.
@@ -30,14 +30,29 @@ pub struct Answer {
 impl Api {
     /// As one of the tenants of [`Ready::tokens`].
     pub fn of(ready: &Ready, tenant: &str) -> Result<Self, Error> {
-        let token = ready.tokens.get(tenant).ok_or_else(|| format!("there is no tenant {tenant}"))?;
+        let token = ready
+            .tokens
+            .get(tenant)
+            .ok_or_else(|| format!("there is no tenant {tenant}"))?;
         Self::with_token(ready, token)
     }
 
     /// With any token.
     pub fn with_token(ready: &Ready, token: &str) -> Result<Self, Error> {
         let http = http_client(Duration::from_secs(30))?;
-        Ok(Self { http, base: ready.api_url.clone(), token: token.to_owned() })
+        Ok(Self {
+            http,
+            base: ready.api_url.clone(),
+            token: Some(token.to_owned()),
+        })
+    }
+
+    /// Without any.
+    pub fn without_token(ready: &Ready) -> Result<Self, Error> {
+        Ok(Self {
+            token: None,
+            ..Self::with_token(ready, "")?
+        })
     }
 
     /// Calls any route.
@@ -47,10 +62,10 @@ impl Api {
 
     /// Calls any route with any text as its body.
     pub async fn call_raw(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, Error> {
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.base))
-            .header("authorization", format!("Bearer {}", self.token));
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
@@ -63,7 +78,11 @@ impl Api {
             .unwrap_or_default()
             .to_owned();
         let text = response.text().await?;
-        Ok(Answer { status, content_type, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
+        Ok(Answer {
+            status,
+            content_type,
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+        })
     }
 
     /// Makes a connection and expects it to be made.
@@ -72,13 +91,19 @@ impl Api {
         if answer.status == 201 {
             Ok(answer.body)
         } else {
-            Err(format!("creating a connection answered {}: {}", answer.status, answer.body).into())
+            Err(format!(
+                "creating a connection answered {}: {}",
+                answer.status, answer.body
+            )
+            .into())
         }
     }
 
     /// Shows a connection and expects it to be there.
     pub async fn get(&self, id: &str) -> Result<Value, Error> {
-        let answer = self.call(Method::GET, &format!("/v1/connections/{id}"), None).await?;
+        let answer = self
+            .call(Method::GET, &format!("/v1/connections/{id}"), None)
+            .await?;
         if answer.status == 200 {
             Ok(answer.body)
         } else {
@@ -86,8 +111,26 @@ impl Api {
         }
     }
 
+    /// Ends a connection, as the vendor's UI does, and expects it to be there.
+    pub async fn delete(&self, id: &str) -> Result<Value, Error> {
+        let answer = self
+            .call(Method::DELETE, &format!("/v1/connections/{id}"), None)
+            .await?;
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(format!("ending a connection answered {}: {}", answer.status, answer.body).into())
+        }
+    }
+
+    /// Polls a connection until it stands at `status`.
+    pub async fn wait_for(&self, id: &str, status: &str) -> Result<Value, Error> {
+        self.wait_until(id, |connection| connection["status"] == status)
+            .await
+    }
+
     /// Polls a connection until `wanted` holds, as a UI does.
-    pub async fn wait_until(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value, Error> {
+    pub async fn wait_until(&self, id: &str, mut wanted: impl FnMut(&Value) -> bool) -> Result<Value, Error> {
         /// Longer than any deadline of the local deployment.
         const PATIENCE: Duration = Duration::from_secs(90);
         let deadline = Instant::now() + PATIENCE;

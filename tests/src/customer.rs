@@ -7,10 +7,13 @@ use aws_sdk_cloudformation::{
     Client,
     types::{Capability, Parameter},
 };
-use latchkey_shared::domain::launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink};
+use latchkey_shared::domain::{
+    launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink},
+    reason::ReasonCode,
+};
 use tokio::time::{Instant, sleep};
 
-use crate::{Error, failed, local_aws::aws};
+use crate::{Error, failed, local_aws::aws, stack_template::StackTemplate};
 
 /// Longest time that a stack may take here.
 const STACK_PATIENCE: Duration = Duration::from_secs(120);
@@ -25,6 +28,8 @@ pub struct Customer {
     pub cloudformation: Client,
     /// Their IAM.
     pub iam: aws_sdk_iam::Client,
+    /// Their SNS: whoever launches a stack may publish by hand as well.
+    pub sns: aws_sdk_sns::Client,
 }
 
 /// How a stack stands, once nothing moves any more.
@@ -40,6 +45,31 @@ pub struct StackOutcome {
     pub reasons: Vec<String>,
 }
 
+impl StackOutcome {
+    /// Expects that the stack failed with a reason's sentence and code in its events.
+    pub fn expect_refusal(&self, status: &str, code: ReasonCode) -> Result<(), Error> {
+        let text = format!("{} [{}]", code.sentence(), code.as_str());
+        if self.status == status && self.reasons.iter().any(|reason| reason.contains(&text)) {
+            Ok(())
+        } else {
+            Err(format!(
+                "expected {status} for {text}, found {} for {:?}",
+                self.status, self.reasons
+            )
+            .into())
+        }
+    }
+
+    /// Expects that it stands at `status`.
+    pub fn expect(&self, status: &str) -> Result<(), Error> {
+        if self.status == status {
+            Ok(())
+        } else {
+            Err(format!("expected {status}, found {} for {:?}", self.status, self.reasons).into())
+        }
+    }
+}
+
 impl Customer {
     /// Someone with administrator's rights in `account`.
     pub async fn sign_in(endpoint: &str, account: &str, region: &str) -> Result<Self, Error> {
@@ -49,6 +79,7 @@ impl Customer {
             region: region.to_owned(),
             cloudformation: Client::new(&session),
             iam: aws_sdk_iam::Client::new(&session),
+            sns: aws_sdk_sns::Client::new(&session),
         })
     }
 
@@ -96,18 +127,78 @@ impl Customer {
 
     /// Deletes a stack and waits until it is gone or has failed to go.
     pub async fn delete_stack(&self, stack_id: &str) -> Result<StackOutcome, Error> {
-        self.cloudformation
-            .delete_stack()
-            .stack_name(stack_id)
-            .send()
-            .await
-            .map_err(|error| failed("deleting the stack", &error))?;
+        self.start_deletion(stack_id).await?;
         self.wait(stack_id).await
     }
 
     /// Waits until nothing moves in a stack any more.
     pub async fn wait(&self, stack: &str) -> Result<StackOutcome, Error> {
         wait_for_stack(&self.cloudformation, stack).await
+    }
+
+    /// Creates a stack from a template of their own and waits for its end.
+    pub async fn launch(&self, name: &str, template: &StackTemplate) -> Result<StackOutcome, Error> {
+        self.create_stack(name, &template.text()).await?;
+        self.wait(name).await
+    }
+
+    /// Updates a stack with a template of their own and waits for the end of that.
+    pub async fn update(&self, name: &str, template: &StackTemplate) -> Result<StackOutcome, Error> {
+        self.update_stack(name, &template.text()).await?;
+        self.wait(name).await
+    }
+
+    /// Starts the deletion of a stack.
+    pub async fn start_deletion(&self, stack_id: &str) -> Result<(), Error> {
+        self.cloudformation
+            .delete_stack()
+            .stack_name(stack_id)
+            .send()
+            .await
+            .map_err(|error| failed("deleting the stack", &error))?;
+        Ok(())
+    }
+
+    /// The ARN of their role of this name.
+    pub fn role_arn(&self, role_name: &str) -> String {
+        format!("arn:aws:iam::{}:role/{role_name}", self.account)
+    }
+
+    /// Makes a role by hand and returns its ARN.
+    pub async fn make_role(&self, role_name: &str, trust: &serde_json::Value) -> Result<String, Error> {
+        self.iam
+            .create_role()
+            .role_name(role_name)
+            .assume_role_policy_document(trust.to_string())
+            .send()
+            .await
+            .map_err(|error| failed("making a role", &error))?;
+        Ok(self.role_arn(role_name))
+    }
+
+    /// Deletes a role that has no policies.
+    pub async fn delete_role(&self, role_name: &str) -> Result<(), Error> {
+        self.iam
+            .delete_role()
+            .role_name(role_name)
+            .send()
+            .await
+            .map_err(|error| failed("deleting a role", &error))?;
+        Ok(())
+    }
+
+    /// Publishes a message by hand and returns its id.
+    pub async fn publish(&self, topic_arn: &str, message: &str) -> Result<String, Error> {
+        let answer = self
+            .sns
+            .publish()
+            .topic_arn(topic_arn)
+            .subject("AWS CloudFormation custom resource request")
+            .message(message)
+            .send()
+            .await
+            .map_err(|error| failed("publishing", &error))?;
+        Ok(answer.message_id().unwrap_or_default().to_owned())
     }
 
     /// Replaces a role's trust policy.
@@ -124,7 +215,10 @@ impl Customer {
 }
 
 fn external_id(value: &str) -> Parameter {
-    Parameter::builder().parameter_key(EXTERNAL_ID_PARAMETER).parameter_value(value).build()
+    Parameter::builder()
+        .parameter_key(EXTERNAL_ID_PARAMETER)
+        .parameter_value(value)
+        .build()
 }
 
 /// Waits until nothing moves in a stack any more, and reads its events.
@@ -138,16 +232,26 @@ pub async fn wait_for_stack(cloudformation: &Client, stack: &str) -> Result<Stac
             .await
             .map_err(|error| failed("looking at a stack", &error))?;
         let stack = answer.stacks().first().ok_or("there is no such stack")?;
-        let status = stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default();
+        let status = stack
+            .stack_status()
+            .map(|status| status.as_str().to_owned())
+            .unwrap_or_default();
         if !status.ends_with("_IN_PROGRESS") {
             let stack_id = stack.stack_id().unwrap_or_default().to_owned();
             let outputs = stack
                 .outputs()
                 .iter()
-                .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
+                .filter_map(|output| {
+                    Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
+                })
                 .collect();
             let reasons = failures(cloudformation, &stack_id).await?;
-            return Ok(StackOutcome { status, stack_id, outputs, reasons });
+            return Ok(StackOutcome {
+                status,
+                stack_id,
+                outputs,
+                reasons,
+            });
         }
         if Instant::now() > deadline {
             return Err(format!("the stack is still {status}").into());
@@ -168,7 +272,11 @@ async fn failures(cloudformation: &Client, stack_id: &str) -> Result<Vec<String>
         .stack_events()
         .iter()
         .rev()
-        .filter(|event| event.resource_status().is_some_and(|status| failed(status.as_str())))
+        .filter(|event| {
+            event
+                .resource_status()
+                .is_some_and(|status| failed(status.as_str()))
+        })
         .filter_map(|event| event.resource_status_reason().map(str::to_owned))
         .collect())
 }

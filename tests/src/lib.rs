@@ -2,10 +2,13 @@
 
 pub mod api;
 pub mod customer;
+pub mod demo;
 pub mod local_aws;
 pub mod sam_template;
 pub mod scene;
 pub mod stack_template;
+pub mod trap;
+pub mod wiretap;
 
 /// Anything that goes wrong here ends a test or the demo; its text is all that matters.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -13,10 +13,14 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     api::Api,
-    customer::Customer,
+    customer::{Customer, StackOutcome},
     failed,
-    local_aws::{Ready, aws},
+    local_aws::{CLOUDFORMATION_ACCOUNT, Ready, aws},
+    stack_template::StackTemplate,
 };
+
+/// An item of the table.
+pub type Item = std::collections::HashMap<String, AttributeValue>;
 
 /// One test's corner of the local AWS.
 pub struct Scene {
@@ -55,7 +59,8 @@ impl Scene {
 
     /// Makes a connection with a link into `region`.
     pub async fn link(&self, api: &Api, region: &str) -> Result<Value, Error> {
-        api.create(&json!({ "name": "A test's connection", "region": region })).await
+        api.create(&json!({ "name": "A test's connection", "region": region }))
+            .await
     }
 
     /// Runs the revalidator now, as if a whole cycle of its schedule had passed.
@@ -78,7 +83,11 @@ impl Scene {
 
     /// Invokes a function by its folder's name and returns its answer.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, Error> {
-        let name = self.ready.functions.get(function).ok_or("there is no such function")?;
+        let name = self
+            .ready
+            .functions
+            .get(function)
+            .ok_or("there is no such function")?;
         let answer = aws_sdk_lambda::Client::new(&self.vendor)
             .invoke()
             .function_name(name)
@@ -86,9 +95,16 @@ impl Scene {
             .send()
             .await
             .map_err(|error| failed("invoking a function", &error))?;
-        let payload = answer.payload().map(|payload| payload.as_ref().to_vec()).unwrap_or_default();
+        let payload = answer
+            .payload()
+            .map(|payload| payload.as_ref().to_vec())
+            .unwrap_or_default();
         if let Some(error) = answer.function_error() {
-            return Err(format!("{function} failed ({error}): {}", String::from_utf8_lossy(&payload)).into());
+            return Err(format!(
+                "{function} failed ({error}): {}",
+                String::from_utf8_lossy(&payload)
+            )
+            .into());
         }
         Ok(serde_json::from_slice(&payload)?)
     }
@@ -120,7 +136,73 @@ impl Scene {
             .send()
             .await
             .map_err(|error| failed("reading the audit log", &error))?;
-        Ok(answer.items().iter().filter_map(|item| Some(item.get("event")?.as_s().ok()?.clone())).collect())
+        Ok(answer
+            .items()
+            .iter()
+            .filter_map(|item| Some(item.get("event")?.as_s().ok()?.clone()))
+            .collect())
+    }
+
+    /// Connects a fresh account through a stack of the customer's own, whose parts a test can change later.
+    pub async fn connect(&self, api: &Api, region: &str) -> Result<Connected, Error> {
+        let connection = self.link(api, region).await?;
+        let customer = self.new_customer(region).await?;
+        Connected::launch(self, api, customer, &connection).await
+    }
+
+    /// How many items of the table are about `text`: a stack id, a request id, a connection id.
+    pub async fn items_about(&self, text: &str) -> Result<usize, Error> {
+        let mut count = 0;
+        let mut pages = self
+            .dynamodb()
+            .scan()
+            .table_name(&self.ready.table)
+            .consistent_read(true)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("reading the table", &error))?;
+            count += page
+                .items()
+                .iter()
+                .filter(|item| format!("{item:?}").contains(text))
+                .count();
+        }
+        Ok(count)
+    }
+
+    /// A connection's item in the table, as it is now.
+    pub async fn stored(&self, tenant: &str, connection_id: &str) -> Result<Item, Error> {
+        let answer = self
+            .dynamodb()
+            .get_item()
+            .table_name(&self.ready.table)
+            .key("pk", AttributeValue::S(format!("TENANT#{tenant}")))
+            .key("sk", AttributeValue::S(format!("CONN#{connection_id}")))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| failed("reading a connection", &error))?;
+        Ok(answer.item.ok_or("there is no such connection")?)
+    }
+
+    /// What CloudFormation's bucket holds for a request: the latest answer to it.
+    pub async fn answer(&self, stack_id: &str, logical_id: &str, request_id: &str) -> Result<Value, Error> {
+        let region = stack_id.split(':').nth(3).ok_or("that is no stack id")?;
+        let config = aws::root(&self.ready.endpoint, CLOUDFORMATION_ACCOUNT, region);
+        let object = aws::s3(&config)
+            .get_object()
+            .bucket(format!(
+                "cloudformation-custom-resource-response-{}",
+                region.replace('-', "")
+            ))
+            .key(format!("{stack_id}|{logical_id}|{request_id}"))
+            .send()
+            .await
+            .map_err(|error| failed("reading an answer", &error))?;
+        Ok(serde_json::from_slice(
+            &object.body.collect().await?.into_bytes(),
+        )?)
     }
 
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
@@ -128,10 +210,71 @@ impl Scene {
     }
 }
 
+/// A customer whose account is connected.
+pub struct Connected {
+    /// The connection's id.
+    pub id: String,
+    /// Its external ID.
+    pub external_id: String,
+    /// The customer.
+    pub customer: Customer,
+    /// What their stack was made from.
+    pub template: StackTemplate,
+    /// How it stood once it was made.
+    pub stack: StackOutcome,
+    /// The connection as the API showed it then.
+    pub shown: Value,
+}
+
+impl Connected {
+    /// The name of the stack.
+    pub const STACK: &'static str = "Vendor-Access";
+    /// The name of its role.
+    pub const ROLE: &'static str = "VendorAccess";
+
+    async fn launch(scene: &Scene, api: &Api, customer: Customer, link: &Value) -> Result<Self, Error> {
+        let (id, external_id) = (text(link, "id")?, text(link, "external_id")?);
+        let template = StackTemplate::new(&scene.ready, &external_id).role_name(Self::ROLE);
+        let stack = customer.launch(Self::STACK, &template).await?;
+        stack.expect("CREATE_COMPLETE")?;
+        let shown = api.get(&id).await?;
+        if shown["status"] != "active" || shown["role_arn"] != customer.role_arn(Self::ROLE) {
+            return Err(format!("the connection is not active: {shown}").into());
+        }
+        Ok(Self {
+            id,
+            external_id,
+            customer,
+            template,
+            stack,
+            shown,
+        })
+    }
+}
+
+/// A text of a JSON object.
+pub fn text(object: &Value, name: &str) -> Result<String, Error> {
+    Ok(object[name]
+        .as_str()
+        .ok_or_else(|| format!("there is no {name} in {object}"))?
+        .to_owned())
+}
+
+/// A connection without what a check in the background changes by itself.
+pub fn settled(connection: &Value) -> Value {
+    let mut connection = connection.clone();
+    if let Some(fields) = connection.as_object_mut() {
+        fields.remove("last_verified_at");
+    }
+    connection
+}
+
 /// An account id that no test of this or any other process has had.
 pub fn fresh_account() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_micros() as u64);
+    let micros = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_micros() as u64);
     let mixed = micros
         .wrapping_mul(1_000_003)
         .wrapping_add(u64::from(std::process::id()).wrapping_mul(7_919))

@@ -12,6 +12,7 @@ pub struct StackTemplate {
     trust: Option<Value>,
     role_name: Option<String>,
     role_arn: Option<Value>,
+    logical_id: String,
     service_timeout: u32,
     extra_properties: Map<String, Value>,
 }
@@ -27,6 +28,7 @@ impl StackTemplate {
             trust: None,
             role_name: None,
             role_arn: None,
+            logical_id: "Connection".to_owned(),
             service_timeout: 60,
             extra_properties: Map::new(),
         }
@@ -56,6 +58,27 @@ impl StackTemplate {
         self
     }
 
+    /// With the connection under another name in the template.
+    pub fn logical_id(mut self, name: &str) -> Self {
+        self.logical_id = name.to_owned();
+        self
+    }
+
+    /// The condition of the published template's trust policy.
+    pub fn published_condition(&self) -> Value {
+        json!({ "ArnLike": self.vendor_roles(), "StringEquals": { "sts:ExternalId": self.external_id } })
+    }
+
+    /// The published template's own trust policy.
+    pub fn published_trust(&self) -> Value {
+        trust_policy(&self.vendor_account, self.published_condition())
+    }
+
+    /// The part of that condition that names the vendor's roles.
+    pub fn vendor_roles(&self) -> Value {
+        json!({ "aws:PrincipalArn": format!("arn:aws:iam::{}:role{}*", self.vendor_account, self.role_path) })
+    }
+
     /// With another or one more property of the connection.
     pub fn property(mut self, name: &str, value: Value) -> Self {
         self.extra_properties.insert(name.to_owned(), value);
@@ -70,16 +93,7 @@ impl StackTemplate {
 
     /// As the text that CloudFormation takes.
     pub fn text(&self) -> String {
-        let trust = self.trust.clone().unwrap_or_else(|| {
-            let vendor_roles = format!("arn:aws:iam::{}:role{}*", self.vendor_account, self.role_path);
-            trust_policy(
-                &self.vendor_account,
-                json!({
-                    "ArnLike": { "aws:PrincipalArn": vendor_roles },
-                    "StringEquals": { "sts:ExternalId": self.external_id },
-                }),
-            )
-        });
+        let trust = self.trust.clone().unwrap_or_else(|| self.published_trust());
         let mut role = json!({ "AssumeRolePolicyDocument": trust });
         if let Some(name) = &self.role_name {
             role["RoleName"] = json!(name);
@@ -98,7 +112,7 @@ impl StackTemplate {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Resources": {
                 "Role": { "Type": "AWS::IAM::Role", "Properties": role },
-                "Connection": {
+                self.logical_id.as_str(): {
                     "Type": "Custom::LatchkeyConnection",
                     "DependsOn": "Role",
                     "Properties": connection,

@@ -1,1 +1,69 @@
-fn main() {}
+//! The project's own commands. Without dependencies, so that a fresh clone runs them at once.
+
+mod ci;
+mod lint;
+mod python;
+mod steps;
+
+use std::{env, process::ExitCode};
+
+use steps::{Error, replace_process_by, workspace_build};
+
+const USAGE: &str = "\
+cargo xtask demo [--once] [--port N]   the main job, played in a local AWS; --once ends after the story
+cargo xtask local [--port N]           a local AWS with Latchkey deployed; prints one line of JSON when it is ready
+cargo xtask test [NEXTEST ARGUMENTS]   every test, unit to end-to-end
+cargo xtask lint                       the house's own rules for the source
+cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, template lint, all tests";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let done = match command.as_str() {
+        "demo" => demo(&rest),
+        "local" => local(&rest),
+        "test" => test(&rest),
+        "lint" => lint::run(),
+        "ci" => ci::run(),
+        _ => Err(format!("unknown command {command:?}\n\n{USAGE}").into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(arguments: &[String]) -> Result<(), Error> {
+    prepare(&[])?;
+    replace_process_by("latchkey-demo", arguments)
+}
+
+fn local(arguments: &[String]) -> Result<(), Error> {
+    prepare(&[])?;
+    replace_process_by("latchkey-local", arguments)
+}
+
+/// Every test. The last step replaces this process, so that a signal reaches the one that cleans up.
+fn test(arguments: &[String]) -> Result<(), Error> {
+    prepare(&["--all-targets"])?;
+    if arguments.is_empty() {
+        python::self_test()?;
+    }
+    let mut command = vec!["--".to_owned(), steps::cargo()];
+    command.extend(steps::test_runner().iter().map(|&word| word.to_owned()));
+    command.extend_from_slice(arguments);
+    replace_process_by("latchkey-local", &command)
+}
+
+/// Installs the local AWS while cargo builds, since neither waits for the other.
+fn prepare(build_flags: &[&str]) -> Result<(), Error> {
+    let install = std::thread::spawn(python::install_local_aws);
+    let built = workspace_build(build_flags);
+    let installed = install.join().map_err(|_| "installing the local AWS panicked")?;
+    built?;
+    installed
+}

@@ -1,8 +1,7 @@
 //! The verifier's configuration.
 
 use latchkey_shared::{
-    adapters::cloudformation_answers::LocalEndpoint,
-    config::{ConfigError, Environment},
+    config::{ConfigError, Environment, local_endpoint::LocalEndpoint},
     domain::sweep::SweepPlan,
 };
 

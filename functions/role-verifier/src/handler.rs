@@ -1,11 +1,12 @@
 //! From a batch of queue messages to use cases, all at once: their time is waiting.
 
+use std::sync::Arc;
+
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
 use lambda_runtime::Error;
 use latchkey_shared::{
-    adapters::sqs_queue::SqsQueue,
-    ports::{Unavailable, VerificationTask},
+    ports::{Unavailable, VerificationQueue, VerificationTask},
     telemetry::causes,
     use_cases::{
         recheck_role::RecheckRole,
@@ -16,7 +17,7 @@ use latchkey_shared::{
 pub struct Handler {
     pub verify: VerifyRole,
     pub recheck: RecheckRole,
-    pub queue: SqsQueue,
+    pub queue: Arc<dyn VerificationQueue>,
 }
 
 impl Handler {
@@ -36,7 +37,7 @@ impl Handler {
             failure.item_identifier = message.message_id.unwrap_or_default();
             response.batch_item_failures.push(failure);
         }
-        if let Err(error) = self.queue.show_again_in(&delays).await {
+        if let Err(error) = self.queue.postpone(&delays).await {
             // They come again all the same, only later: when the queue's own visibility time-out is over.
             tracing::error!(error = causes(&error), "verification.delay_failed");
         }

@@ -43,7 +43,7 @@ async fn main() -> Result<(), Error> {
         sender,
         clock: clock.clone(),
     });
-    let queue = SqsQueue::new(&aws, config.queue_url);
+    let queue = Arc::new(SqsQueue::new(&aws, config.queue_url));
     let probes = Arc::new(ProbeRole {
         assumer: Arc::new(StsAssumer::new(aws)),
         ids: Arc::new(Cuid2Ids),

@@ -23,7 +23,10 @@ struct Arguments {
 
 fn parse() -> Result<Arguments, Error> {
     let mut parser = lexopt::Parser::from_env();
-    let mut arguments = Arguments { port: None, command: Vec::new() };
+    let mut arguments = Arguments {
+        port: None,
+        command: Vec::new(),
+    };
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("port") => arguments.port = Some(parser.value()?.parse()?),
@@ -52,7 +55,10 @@ async fn run() -> Result<ExitCode, Error> {
     let arguments = parse()?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let options = Options { port: arguments.port, ..Options::default() };
+    let options = Options {
+        port: arguments.port,
+        ..Options::default()
+    };
     let started = tokio::select! {
         started = LocalAws::start(options, say) => started?,
         _ = interrupt.recv() => return Ok(ExitCode::from(130)),
@@ -69,8 +75,11 @@ async fn run() -> Result<ExitCode, Error> {
             ExitCode::SUCCESS
         }
         Some((program, rest)) => {
-            let mut child =
-                Command::new(program).args(rest).env(READY_VARIABLE, ready).kill_on_drop(true).spawn()?;
+            let mut child = Command::new(program)
+                .args(rest)
+                .env(READY_VARIABLE, ready)
+                .kill_on_drop(true)
+                .spawn()?;
             tokio::select! {
                 status = child.wait() => {
                     ExitCode::from(u8::try_from(status?.code().unwrap_or(1)).unwrap_or(1))

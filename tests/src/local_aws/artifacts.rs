@@ -10,11 +10,16 @@ use crate::{Error, failed, sam_template::repository_path};
 pub fn function_zip(binary: &str) -> Result<Vec<u8>, Error> {
     // The dev profile's binaries: the ones that `cargo build --workspace` makes, beside the running one.
     let path = repository_path("target/debug").join(binary);
-    let bytes = std::fs::read(&path)
-        .map_err(|error| failed(&format!("reading {} (run `cargo build --workspace`)", path.display()), &error))?;
+    let bytes = std::fs::read(&path).map_err(|error| {
+        failed(
+            &format!("reading {} (run `cargo build --workspace`)", path.display()),
+            &error,
+        )
+    })?;
     let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(bytes.len() + 1_024)));
-    let options =
-        SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o755);
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .unix_permissions(0o755);
     zip.start_file("bootstrap", options)?;
     zip.write_all(&bytes)?;
     Ok(zip.finish()?.into_inner())

@@ -8,7 +8,11 @@ use crate::{Error, failed};
 
 /// Acts as the root of `account`, which bypasses every policy: to set a scene, never for what is being tested.
 pub fn root(endpoint: &str, account: &str, region: &str) -> SdkConfig {
-    config(endpoint, region, Credentials::new(account, "test", None, None, "local-root"))
+    config(
+        endpoint,
+        region,
+        Credentials::new(account, "test", None, None, "local-root"),
+    )
 }
 
 fn config(endpoint: &str, region: &str, credentials: Credentials) -> SdkConfig {
@@ -16,14 +20,18 @@ fn config(endpoint: &str, region: &str, credentials: Credentials) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::new(region.to_owned()))
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials))
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
+            credentials,
+        ))
         .http_client(Builder::new().build_http())
         .build()
 }
 
 /// A client of S3 that addresses buckets by path: there is no name service for `<bucket>.127.0.0.1`.
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+    let config = aws_sdk_s3::config::Builder::from(config)
+        .force_path_style(true)
+        .build();
     aws_sdk_s3::Client::from_conf(config)
 }
 
@@ -36,16 +44,25 @@ pub async fn administrator(endpoint: &str, account: &str, region: &str) -> Resul
     let trust = format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{account}:root"}},"Action":"sts:AssumeRole"}}]}}"#
     );
-    let made = iam.create_role().role_name(ROLE).assume_role_policy_document(trust).send().await;
+    let made = iam
+        .create_role()
+        .role_name(ROLE)
+        .assume_role_policy_document(trust)
+        .send()
+        .await;
     if let Err(error) = made
-        && !error.as_service_error().is_some_and(|error| error.is_entity_already_exists_exception())
+        && !error
+            .as_service_error()
+            .is_some_and(|error| error.is_entity_already_exists_exception())
     {
         return Err(failed("making the administrator role", &error));
     }
     iam.put_role_policy()
         .role_name(ROLE)
         .policy_name("everything")
-        .policy_document(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#)
+        .policy_document(
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
+        )
         .send()
         .await
         .map_err(|error| failed("allowing the administrator everything", &error))?;

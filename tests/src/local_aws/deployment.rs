@@ -9,7 +9,9 @@ use latchkey_customer::publish::{Deployment, publish};
 use serde_json::json;
 
 use super::{
-    HUB_REGION, LISTENER_REGIONS, Options, Ready, TENANTS, VENDOR_ACCOUNT, artifacts::function_zip, aws,
+    HUB_REGION, LISTENER_REGIONS, Options, Ready, TENANTS, VENDOR_ACCOUNT,
+    artifacts::function_zip,
+    aws,
     issuer::{Issuer, TENANT_CLAIM},
 };
 use crate::{
@@ -39,7 +41,11 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
     let issuer = Issuer::create(&vendor).await?;
     progress("uploading the four functions");
     let s3 = aws::s3(&vendor);
-    s3.create_bucket().bucket(ARTIFACTS_BUCKET).send().await.map_err(|error| failed("making a bucket", &error))?;
+    s3.create_bucket()
+        .bucket(ARTIFACTS_BUCKET)
+        .send()
+        .await
+        .map_err(|error| failed("making a bucket", &error))?;
     for (function, _) in FUNCTIONS {
         put(&s3, &format!("{function}.zip"), function_zip(function)?).await?;
     }
@@ -50,7 +56,10 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
     let topic_name = output(&outputs, "ListenerTopicName")?;
     let mut topics = BTreeMap::new();
     for region in LISTENER_REGIONS {
-        topics.insert(region.to_owned(), listener_topic(endpoint, region, topic_name, listener).await?);
+        topics.insert(
+            region.to_owned(),
+            listener_topic(endpoint, region, topic_name, listener).await?,
+        );
     }
     progress("publishing the customer template");
     let deployment = Deployment::from_outputs(&stack_id, &outputs)?;
@@ -62,7 +71,10 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
     }
     Ok(Ready {
         endpoint: endpoint.to_owned(),
-        api_url: format!("{endpoint}/_aws/execute-api/{}/$default", output(&outputs, "ApiId")?),
+        api_url: format!(
+            "{endpoint}/_aws/execute-api/{}/$default",
+            output(&outputs, "ApiId")?
+        ),
         vendor_account: VENDOR_ACCOUNT.to_owned(),
         customer_accounts: CUSTOMER_ACCOUNTS.map(str::to_owned).to_vec(),
         hub_region: HUB_REGION.to_owned(),
@@ -109,7 +121,12 @@ async fn vendor_stack(
         .create_stack()
         .stack_name(STACK_NAME)
         .template_url(format!("{endpoint}/{ARTIFACTS_BUCKET}/template.json"))
-        .set_parameters(Some(parameters.iter().map(|(key, value)| parameter(key, value)).collect()))
+        .set_parameters(Some(
+            parameters
+                .iter()
+                .map(|(key, value)| parameter(key, value))
+                .collect(),
+        ))
         .capabilities(Capability::CapabilityNamedIam)
         .capabilities(Capability::CapabilityAutoExpand)
         .send()
@@ -144,10 +161,17 @@ async fn finished(
     stack_name: &str,
 ) -> Result<(String, HashMap<String, String>), Error> {
     match wait_for_stack(cloudformation, stack_name).await? {
-        StackOutcome { status, stack_id, outputs, .. } if status == "CREATE_COMPLETE" => Ok((stack_id, outputs)),
-        outcome => Err(json!({ "stack": stack_name, "status": outcome.status, "reasons": outcome.reasons })
-            .to_string()
-            .into()),
+        StackOutcome {
+            status,
+            stack_id,
+            outputs,
+            ..
+        } if status == "CREATE_COMPLETE" => Ok((stack_id, outputs)),
+        outcome => Err(
+            json!({ "stack": stack_name, "status": outcome.status, "reasons": outcome.reasons })
+                .to_string()
+                .into(),
+        ),
     }
 }
 
@@ -163,9 +187,14 @@ async fn put(s3: &aws_sdk_s3::Client, key: &str, body: Vec<u8>) -> Result<(), Er
 }
 
 fn parameter(key: &str, value: &str) -> Parameter {
-    Parameter::builder().parameter_key(key).parameter_value(value).build()
+    Parameter::builder()
+        .parameter_key(key)
+        .parameter_value(value)
+        .build()
 }
 
 fn output<'a>(outputs: &'a HashMap<String, String>, name: &str) -> Result<&'a str, Error> {
-    Ok(outputs.get(name).ok_or_else(|| format!("the stack has no output {name}"))?)
+    Ok(outputs
+        .get(name)
+        .ok_or_else(|| format!("the stack has no output {name}"))?)
 }

@@ -39,20 +39,35 @@ impl Issuer {
             .send()
             .await
             .map_err(|error| failed("making the user pool", &error))?;
-        let pool_id = pool.user_pool().and_then(|pool| pool.id()).ok_or("the pool has no id")?.to_owned();
+        let pool_id = pool
+            .user_pool()
+            .and_then(|pool| pool.id())
+            .ok_or("the pool has no id")?
+            .to_owned();
         let app = client
             .create_user_pool_client()
             .user_pool_id(&pool_id)
             .client_name("vendor-ui")
             .explicit_auth_flows(ExplicitAuthFlowsType::AllowAdminUserPasswordAuth)
             .id_token_validity(TOKEN_HOURS)
-            .token_validity_units(TokenValidityUnitsType::builder().id_token(TimeUnitsType::Hours).build())
+            .token_validity_units(
+                TokenValidityUnitsType::builder()
+                    .id_token(TimeUnitsType::Hours)
+                    .build(),
+            )
             .send()
             .await
             .map_err(|error| failed("making the app client", &error))?;
-        let client_id =
-            app.user_pool_client().and_then(|app| app.client_id()).ok_or("the app client has no id")?.to_owned();
-        Ok(Self { client, pool_id, client_id })
+        let client_id = app
+            .user_pool_client()
+            .and_then(|app| app.client_id())
+            .ok_or("the app client has no id")?
+            .to_owned();
+        Ok(Self {
+            client,
+            pool_id,
+            client_id,
+        })
     }
 
     pub fn issuer(&self) -> String {
@@ -74,7 +89,10 @@ impl Issuer {
     async fn token(&self, tenant: &str) -> Result<String, Error> {
         // Made up for this run; the pool ends with it.
         let password = format!("Local-{}-1!", std::process::id());
-        let attribute = AttributeType::builder().name(TENANT_CLAIM).value(tenant).build()?;
+        let attribute = AttributeType::builder()
+            .name(TENANT_CLAIM)
+            .value(tenant)
+            .build()?;
         let user = format!("{tenant}-ui");
         self.client
             .admin_create_user()
@@ -105,7 +123,9 @@ impl Issuer {
             .send()
             .await
             .map_err(|error| failed("logging in", &error))?;
-        let token = answer.authentication_result().and_then(|result| result.id_token());
+        let token = answer
+            .authentication_result()
+            .and_then(|result| result.id_token());
         Ok(token.ok_or("the login gave no id token")?.to_owned())
     }
 }

@@ -1,8 +1,8 @@
 //! A whole AWS on loopback: MiniStack with our corrections, the real `template.yaml` with the real binaries, the
 //! listener topics, the published customer template, and two tenants with tokens.
 
-pub mod aws;
 mod artifacts;
+pub mod aws;
 mod deployment;
 mod issuer;
 pub mod ready;
@@ -36,7 +36,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: None, verification_deadline: Duration::from_secs(30) }
+        Self {
+            port: None,
+            verification_deadline: Duration::from_secs(30),
+        }
     }
 }
 

@@ -45,14 +45,18 @@ pub struct Ready {
 impl Ready {
     /// The local AWS that `cargo xtask test` started.
     pub fn from_environment() -> Result<Self, Error> {
-        let json = std::env::var(READY_VARIABLE)
-            .map_err(|_| format!("{READY_VARIABLE} is not set: these tests need the local AWS, run `cargo xtask test`"))?;
+        let json = std::env::var(READY_VARIABLE).map_err(|_| {
+            format!("{READY_VARIABLE} is not set: these tests need the local AWS, run `cargo xtask test`")
+        })?;
         Ok(serde_json::from_str(&json)?)
     }
 
     /// The listener topic of a region.
     pub fn topic(&self, region: &str) -> Result<&str, Error> {
-        let topic = self.topics.get(region).ok_or_else(|| format!("there is no listener topic in {region}"))?;
+        let topic = self
+            .topics
+            .get(region)
+            .ok_or_else(|| format!("there is no listener topic in {region}"))?;
         Ok(topic)
     }
 }

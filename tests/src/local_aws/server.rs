@@ -42,7 +42,9 @@ impl Server {
             None => free_port().await?,
         };
         let data_dir = work_dir().join(format!("data-{}-{port}", std::process::id()));
-        tokio::fs::create_dir_all(&data_dir).await.map_err(|error| failed("making the data folder", &error))?;
+        tokio::fs::create_dir_all(&data_dir)
+            .await
+            .map_err(|error| failed("making the data folder", &error))?;
         let log = std::fs::File::create(data_dir.join("server.log"))?;
         let child = Command::new(&python)
             .arg(repository_path("xtask/local-aws/launcher.py"))
@@ -58,7 +60,11 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| failed("starting the local AWS", &error))?;
-        let mut server = Self { child, data_dir, endpoint: format!("http://127.0.0.1:{port}") };
+        let mut server = Self {
+            child,
+            data_dir,
+            endpoint: format!("http://127.0.0.1:{port}"),
+        };
         server.wait_until_ready().await?;
         Ok(server)
     }
@@ -88,7 +94,9 @@ impl Server {
     }
 
     async fn log_tail(&self) -> String {
-        let log = tokio::fs::read_to_string(self.data_dir.join("server.log")).await.unwrap_or_default();
+        let log = tokio::fs::read_to_string(self.data_dir.join("server.log"))
+            .await
+            .unwrap_or_default();
         let lines: Vec<&str> = log.lines().rev().take(15).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
@@ -97,7 +105,11 @@ impl Server {
         if let Some(pid) = self.child.id() {
             // The one way to send a SIGTERM without unsafe code or a crate for it.
             let status = Command::new("kill").arg(pid.to_string()).status().await?;
-            if !status.success() || tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
+            if !status.success()
+                || tokio::time::timeout(STOP_TIMEOUT, self.child.wait())
+                    .await
+                    .is_err()
+            {
                 self.child.kill().await?;
             }
         }

@@ -1,0 +1,86 @@
+//! The Python programs that we use, each in a virtual environment of its own under `target/`.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::steps::{Error, root, run, say, target_dir};
+
+/// What the local AWS needs.
+const LOCAL_AWS_REQUIREMENTS: &str = "xtask/local-aws/requirements.txt";
+/// What checks the templates.
+const TEMPLATE_LINT_REQUIREMENTS: &str = "xtask/template-lint-requirements.txt";
+
+/// Installs MiniStack, unless it is there.
+pub fn install_local_aws() -> Result<(), Error> {
+    install("local-aws", LOCAL_AWS_REQUIREMENTS).map(|_bin| ())
+}
+
+/// Installs the SAM CLI and cfn-lint, unless they are there, and returns the folder of their programs.
+pub fn install_template_lint() -> Result<PathBuf, Error> {
+    install("template-lint", TEMPLATE_LINT_REQUIREMENTS)
+}
+
+/// The local AWS's own tests: our corrections still hold.
+pub fn self_test() -> Result<(), Error> {
+    run(
+        "testing the local AWS's corrections",
+        Command::new(target_dir().join("local-aws/venv/bin/python"))
+            .args(["-m", "unittest", "discover", "-s", "xtask/local-aws"])
+            .env("PYTHONDONTWRITEBYTECODE", "1"),
+    )
+}
+
+fn install(name: &str, requirements: &str) -> Result<PathBuf, Error> {
+    let dir = target_dir().join(name);
+    fs::create_dir_all(&dir)?;
+    // Two commands may start at once; one of them installs.
+    let lock = File::create(dir.join("install.lock"))?;
+    lock.lock()?;
+    let venv = dir.join("venv");
+    let wanted = fs::read_to_string(root().join(requirements))?;
+    let stamp = dir.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) && venv.exists() {
+        return Ok(venv.join("bin"));
+    }
+    say(&format!(
+        "installing {requirements} into {}",
+        dir.strip_prefix(root()).unwrap_or(&dir).display()
+    ));
+    if venv.exists() {
+        fs::remove_dir_all(&venv)?;
+    }
+    python(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    let pip = venv.join("bin/pip");
+    python(Command::new(pip).args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        requirements,
+    ]))?;
+    fs::write(&stamp, wanted)?;
+    Ok(venv.join("bin"))
+}
+
+fn python(command: &mut Command) -> Result<(), Error> {
+    let program = Path::new(command.get_program()).to_owned();
+    let status = command
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .map_err(|error| {
+            format!(
+                "{}: {error}; Python 3.10 or later with `venv` is needed",
+                program.display()
+            )
+        })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{} failed ({status})", program.display()).into())
+    }
+}
