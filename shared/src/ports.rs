@@ -1,5 +1,7 @@
 //! What the use cases need from the outside world, as narrow as they need it.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -10,6 +12,7 @@ use crate::domain::{
     custom_resource::RequestKey,
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
+    permissions::{Inspection, Scope},
     request_record::RequestRecord,
     response_url::ResponseUrl,
     verdict::Probe,
@@ -124,6 +127,10 @@ pub trait ConnectionStore: Send + Sync {
         sent_at: Timestamp,
     ) -> Result<(), Unavailable>;
 
+    /// Counts, in the connection's audit log, a Delete that named it and was not CloudFormation's. One entry a day,
+    /// however many there are (I10).
+    async fn count_forged_delete(&self, connection: &Connection, at: Timestamp) -> Result<(), Unavailable>;
+
     /// Whether a Delete of the resource was sent at or after `sent_at`.
     async fn resource_deleted_since(
         &self,
@@ -184,6 +191,19 @@ pub trait RoleAssumer: Send + Sync {
     ) -> Probe;
 }
 
+/// Asks IAM, as a role, what that role may do.
+#[async_trait]
+pub trait RoleInspector: Send + Sync {
+    /// Simulates the actions of `questions`, under a session that can look at the role itself and nothing else (I7).
+    async fn inspect(
+        &self,
+        role_arn: &RoleArn,
+        external_id: &ExternalId,
+        session: &ConnectionId,
+        questions: &BTreeMap<Scope, Vec<String>>,
+    ) -> Inspection;
+}
+
 /// One verification that waits on the queue.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -208,6 +228,10 @@ pub enum VerificationTask {
 pub trait VerificationQueue: Send + Sync {
     /// Puts tasks on the queue, all or an error; after an error some may be on it.
     async fn send(&self, tasks: &[VerificationTask], delay_seconds: u16) -> Result<(), Unavailable>;
+
+    /// Makes received messages, by their receipts, come again after so many seconds each, unless they are deleted
+    /// by then.
+    async fn postpone(&self, receipts: &[(String, u32)]) -> Result<(), Unavailable>;
 }
 
 /// What CloudFormation's bucket said to an answer.

@@ -1,8 +1,11 @@
 //! The local AWS of the end-to-end tests and of `cargo xtask demo`, and those who act in it.
 
 pub mod api;
+pub mod cloudformation_message;
 pub mod customer;
 pub mod demo;
+pub mod function_logs;
+pub mod identity;
 pub mod local_aws;
 pub mod sam_template;
 pub mod scene;

@@ -69,6 +69,26 @@ impl Scene {
         self.invoke("revalidator", &json!({})).await
     }
 
+    /// Revalidates until a connection is as wanted: other tests sweep as well, and a sweep that began before a change
+    /// can end after it.
+    pub async fn revalidate_until(
+        &self,
+        api: &Api,
+        id: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value, Error> {
+        /// More than any test needs.
+        const SWEEPS: usize = 30;
+        for _ in 0..SWEEPS {
+            self.revalidate().await?;
+            let soon = api.wait_until(id, &wanted);
+            if let Ok(connection) = tokio::time::timeout(std::time::Duration::from_secs(2), soon).await {
+                return connection;
+            }
+        }
+        Err(format!("no sweep brought the connection there: {}", api.get(id).await?).into())
+    }
+
     async fn forget_sweep_cursor(&self) -> Result<(), Error> {
         self.dynamodb()
             .delete_item()
@@ -150,9 +170,9 @@ impl Scene {
         Connected::launch(self, api, customer, &connection).await
     }
 
-    /// How many items of the table are about `text`: a stack id, a request id, a connection id.
-    pub async fn items_about(&self, text: &str) -> Result<usize, Error> {
-        let mut count = 0;
+    /// The partition keys of all items of the table that mention `text`: a stack id, a request id, a connection id.
+    pub async fn items_about(&self, text: &str) -> Result<Vec<String>, Error> {
+        let mut keys = Vec::new();
         let mut pages = self
             .dynamodb()
             .scan()
@@ -162,13 +182,13 @@ impl Scene {
             .send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failed("reading the table", &error))?;
-            count += page
+            let about = page
                 .items()
                 .iter()
-                .filter(|item| format!("{item:?}").contains(text))
-                .count();
+                .filter(|item| format!("{item:?}").contains(text));
+            keys.extend(about.filter_map(|item| Some(item.get("pk")?.as_s().ok()?.clone())));
         }
-        Ok(count)
+        Ok(keys)
     }
 
     /// A connection's item in the table, as it is now.

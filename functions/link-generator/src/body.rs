@@ -59,7 +59,8 @@ pub fn parse_create(body: &str) -> Result<NewConnection, BodyError> {
     {
         return Err(BodyError::ExternalIdGiven);
     }
-    let body: CreateBody = serde_json::from_value(value).map_err(BodyError::Malformed)?;
+    // From the text again: a field that comes twice is refused instead of one of the two being taken.
+    let body: CreateBody = serde_json::from_str(body).map_err(BodyError::Malformed)?;
     Ok(NewConnection {
         profile: Profile::new(body.name, body.description, body.tags)?,
         account_id: body.account_id,

@@ -49,6 +49,7 @@ impl Config {
                 lifetime: SignedDuration::from_secs(lifetime.into()),
                 listener_regions,
                 default_region,
+                requires_account: environment.parsed("REQUIRE_ACCOUNT_ID")?,
                 stack_name_prefix,
             },
         })

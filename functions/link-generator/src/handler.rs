@@ -77,7 +77,7 @@ impl Handler {
         let new =
             parse_create(request.body.as_deref().unwrap_or_default()).map_err(Problem::invalid_request)?;
         let (connection, link) = self.start.run(tenant, new).await.map_err(|error| match error {
-            StartError::RegionNotServed => Problem::invalid_request(error),
+            StartError::RegionNotServed | StartError::AccountRequired => Problem::invalid_request(error),
             StartError::NoTemplate => Problem::not_ready(error),
             StartError::BadLink(_) => {
                 tracing::error!(error = causes(&error), "link.failed");

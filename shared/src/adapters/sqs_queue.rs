@@ -25,37 +25,6 @@ impl SqsQueue {
             queue_url,
         }
     }
-
-    /// Makes a received message appear again after `seconds`, if it is not deleted by then. SQS allows 12 hours.
-    pub async fn show_again_in(&self, receipts: &[(String, u32)]) -> Result<(), Unavailable> {
-        const OPERATION: &str = "sqs.ChangeMessageVisibilityBatch";
-        for chunk in receipts.chunks(MAX_BATCH) {
-            let entries = chunk
-                .iter()
-                .enumerate()
-                .map(|(index, (receipt, seconds))| {
-                    ChangeMessageVisibilityBatchRequestEntry::builder()
-                        .id(index.to_string())
-                        .receipt_handle(receipt)
-                        .visibility_timeout(i32::try_from(*seconds).unwrap_or(i32::MAX))
-                        .build()
-                })
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
-            let output = self
-                .client
-                .change_message_visibility_batch()
-                .queue_url(&self.queue_url)
-                .set_entries(Some(entries))
-                .send()
-                .await
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
-            if let Some(failed) = output.failed().first() {
-                return Err(Unavailable::new(OPERATION, failed.code().to_owned()));
-            }
-        }
-        Ok(())
-    }
 }
 
 #[async_trait]
@@ -77,6 +46,36 @@ impl VerificationQueue for SqsQueue {
             let output = self
                 .client
                 .send_message_batch()
+                .queue_url(&self.queue_url)
+                .set_entries(Some(entries))
+                .send()
+                .await
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            if let Some(failed) = output.failed().first() {
+                return Err(Unavailable::new(OPERATION, failed.code().to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn postpone(&self, receipts: &[(String, u32)]) -> Result<(), Unavailable> {
+        const OPERATION: &str = "sqs.ChangeMessageVisibilityBatch";
+        for chunk in receipts.chunks(MAX_BATCH) {
+            let entries = chunk
+                .iter()
+                .enumerate()
+                .map(|(index, (receipt, seconds))| {
+                    ChangeMessageVisibilityBatchRequestEntry::builder()
+                        .id(index.to_string())
+                        .receipt_handle(receipt)
+                        .visibility_timeout(i32::try_from(*seconds).unwrap_or(i32::MAX))
+                        .build()
+                })
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            let output = self
+                .client
+                .change_message_visibility_batch()
                 .queue_url(&self.queue_url)
                 .set_entries(Some(entries))
                 .send()

@@ -1,7 +1,10 @@
 //! Asks STS for a role, and tells a refusal from everything else (I3).
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
+use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
 use aws_sdk_sts::{
     Client, config::Builder, error::ProvideErrorMetadata, error::SdkError, operation::RequestId,
 };
@@ -11,9 +14,10 @@ use crate::{
         aws::{AccountId, RoleArn},
         external_id::ExternalId,
         ids::ConnectionId,
+        permissions::{Decision, DeniedBy, Inspection, Scope},
         verdict::{Cause, Probe},
     },
-    ports::RoleAssumer,
+    ports::{RoleAssumer, RoleInspector},
 };
 
 /// The shortest session that STS gives.
@@ -39,18 +43,55 @@ impl StsAssumer {
         }
     }
 
+    /// Credentials of the shortest session, under `session_policy`; or what the refusal says.
+    async fn assume(
+        &self,
+        role_arn: &RoleArn,
+        external_id: Option<&ExternalId>,
+        session: &ConnectionId,
+        session_policy: &str,
+    ) -> Result<Credentials, Probe> {
+        let answer = self
+            .client
+            .assume_role()
+            .role_arn(role_arn.as_str())
+            .role_session_name(format!("{SESSION_NAME_PREFIX}{session}"))
+            .set_external_id(external_id.map(ToString::to_string))
+            .duration_seconds(SESSION_SECONDS)
+            .policy(session_policy)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => {
+                let credentials = answer
+                    .credentials()
+                    .ok_or(Probe::Inconclusive(Cause::ServiceError))?;
+                Ok(Credentials::new(
+                    credentials.access_key_id(),
+                    credentials.secret_access_key(),
+                    Some(credentials.session_token().to_owned()),
+                    None,
+                    "latchkey-probe",
+                ))
+            }
+            Err(error) if is_refusal(&error) => Err(Probe::Refused),
+            Err(error) => {
+                let cause = cause(&error);
+                tracing::warn!(
+                    "connection.id" = %session,
+                    "sts.cause" = ?cause,
+                    "sts.code" = error.code(),
+                    "sts.request_id" = error.as_service_error().and_then(RequestId::request_id),
+                    "probe.inconclusive"
+                );
+                Err(Probe::Inconclusive(cause))
+            }
+        }
+    }
+
     /// The account that the credentials of a session act in.
-    async fn caller_account(&self, session: &aws_sdk_sts::types::Credentials) -> Result<AccountId, Cause> {
-        let credentials = Credentials::new(
-            session.access_key_id(),
-            session.secret_access_key(),
-            Some(session.session_token().to_owned()),
-            None,
-            "latchkey-probe",
-        );
-        let config = Builder::from(&self.config)
-            .credentials_provider(credentials)
-            .build();
+    async fn caller_account(&self, session: Credentials) -> Result<AccountId, Cause> {
+        let config = Builder::from(&self.config).credentials_provider(session).build();
         let identity = Client::from_conf(config)
             .get_caller_identity()
             .send()
@@ -60,6 +101,45 @@ impl StsAssumer {
             .account()
             .and_then(|account| AccountId::parse(account).ok())
             .ok_or(Cause::ServiceError)
+    }
+
+    /// Asks IAM, as the role itself, what the role may do on one resource.
+    async fn simulate(
+        &self,
+        iam: &aws_sdk_iam::Client,
+        role_arn: &RoleArn,
+        scope: Scope,
+        actions: &[String],
+    ) -> Result<Vec<(String, Decision)>, Inspection> {
+        let resource = match scope {
+            Scope::Role => role_arn.as_str(),
+            Scope::Any => "*",
+        };
+        let mut decisions = Vec::with_capacity(actions.len());
+        let mut pages = iam
+            .simulate_principal_policy()
+            .policy_source_arn(role_arn.as_str())
+            .set_action_names(Some(actions.to_vec()))
+            .resource_arns(resource)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                let code = error.code();
+                tracing::warn!("iam.code" = code, "inspection.failed");
+                if is_access_denied(code) {
+                    Inspection::NotPermitted
+                } else {
+                    Inspection::Inconclusive
+                }
+            })?;
+            decisions.extend(
+                page.evaluation_results()
+                    .iter()
+                    .map(|result| (result.eval_action_name().to_owned(), decision(result))),
+            );
+        }
+        Ok(decisions)
     }
 }
 
@@ -71,38 +151,73 @@ impl RoleAssumer for StsAssumer {
         external_id: Option<&ExternalId>,
         session: &ConnectionId,
     ) -> Probe {
-        let answer = self
-            .client
-            .assume_role()
-            .role_arn(role_arn.as_str())
-            .role_session_name(format!("{SESSION_NAME_PREFIX}{session}"))
-            .set_external_id(external_id.map(ToString::to_string))
-            .duration_seconds(SESSION_SECONDS)
-            .policy(DENY_ALL)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => match answer.credentials() {
-                Some(session) => match self.caller_account(session).await {
-                    Ok(caller_account) => Probe::Accepted { caller_account },
-                    Err(cause) => Probe::Inconclusive(cause),
-                },
-                None => Probe::Inconclusive(Cause::ServiceError),
+        match self.assume(role_arn, external_id, session, DENY_ALL).await {
+            Ok(credentials) => match self.caller_account(credentials).await {
+                Ok(caller_account) => Probe::Accepted { caller_account },
+                Err(cause) => Probe::Inconclusive(cause),
             },
-            Err(error) if is_refusal(&error) => Probe::Refused,
-            Err(error) => {
-                let cause = cause(&error);
-                tracing::warn!(
-                    "connection.id" = %session,
-                    "sts.cause" = ?cause,
-                    "sts.code" = error.code(),
-                    "sts.request_id" = error.as_service_error().and_then(RequestId::request_id),
-                    "probe.inconclusive"
-                );
-                Probe::Inconclusive(cause)
-            }
+            Err(probe) => probe,
         }
     }
+}
+
+#[async_trait]
+impl RoleInspector for StsAssumer {
+    async fn inspect(
+        &self,
+        role_arn: &RoleArn,
+        external_id: &ExternalId,
+        session: &ConnectionId,
+        questions: &BTreeMap<Scope, Vec<String>>,
+    ) -> Inspection {
+        let policy = look_at_itself(role_arn);
+        let Ok(credentials) = self.assume(role_arn, Some(external_id), session, &policy).await else {
+            return Inspection::Inconclusive;
+        };
+        let config = aws_sdk_iam::config::Builder::from(&self.config)
+            .credentials_provider(credentials)
+            .build();
+        let iam = aws_sdk_iam::Client::from_conf(config);
+        let mut decisions = BTreeMap::new();
+        for (scope, actions) in questions {
+            match self.simulate(&iam, role_arn, *scope, actions).await {
+                Ok(decided) => decisions.extend(decided),
+                Err(inspection) => return inspection,
+            }
+        }
+        Inspection::Decided(decisions)
+    }
+}
+
+/// The session policy of an inspection: the two calls that look at the role itself, and nothing else (I7).
+fn look_at_itself(role_arn: &RoleArn) -> String {
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Action": ["iam:GetRole", "iam:SimulatePrincipalPolicy"],
+            "Resource": role_arn,
+        }],
+    })
+    .to_string()
+}
+
+/// What IAM decided, and whose policy it says stands against it.
+fn decision(result: &EvaluationResult) -> Decision {
+    if *result.eval_decision() == PolicyEvaluationDecisionType::Allowed {
+        return Decision::Allowed;
+    }
+    let organization = result.organizations_decision_detail();
+    let boundary = result.permissions_boundary_decision_detail();
+    Decision::Denied(
+        if organization.is_some_and(|detail| !detail.allowed_by_organizations()) {
+            DeniedBy::Organization
+        } else if boundary.is_some_and(|detail| !detail.allowed_by_permissions_boundary()) {
+            DeniedBy::PermissionsBoundary
+        } else {
+            DeniedBy::Role
+        },
+    )
 }
 
 fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
@@ -187,6 +302,73 @@ mod tests {
             assert!(!refused(Some(code), Some(PLAIN)), "{code}");
         }
         assert!(!refused(None, None));
+    }
+
+    /// The shape of IAM's answer, as its service model has it.
+    fn result(decision: &str, organization: Option<bool>, boundary: Option<bool>) -> EvaluationResult {
+        use aws_sdk_iam::types::{OrganizationsDecisionDetail, PermissionsBoundaryDecisionDetail};
+        let organization = organization.map(|allowed| {
+            OrganizationsDecisionDetail::builder()
+                .allowed_by_organizations(allowed)
+                .build()
+        });
+        let boundary = boundary.map(|allowed| {
+            PermissionsBoundaryDecisionDetail::builder()
+                .allowed_by_permissions_boundary(allowed)
+                .build()
+        });
+        EvaluationResult::builder()
+            .eval_action_name("ec2:DescribeRegions")
+            .eval_decision(PolicyEvaluationDecisionType::from(decision))
+            .set_organizations_decision_detail(organization)
+            .set_permissions_boundary_decision_detail(boundary)
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn it_is_told_apart_whose_policy_denies_an_action() {
+        for (result, expected) in [
+            (result("allowed", Some(true), Some(true)), Decision::Allowed),
+            (
+                result("implicitDeny", None, None),
+                Decision::Denied(DeniedBy::Role),
+            ),
+            (
+                result("implicitDeny", Some(true), Some(true)),
+                Decision::Denied(DeniedBy::Role),
+            ),
+            (
+                result("implicitDeny", Some(true), Some(false)),
+                Decision::Denied(DeniedBy::PermissionsBoundary),
+            ),
+            (
+                result("explicitDeny", Some(false), Some(true)),
+                Decision::Denied(DeniedBy::Organization),
+            ),
+            (
+                result("explicitDeny", Some(false), Some(false)),
+                Decision::Denied(DeniedBy::Organization),
+            ),
+            (
+                result("somethingNew", None, None),
+                Decision::Denied(DeniedBy::Role),
+            ),
+        ] {
+            assert_eq!(decision(&result), expected, "{result:?}");
+        }
+    }
+
+    #[test]
+    fn an_inspections_session_can_look_at_its_own_role_and_do_nothing_else() {
+        let role = RoleArn::parse("arn:aws:iam::222222222222:role/a/b").unwrap();
+        let policy: serde_json::Value = serde_json::from_str(&look_at_itself(&role)).unwrap();
+        assert_eq!(policy["Statement"].as_array().unwrap().len(), 1);
+        assert_eq!(policy["Statement"][0]["Resource"], role.as_str());
+        assert_eq!(
+            policy["Statement"][0]["Action"],
+            serde_json::json!(["iam:GetRole", "iam:SimulatePrincipalPolicy"])
+        );
     }
 
     #[test]

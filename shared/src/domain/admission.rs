@@ -57,12 +57,20 @@ pub fn admit(connection: &Connection, claim: Claim<'_>, sent_at: Timestamp) -> R
         return Err(reason.code);
     }
     match (claim.request_type, connection.live_binding()) {
-        (RequestType::Create, None) if connection.status(sent_at) == Status::Expired => {
+        // Also while another stack is being verified: a link in use lives no longer than one that is not.
+        (RequestType::Create, None)
+            if connection.state.status() == Status::Expired || sent_at >= connection.expires_at =>
+        {
             Err(ReasonCode::LinkExpired)
         }
         (RequestType::Create, None) => Ok(Admission::FirstRegistration),
         // The same stack makes the resource anew, under another name: a replacement.
         (RequestType::Create, Some(bound)) if bound.stack_id() == claim.stack_id => Ok(Admission::Change),
+        // What is bound has not been shown to be CloudFormation's yet, so that it can refuse nobody: whoever forges a
+        // Create could keep the true one out. The verifier waits until one of them is settled.
+        (RequestType::Create, Some(bound)) if bound.is_unsettled_first_registration() => {
+            Ok(Admission::Change)
+        }
         (RequestType::Create, Some(bound)) if bound.account() == claim.stack_id.account() => {
             Err(ReasonCode::AccountAlreadyConnected)
         }
@@ -75,3 +83,6 @@ pub fn admit(connection: &Connection, claim: Claim<'_>, sent_at: Timestamp) -> R
 fn names(claim: Claim<'_>, bound: &Binding) -> bool {
     bound.stack_id() == claim.stack_id && claim.physical_resource_id == Some(&bound.physical_resource_id)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,12 @@ pub enum Actor {
     CustomerStack,
     /// Our own check of the role.
     Verification,
+    /// Somebody who forged a message.
+    Unknown,
 }
+
+/// The event of the entry that counts a day's forged Deletes.
+pub const FORGED_DELETE_EVENT: &str = "delete_forged";
 
 /// One line of a connection's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

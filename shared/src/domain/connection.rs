@@ -10,6 +10,7 @@ use crate::domain::{
     ids::{ConnectionId, TenantId},
     profile::Profile,
     reason::{Reason, ReasonCode},
+    request_budget::RequestBudget,
     verdict::Proof,
 };
 
@@ -35,6 +36,9 @@ pub struct Connection {
     pub created_at: Timestamp,
     /// Until when its link may be used.
     pub expires_at: Timestamp,
+    /// How often it may still be asked for within the hour.
+    #[serde(default)]
+    pub requests: RequestBudget,
     /// Where it stands.
     pub state: State,
     /// Counts the writes: a write succeeds only on the version that it was made from (I9).
@@ -179,14 +183,23 @@ pub struct Binding {
 /// answer proves where the request came from, and a refused one undoes what the request did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unsettled {
-    /// What was bound before; nothing, for a first registration.
+    /// The whole state before: a refused answer goes back to exactly that, and never makes a degraded connection
+    /// active. Nothing, for a first registration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<Box<Binding>>,
+    pub replaces: Option<Box<State>>,
 }
 
 impl Binding {
-    fn replaced(&self) -> Option<Self> {
-        self.unsettled.as_ref()?.replaces.as_deref().cloned()
+    /// What was bound before, while this is not settled: it is still ours if the answer is refused.
+    pub fn replaced(&self) -> Option<&Self> {
+        self.unsettled.as_ref()?.replaces.as_ref()?.live_binding()
+    }
+
+    /// Whether nothing was bound before, and CloudFormation has not taken our SUCCESS yet.
+    pub fn is_unsettled_first_registration(&self) -> bool {
+        self.unsettled
+            .as_ref()
+            .is_some_and(|unsettled| unsettled.replaces.is_none())
     }
 
     /// The account of the role and of the stack, which are the same (I2).
@@ -276,6 +289,7 @@ impl Connection {
             template,
             created_at,
             expires_at,
+            requests: RequestBudget::default(),
             state: State::Pending { last_failure: None },
             version: 1,
         }
@@ -291,10 +305,7 @@ impl Connection {
 
     /// What it is bound to, while that is alive.
     pub fn live_binding(&self) -> Option<&Binding> {
-        match &self.state {
-            State::Active { binding, .. } | State::Degraded { binding, .. } => Some(binding),
-            _ => None,
-        }
+        self.state.live_binding()
     }
 
     /// What it is bound to, or was.
@@ -359,7 +370,7 @@ impl Connection {
                 && bound.stack_id() == binding.stack_id()
                 && *proof.role_arn() == binding.role_arn =>
             {
-                let replaces = Some(Box::new(bound.clone()));
+                let replaces = Some(Box::new(self.state.clone()));
                 let binding = Binding {
                     unsettled: Some(Unsettled { replaces }),
                     ..binding
@@ -383,34 +394,25 @@ impl Connection {
             // A failed update leaves what is connected as it was; what has ended stays ended.
             (_, E::AttemptFailed { .. }) => self.state.clone(),
 
-            (
-                S::Active {
-                    binding,
-                    last_verified_at,
-                }
-                | S::Degraded {
-                    binding,
-                    last_verified_at,
-                    ..
-                },
-                E::AnswerRefused { request },
-            ) if binding.request == request && binding.unsettled.is_some() => match binding.replaced() {
-                Some(before) => S::Active {
-                    binding: before,
-                    last_verified_at: *last_verified_at,
-                },
-                None => {
-                    let reason = ReasonCode::AnswerRefused.into();
-                    let failure = Failure {
-                        reason,
-                        stack_id: request.stack_id,
-                        at: now,
-                    };
-                    S::Pending {
-                        last_failure: Some(failure),
+            (S::Active { binding, .. } | S::Degraded { binding, .. }, E::AnswerRefused { request })
+                if binding.request == request
+                    && let Some(unsettled) = &binding.unsettled =>
+            {
+                match &unsettled.replaces {
+                    Some(before) => State::clone(before),
+                    None => {
+                        let reason = ReasonCode::AnswerRefused.into();
+                        let failure = Failure {
+                            reason,
+                            stack_id: request.stack_id,
+                            at: now,
+                        };
+                        S::Pending {
+                            last_failure: Some(failure),
+                        }
                     }
                 }
-            },
+            }
             (state, E::AnswerAccepted { request }) => state.settled(&request),
             // The answer to a request that is settled, or was overtaken, changes nothing.
             (_, E::AnswerRefused { .. }) => self.state.clone(),
@@ -493,6 +495,14 @@ impl State {
         state
     }
 
+    /// What is connected, while that is alive.
+    pub fn live_binding(&self) -> Option<&Binding> {
+        match self {
+            Self::Active { binding, .. } | Self::Degraded { binding, .. } => Some(binding),
+            _ => None,
+        }
+    }
+
     /// The state's name.
     pub fn status(&self) -> Status {
         match self {
@@ -522,3 +532,6 @@ impl Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

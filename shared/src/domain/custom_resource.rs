@@ -133,13 +133,17 @@ impl Envelope {
             (RequestType::Create, Some(_)) => {
                 return Err(Invalid::new("PhysicalResourceId", "must not be given on Create"));
             }
-            (_, Some(Value::String(id))) if (1..=MAX_PHYSICAL_RESOURCE_ID_BYTES).contains(&id.len()) => {
+            // A control character takes six bytes in JSON: 1,024 of them would burst the answer.
+            (_, Some(Value::String(id)))
+                if (1..=MAX_PHYSICAL_RESOURCE_ID_BYTES).contains(&id.len())
+                    && !id.contains(char::is_control) =>
+            {
                 Some(id.clone())
             }
             _ => {
                 return Err(Invalid::new(
                     "PhysicalResourceId",
-                    "is missing or longer than 1,024 bytes",
+                    "is missing, longer than 1,024 bytes or has control characters",
                 ));
             }
         };
@@ -272,3 +276,6 @@ pub fn answer_body(
     }
     body.to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,12 +39,20 @@ pub enum ReasonCode {
     VerificationInconclusive,
     /// The vendor's own policy kept the verifier from asking.
     VendorMisconfigured,
+    /// The role cannot do what its tier needs.
+    PermissionsMissing,
+    /// The role can do what its tier never asked for.
+    PermissionsExcessive,
+    /// A policy of the customer's organization denies what the tier needs.
+    BlockedByOrganizationPolicy,
     /// A role that was proven is refused to us now.
     RoleGone,
     /// The customer deleted the stack.
     StackDeleted,
     /// The vendor ended the connection.
     DisconnectedByVendor,
+    /// More requests came for the connection than an hour may bring.
+    TooManyRequests,
     /// An update gave the stack the external ID of another connection.
     ExternalIdChanged,
     /// CloudFormation's bucket did not take our answer: the request was not CloudFormation's, or too old.
@@ -53,7 +61,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::InvalidRequest,
         Self::ExternalIdUnknown,
         Self::LinkExpired,
@@ -67,9 +75,13 @@ impl ReasonCode {
         Self::ExternalIdNotEnforced,
         Self::VerificationInconclusive,
         Self::VendorMisconfigured,
+        Self::PermissionsMissing,
+        Self::PermissionsExcessive,
+        Self::BlockedByOrganizationPolicy,
         Self::RoleGone,
         Self::StackDeleted,
         Self::DisconnectedByVendor,
+        Self::TooManyRequests,
         Self::ExternalIdChanged,
         Self::AnswerRefused,
     ];
@@ -90,9 +102,13 @@ impl ReasonCode {
             Self::ExternalIdNotEnforced => "external_id_not_enforced",
             Self::VerificationInconclusive => "verification_inconclusive",
             Self::VendorMisconfigured => "vendor_misconfigured",
+            Self::PermissionsMissing => "permissions_missing",
+            Self::PermissionsExcessive => "permissions_excessive",
+            Self::BlockedByOrganizationPolicy => "blocked_by_organization_policy",
             Self::RoleGone => "role_gone",
             Self::StackDeleted => "stack_deleted",
             Self::DisconnectedByVendor => "disconnected_by_vendor",
+            Self::TooManyRequests => "too_many_requests",
             Self::ExternalIdChanged => "external_id_changed",
             Self::AnswerRefused => "answer_refused",
         }
@@ -148,6 +164,18 @@ impl ReasonCode {
                 "The vendor's service lacks a permission of its own and could not check the role; nothing is \
                  wrong in your account, please try again later."
             }
+            Self::PermissionsMissing => {
+                "The role lacks permissions of the template; restore its policy, check its permissions boundary, \
+                 and try again."
+            }
+            Self::PermissionsExcessive => {
+                "The role can do more than the vendor asks for; remove the policies that the template did not \
+                 attach, and try again."
+            }
+            Self::BlockedByOrganizationPolicy => {
+                "A policy of your AWS organization denies what the role needs; ask its administrators to allow it \
+                 for this role, and try again."
+            }
             Self::RoleGone => {
                 "The role can no longer be assumed: it was deleted or its trust policy was changed; restore it \
                  from the template, or delete the stack to disconnect."
@@ -158,6 +186,10 @@ impl ReasonCode {
             Self::DisconnectedByVendor => {
                 "This connection was ended in the vendor's product; delete the stack, and open a new launch link \
                  to connect again."
+            }
+            Self::TooManyRequests => {
+                "Too many stacks asked for this connection within an hour; delete this stack and try again in an \
+                 hour, or ask the vendor for a new link."
             }
             Self::ExternalIdChanged => {
                 "An update cannot move a stack to another connection; put the former ExternalId back, or delete \

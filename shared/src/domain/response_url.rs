@@ -61,7 +61,8 @@ impl ResponseUrl {
             return refuse("has a fragment");
         }
         match url.host() {
-            Some(Host::Domain(host)) if is_response_host(host, &stack_id.region()) => {}
+            // As it is written: `https:///host/` is a host to the URL standard, and no URL of CloudFormation.
+            Some(Host::Domain(host)) if host == authority && is_response_host(host, &stack_id.region()) => {}
             _ => return refuse("is not CloudFormation's response bucket of the stack's region"),
         }
         // Compared as it will be sent: dot segments are already resolved in `url`, and are no part of a true path.
@@ -177,6 +178,10 @@ mod tests {
         let good = format!("{bucket}.s3.eu-west-1.amazonaws.com");
         let cases = [
             (format!("http://{good}{path}?{QUERY}"), "is not https"),
+            (
+                format!("https:///{good}{path}?{QUERY}"),
+                "is not CloudFormation's response bucket of the stack's region",
+            ),
             (format!("https://{good}:443{path}?{QUERY}"), "names a port"),
             (format!("https://{good}:8443{path}?{QUERY}"), "names a port"),
             (

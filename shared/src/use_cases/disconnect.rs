@@ -10,6 +10,7 @@ use crate::{
         audit::{Actor, AuditEntry},
         connection::{Connection, Event, Status},
         custom_resource::{Envelope, Outcome, RequestKey},
+        external_id::ExternalId,
         ids::{ConnectionId, TenantId},
         reason::ReasonCode,
     },
@@ -47,19 +48,28 @@ impl DisconnectByStack {
     /// Answers SUCCESS, always, so that no stack is ever stuck on us; and ends the connection only if it is the one
     /// that the Delete names *and* the bucket took the answer (I6). Delivered again, it does the same again.
     pub async fn run(&self, envelope: &Envelope, sent_at: Timestamp) -> Result<Deleted, Unavailable> {
-        if self.answers.answer(envelope, &Outcome::Deleted).await? == Delivery::Refused {
-            return Ok(Deleted::NotFromCloudFormation);
-        }
+        let delivery = self.answers.answer(envelope, &Outcome::Deleted).await?;
         let Some(external_id) = envelope.external_id() else {
-            return Ok(Deleted::LeftAlone);
+            return Ok(match delivery {
+                Delivery::Accepted => Deleted::LeftAlone,
+                Delivery::Refused => Deleted::NotFromCloudFormation,
+            });
         };
+        if delivery == Delivery::Refused {
+            return self.report_forgery(envelope, &external_id).await;
+        }
+        if self.store.find_by_external_id(&external_id).await?.is_none() {
+            return Ok(Deleted::LeftAlone);
+        }
+        // First the mark, then the look at the connection: a Create that is proven at this moment either meets the
+        // mark, or is seen below.
+        self.store
+            .mark_resource_deleted(&envelope.key.stack_id, &envelope.logical_resource_id, sent_at)
+            .await?;
         for _ in 0..MAX_COMMIT_TRIES {
             let Some(connection) = self.store.find_by_external_id(&external_id).await? else {
                 return Ok(Deleted::LeftAlone);
             };
-            self.store
-                .mark_resource_deleted(&envelope.key.stack_id, &envelope.logical_resource_id, sent_at)
-                .await?;
             match connection.live_binding() {
                 Some(bound) if *bound.stack_id() != envelope.key.stack_id => return Ok(Deleted::LeftAlone),
                 Some(bound)
@@ -90,6 +100,26 @@ impl DisconnectByStack {
             }
         }
         Err(contended("disconnect"))
+    }
+
+    /// A Delete that names a live connection's own stack and was not signed by CloudFormation is somebody's attempt
+    /// to end it: the audit log says so.
+    async fn report_forgery(
+        &self,
+        envelope: &Envelope,
+        external_id: &ExternalId,
+    ) -> Result<Deleted, Unavailable> {
+        let connection = self.store.find_by_external_id(external_id).await?;
+        let names = |connection: &Connection| {
+            let bound = connection.live_binding();
+            bound.is_some_and(|bound| *bound.stack_id() == envelope.key.stack_id)
+        };
+        if let Some(connection) = connection.filter(names) {
+            self.store
+                .count_forged_delete(&connection, self.clock.now())
+                .await?;
+        }
+        Ok(Deleted::NotFromCloudFormation)
     }
 }
 

@@ -14,7 +14,8 @@ use crate::{
         aws::AccountId,
         connection::{Attempt, Connection, Event, Status},
         custom_resource::{Envelope, Outcome, Properties, RequestKey},
-        reason::Reason,
+        reason::{Reason, ReasonCode},
+        request_budget::RequestBudget,
         request_record::RequestRecord,
     },
     ports::{
@@ -55,30 +56,45 @@ impl RegisterRole {
     pub async fn run(&self, envelope: &Envelope, sent_at: Timestamp) -> Result<Received, Unavailable> {
         let properties = match envelope.properties() {
             Ok(properties) => properties,
-            Err(invalid) => return self.refuse(envelope, invalid.into(), None).await,
+            Err(invalid) => return self.refuse(envelope, invalid.into()).await,
         };
         if let Err(code) = check_accounts(&properties, &envelope.key.stack_id, &self.vendor_account) {
-            return self.refuse(envelope, code.into(), None).await;
+            return self.refuse(envelope, code.into()).await;
         }
         for _ in 0..MAX_COMMIT_TRIES {
             if let Some(record) = self.store.find_request(&envelope.key).await? {
                 return self.resume(&record, envelope).await;
             }
             let Some(connection) = self.store.find_by_external_id(&properties.external_id).await? else {
-                let code = crate::domain::reason::ReasonCode::ExternalIdUnknown;
-                return self.refuse(envelope, code.into(), None).await;
+                let code = ReasonCode::ExternalIdUnknown;
+                return self.refuse(envelope, code.into()).await;
             };
             let claim = Claim {
                 request_type: envelope.request_type,
                 stack_id: &envelope.key.stack_id,
                 physical_resource_id: envelope.physical_resource_id.as_deref(),
             };
-            let admission = match admit(&connection, claim, sent_at) {
-                Ok(admission) => admission,
-                Err(code) => return self.refuse(envelope, code.into(), Some(&connection)).await,
+            let budget = connection.requests.spend(self.clock.now());
+            let admitted = admit(&connection, claim, sent_at)
+                .and_then(|admission| Ok((admission, budget.ok_or(ReasonCode::TooManyRequests)?)));
+            let (admission, budget) = match admitted {
+                Ok(admitted) => admitted,
+                Err(code) => {
+                    // A request that was told that its resource is deleted is told so for ever, whatever became of
+                    // the connection meanwhile (I5).
+                    if self.was_deleted(envelope, sent_at).await? {
+                        return self.refuse(envelope, ReasonCode::StackDeleted.into()).await;
+                    }
+                    let refused = self.refuse(envelope, code.into()).await?;
+                    if let Received::Refused(reason, Delivery::Accepted) = &refused {
+                        self.remember(connection, envelope, &properties, sent_at, reason)
+                            .await?;
+                    }
+                    return Ok(refused);
+                }
             };
             match self
-                .record(&connection, admission, envelope, &properties, sent_at)
+                .record(&connection, (admission, budget), envelope, &properties, sent_at)
                 .await?
             {
                 Ok(()) => {
@@ -86,8 +102,8 @@ impl RegisterRole {
                     return Ok(Received::Queued);
                 }
                 Err(Conflict::ResourceDeleted) => {
-                    let code = crate::domain::reason::ReasonCode::StackDeleted;
-                    return self.refuse(envelope, code.into(), None).await;
+                    let code = ReasonCode::StackDeleted;
+                    return self.refuse(envelope, code.into()).await;
                 }
                 Err(_) => {}
             }
@@ -98,21 +114,13 @@ impl RegisterRole {
     async fn record(
         &self,
         connection: &Connection,
-        admission: Admission,
+        (admission, requests): (Admission, RequestBudget),
         envelope: &Envelope,
         properties: &Properties,
         sent_at: Timestamp,
     ) -> Result<Result<(), Conflict>, Unavailable> {
         let now = self.clock.now();
-        let record = RequestRecord::new(
-            envelope,
-            properties,
-            connection.tenant.clone(),
-            connection.id.clone(),
-            sent_at,
-            now,
-            self.patience_seconds,
-        );
+        let record = self.new_record(connection, envelope, properties, sent_at, now);
         let event = Event::AttemptStarted(Attempt {
             request: envelope.key.clone(),
             role_arn: properties.role_arn.clone(),
@@ -123,8 +131,12 @@ impl RegisterRole {
             Admission::FirstRegistration => connection
                 .apply(event, now)
                 .map_err(|error| Unavailable::new("register_role", error))?,
-            Admission::Change => connection.clone(),
+            Admission::Change => Connection {
+                version: connection.version + 1,
+                ..connection.clone()
+            },
         };
+        let after = Connection { requests, ..after };
         let audit = AuditEntry::new(&after, Actor::CustomerStack, event_name, Some(&envelope.key), now);
         let change = Change {
             before: connection,
@@ -133,6 +145,13 @@ impl RegisterRole {
             audit: Some(audit),
         };
         self.store.commit(change).await
+    }
+
+    async fn was_deleted(&self, envelope: &Envelope, sent_at: Timestamp) -> Result<bool, Unavailable> {
+        let stack_id = &envelope.key.stack_id;
+        self.store
+            .resource_deleted_since(stack_id, &envelope.logical_resource_id, sent_at)
+            .await
     }
 
     /// The same request again: sends the answer that it got, or makes sure that its verification is queued.
@@ -155,51 +174,83 @@ impl RegisterRole {
         self.store.mark_queued(key).await
     }
 
-    /// Tells the stack at once. Where its bucket takes the answer, the request was CloudFormation's, and a
-    /// connection that waits for a stack remembers how this one failed.
-    async fn refuse(
-        &self,
-        envelope: &Envelope,
-        reason: Reason,
-        connection: Option<&Connection>,
-    ) -> Result<Received, Unavailable> {
+    /// Tells the stack at once.
+    async fn refuse(&self, envelope: &Envelope, reason: Reason) -> Result<Received, Unavailable> {
         let outcome = Outcome::Refused {
             reason: reason.clone(),
         };
         let delivery = self.answers.answer(envelope, &outcome).await?;
-        let now = self.clock.now();
-        if let (Delivery::Accepted, Some(connection)) = (delivery, connection)
-            && connection.status(now) == Status::Pending
-        {
-            let event = Event::AttemptFailed {
-                request: envelope.key.clone(),
-                reason: reason.clone(),
-            };
-            self.remember_failure(connection, event, &envelope.key, now)
-                .await?;
-        }
         Ok(Received::Refused(reason, delivery))
     }
 
-    async fn remember_failure(
+    /// Keeps what a request was refused for because of the state of its connection: that may be another one when
+    /// the message is delivered again, and the answer must not be (I5). Only for requests whose answer
+    /// CloudFormation took, so that forged ones leave nothing behind (I10). A connection that waits for a stack
+    /// remembers how this one failed.
+    async fn remember(
+        &self,
+        mut connection: Connection,
+        envelope: &Envelope,
+        properties: &Properties,
+        sent_at: Timestamp,
+        reason: &Reason,
+    ) -> Result<(), Unavailable> {
+        for _ in 0..MAX_COMMIT_TRIES {
+            let now = self.clock.now();
+            let record = self
+                .new_record(&connection, envelope, properties, sent_at, now)
+                .decided(Outcome::Refused {
+                    reason: reason.clone(),
+                })
+                .delivered();
+            let (after, audit) = if connection.status(now) == Status::Pending {
+                let event = Event::AttemptFailed {
+                    request: envelope.key.clone(),
+                    reason: reason.clone(),
+                };
+                let name = event.name();
+                let after = connection
+                    .apply(event, now)
+                    .map_err(|error| Unavailable::new("register_role", error))?;
+                let audit = AuditEntry::new(&after, Actor::CustomerStack, name, Some(&envelope.key), now);
+                (after, Some(audit))
+            } else {
+                (connection.clone(), None)
+            };
+            let change = Change {
+                before: &connection,
+                after: &after,
+                request: Some(RequestChange::Record(&record)),
+                audit,
+            };
+            if self.store.commit(change).await? != Err(Conflict::ConnectionChanged) {
+                // Stored; or recorded by another delivery, or deleted since: then that decides.
+                return Ok(());
+            }
+            let Some(read_again) = self.store.get(&connection.tenant, &connection.id).await? else {
+                return Ok(());
+            };
+            connection = read_again;
+        }
+        Err(contended("register_role"))
+    }
+
+    fn new_record(
         &self,
         connection: &Connection,
-        event: Event,
-        key: &RequestKey,
+        envelope: &Envelope,
+        properties: &Properties,
+        sent_at: Timestamp,
         now: Timestamp,
-    ) -> Result<(), Unavailable> {
-        let name = event.name();
-        let after = connection
-            .apply(event, now)
-            .map_err(|error| Unavailable::new("register_role", error))?;
-        let audit = AuditEntry::new(&after, Actor::CustomerStack, name, Some(key), now);
-        let change = Change {
-            before: connection,
-            after: &after,
-            request: None,
-            audit: Some(audit),
-        };
-        // Lost to another writer, this is old news: the stack has been told, and that is what counts.
-        self.store.commit(change).await.map(|_outcome| ())
+    ) -> RequestRecord {
+        RequestRecord::new(
+            envelope,
+            properties,
+            connection.tenant.clone(),
+            connection.id.clone(),
+            sent_at,
+            now,
+            self.patience_seconds,
+        )
     }
 }

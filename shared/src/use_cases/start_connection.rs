@@ -26,6 +26,8 @@ pub struct LinkPolicy {
     pub listener_regions: Vec<Region>,
     /// Where a link opens the console if the vendor's UI does not say.
     pub default_region: Region,
+    /// Whether the vendor's UI has to name the account, so that no link can be taken by another one.
+    pub requires_account: bool,
     /// How the suggested name of a stack begins.
     pub stack_name_prefix: String,
 }
@@ -70,6 +72,9 @@ pub enum StartError {
     /// There is no listener in the wished region.
     #[error("there is no listener topic in this region")]
     RegionNotServed,
+    /// The deployment makes links for named accounts only.
+    #[error("account_id is missing; this deployment makes links for one named account only")]
+    AccountRequired,
     /// The deployment has not published a customer template yet.
     #[error("no customer template has been published; run the publishing command of the README")]
     NoTemplate,
@@ -105,6 +110,9 @@ impl StartConnection {
         let region = new.region.unwrap_or_else(|| self.policy.default_region.clone());
         if !self.policy.listener_regions.contains(&region) {
             return Err(StartError::RegionNotServed);
+        }
+        if self.policy.requires_account && new.account_id.is_none() {
+            return Err(StartError::AccountRequired);
         }
         let template = self.templates.current().await?.ok_or(StartError::NoTemplate)?;
         let now = self.clock.now();

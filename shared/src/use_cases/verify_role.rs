@@ -170,7 +170,7 @@ impl VerifyRole {
             .store_decision(connection, &after, record, outcome, audit)
             .await?
         {
-            Ok(decided) => return Ok(Stored::Decided(decided)),
+            Ok(decided) => return Ok(Stored::Decided(Box::new(decided))),
             Err(Conflict::AccountTaken) => ReasonCode::AccountAlreadyConnected,
             Err(Conflict::RoleTaken) => ReasonCode::RoleAlreadyConnected,
             Err(Conflict::ResourceDeleted) => ReasonCode::StackDeleted,
@@ -200,7 +200,7 @@ impl VerifyRole {
         let stored = self
             .store_decision(connection, &after, record, outcome, audit)
             .await?;
-        Ok(stored.map_or(Stored::LostRace, Stored::Decided))
+        Ok(stored.map_or(Stored::LostRace, |decided| Stored::Decided(Box::new(decided))))
     }
 
     async fn store_decision(
@@ -230,7 +230,7 @@ enum Decision {
 }
 
 enum Stored {
-    Decided(RequestRecord),
+    Decided(Box<RequestRecord>),
     TryAgainIn(u32),
     LostRace,
 }

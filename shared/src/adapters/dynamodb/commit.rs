@@ -219,12 +219,8 @@ fn claims(connection: &Connection) -> Vec<(Key, Conflict)> {
     let Some(binding) = connection.live_binding() else {
         return Vec::new();
     };
-    let replaced = binding
-        .unsettled
-        .as_ref()
-        .and_then(|unsettled| unsettled.replaces.as_deref());
     let roles: BTreeSet<&str> = std::iter::once(binding)
-        .chain(replaced)
+        .chain(binding.replaced())
         .map(|binding| binding.role_arn.as_str())
         .collect();
     let mut claims = vec![(

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::AuditEntry,
+        audit::{AuditEntry, FORGED_DELETE_EVENT},
         aws::StackId,
         connection::Connection,
         custom_resource::RequestKey,
@@ -172,6 +172,34 @@ impl ConnectionStore for DynamoDbStore {
             }
             Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
         }
+    }
+
+    async fn count_forged_delete(&self, connection: &Connection, at: Timestamp) -> Result<(), Unavailable> {
+        const DAY_SECONDS: i64 = 24 * 3_600;
+        let midnight = at.as_second().div_euclid(DAY_SECONDS) * DAY_SECONDS;
+        let forget_at = at.as_second() + i64::from(self.audit_retention_days) * DAY_SECONDS;
+        let order = format!("{:015}#{FORGED_DELETE_EVENT}", midnight * 1_000);
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::audit(&connection.id, order).into_item()))
+            .update_expression(
+                "SET #at = :at, actor = :actor, event = :event, #status = :status, #ttl = :ttl ADD #count :one",
+            )
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#ttl", TTL)
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":at", text(at.to_string()))
+            .expression_attribute_values(":actor", text("unknown"))
+            .expression_attribute_values(":event", text(FORGED_DELETE_EVENT))
+            .expression_attribute_values(":status", text(connection.state.status().as_str()))
+            .expression_attribute_values(":ttl", number(forget_at))
+            .expression_attribute_values(":one", number(1))
+            .send()
+            .await
+            .map_err(|error| Unavailable::new("dynamodb.UpdateItem", error))?;
+        Ok(())
     }
 
     async fn resource_deleted_since(

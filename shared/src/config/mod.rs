@@ -1,5 +1,7 @@
 //! Reading a function's configuration: every variable that it needs, checked at start.
 
+pub mod local_endpoint;
+
 use std::str::FromStr;
 
 use crate::domain::aws::Region;
@@ -14,8 +16,11 @@ pub struct ConfigError {
     pub problem: String,
 }
 
+/// Looks a variable up by its name.
+type Lookup = dyn Fn(&str) -> Option<String>;
+
 /// The environment of a process, or a test's stand-in for it.
-pub struct Environment(Box<dyn Fn(&str) -> Option<String>>);
+pub struct Environment(Box<Lookup>);
 
 impl Environment {
     /// The environment of this process.

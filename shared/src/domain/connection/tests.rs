@@ -1,0 +1,521 @@
+//! The state machine: every state with every event.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::{
+    domain::profile::Profile,
+    test_support::builders::{account, proof, role, template, tenant},
+};
+
+const S1: &str =
+    "arn:aws:cloudformation:eu-west-1:222222222222:stack/One/0d1f2a30-96c5-11ef-8a3b-000000000001";
+const S2: &str =
+    "arn:aws:cloudformation:eu-west-1:222222222222:stack/Two/0d1f2a30-96c5-11ef-8a3b-000000000002";
+
+fn at(seconds: i64) -> Timestamp {
+    let base: Timestamp = "2026-08-03T12:00:00Z".parse().unwrap();
+    base.checked_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+/// When what stands was last proven; when it was found wrong; when the event happens; when the link is over.
+const PROVEN: i64 = 100;
+const FOUND_WRONG: i64 = 200;
+const NOW: i64 = 300;
+const EXPIRY: i64 = 1_000;
+
+fn key(stack: &str, request_id: &str) -> RequestKey {
+    RequestKey {
+        stack_id: StackId::parse(stack).unwrap(),
+        request_id: request_id.to_owned(),
+    }
+}
+
+fn role_named(name: &str) -> RoleArn {
+    role(&account("222222222222"), name)
+}
+
+fn binding(stack: &str, request_id: &str, role_name: &str) -> Binding {
+    Binding {
+        role_arn: role_named(role_name),
+        request: key(stack, request_id),
+        logical_resource_id: "Connection".to_owned(),
+        physical_resource_id: format!("latchkey-{request_id}"),
+        template_version: "1.0.0".to_owned(),
+        unsettled: None,
+    }
+}
+
+fn unsettled(binding: Binding, replaces: Option<State>) -> Binding {
+    Binding {
+        unsettled: Some(Unsettled {
+            replaces: replaces.map(Box::new),
+        }),
+        ..binding
+    }
+}
+
+fn active(binding: Binding) -> State {
+    State::Active {
+        binding,
+        last_verified_at: at(PROVEN),
+    }
+}
+
+fn degraded(binding: Binding) -> State {
+    State::Degraded {
+        binding,
+        last_verified_at: at(PROVEN),
+        reason: ReasonCode::ExternalIdNotEnforced.into(),
+        since: at(FOUND_WRONG),
+        failed_checks: 3,
+    }
+}
+
+fn failure(reason: ReasonCode, stack: &str, seconds: i64) -> Option<Failure> {
+    Some(Failure {
+        reason: reason.into(),
+        stack_id: StackId::parse(stack).unwrap(),
+        at: at(seconds),
+    })
+}
+
+fn connection(state: State) -> Connection {
+    Connection {
+        state,
+        version: 41,
+        ..Connection::new(
+            tenant("acme"),
+            ConnectionId::parse("conn_tz4a98xxat96iws9zmbrgj3a").unwrap(),
+            ExternalId::parse("tz4a98xxat96iws9zmbrgj3atz4a98xx").unwrap(),
+            Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
+            None,
+            Region::parse("eu-west-1").unwrap(),
+            template(),
+            at(0),
+            at(EXPIRY),
+        )
+    }
+}
+
+/// Every state, in every shape that makes a difference.
+fn states() -> Vec<(&'static str, State)> {
+    let first = || binding(S1, "r1", "First");
+    let second = || binding(S1, "r2", "Second");
+    vec![
+        ("pending", State::Pending { last_failure: None }),
+        (
+            "pending_failed",
+            State::Pending {
+                last_failure: failure(ReasonCode::RoleNotAssumable, S2, 50),
+            },
+        ),
+        (
+            "verifying",
+            State::Verifying {
+                attempt: Attempt {
+                    request: key(S1, "r1"),
+                    role_arn: role_named("First"),
+                    started_at: at(50),
+                },
+            },
+        ),
+        ("active", active(first())),
+        ("active_new", active(unsettled(first(), None))),
+        (
+            "active_changed",
+            active(unsettled(second(), Some(active(first())))),
+        ),
+        (
+            "active_from_degraded",
+            active(unsettled(second(), Some(degraded(first())))),
+        ),
+        ("degraded", degraded(first())),
+        ("degraded_new", degraded(unsettled(first(), None))),
+        (
+            "degraded_changed",
+            degraded(unsettled(second(), Some(active(first())))),
+        ),
+        (
+            "degraded_twice",
+            degraded(unsettled(second(), Some(degraded(first())))),
+        ),
+        (
+            "disconnected",
+            State::Disconnected {
+                binding: None,
+                reason: ReasonCode::DisconnectedByVendor.into(),
+                at: at(200),
+            },
+        ),
+        (
+            "disconnected_bound",
+            State::Disconnected {
+                binding: Some(first()),
+                reason: ReasonCode::StackDeleted.into(),
+                at: at(200),
+            },
+        ),
+        (
+            "expired",
+            State::Expired {
+                last_failure: failure(ReasonCode::RoleNotAssumable, S2, 50),
+            },
+        ),
+    ]
+}
+
+/// What a state is about: the request that it waits for or rests on, and the role.
+fn own(state: &State) -> (RequestKey, RoleArn) {
+    match state {
+        State::Verifying { attempt } => (attempt.request.clone(), attempt.role_arn.clone()),
+        state => match state.live_binding() {
+            Some(binding) => (binding.request.clone(), binding.role_arn.clone()),
+            None => (key(S1, "r1"), role_named("First")),
+        },
+    }
+}
+
+const EVENTS: [&str; 16] = [
+    "started",
+    "proven_same_stack",
+    "proven_other_stack",
+    "proven_other_role",
+    "failed_own",
+    "failed_other",
+    "accepted_own",
+    "accepted_other",
+    "refused_own",
+    "refused_other",
+    "passed",
+    "passed_other_role",
+    "check_failed",
+    "disconnected",
+    "expired_early",
+    "expired_due",
+];
+
+/// The event of a name, for a connection in `state`, and when it happens.
+fn event(name: &str, state: &State) -> (Event, Timestamp) {
+    let (own_request, own_role) = own(state);
+    let other = || key(S1, "r9");
+    let event = match name {
+        "started" => Event::AttemptStarted(attempt()),
+        "proven_same_stack" => Event::AttemptProven {
+            binding: binding(S1, "r9", "New"),
+            proof: proof(&role_named("New")),
+        },
+        "proven_other_stack" => Event::AttemptProven {
+            binding: binding(S2, "r9", "New"),
+            proof: proof(&role_named("New")),
+        },
+        "proven_other_role" => Event::AttemptProven {
+            binding: binding(S1, "r9", "New"),
+            proof: proof(&role_named("First")),
+        },
+        "failed_own" => Event::AttemptFailed {
+            request: own_request,
+            reason: ReasonCode::LinkExpired.into(),
+        },
+        "failed_other" => Event::AttemptFailed {
+            request: other(),
+            reason: ReasonCode::LinkExpired.into(),
+        },
+        "accepted_own" => Event::AnswerAccepted { request: own_request },
+        "accepted_other" => Event::AnswerAccepted { request: other() },
+        "refused_own" => Event::AnswerRefused { request: own_request },
+        "refused_other" => Event::AnswerRefused { request: other() },
+        "passed" => Event::CheckPassed(proof(&own_role)),
+        "passed_other_role" => Event::CheckPassed(proof(&role_named("New"))),
+        "check_failed" => Event::CheckFailed(ReasonCode::RoleGone.into()),
+        "disconnected" => Event::Disconnected(ReasonCode::StackDeleted.into()),
+        "expired_early" => return (Event::LinkExpired, at(EXPIRY - 1)),
+        "expired_due" => return (Event::LinkExpired, at(EXPIRY)),
+        _ => panic!("{name}"),
+    };
+    (event, at(NOW))
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        request: key(S1, "r9"),
+        role_arn: role_named("New"),
+        started_at: at(NOW),
+    }
+}
+
+/// What comes of each event, in the order of [`EVENTS`]; the letters are read by [`expected`].
+const TABLE: [(&str, &str); 14] = [
+    //                        started proven... failed  accepted refused passed  check_failed disconnected expired
+    (
+        "pending",
+        "             V       N N !     F F     . .      . .     ! !     !            E            ! X",
+    ),
+    (
+        "pending_failed",
+        "      V       N N !     F F     . .      . .     ! !     !            E            ! X",
+    ),
+    (
+        "verifying",
+        "           V       N N !     F .     . .      . .     ! !     !            E            ! !",
+    ),
+    (
+        "active",
+        "              !       C ! !     . .     . .      . .     P !     D            E            ! !",
+    ),
+    (
+        "active_new",
+        "          !       ! ! !     . .     S .      R .     P !     D            E            ! !",
+    ),
+    (
+        "active_changed",
+        "      !       ! ! !     . .     S .      B .     P !     D            E            ! !",
+    ),
+    (
+        "active_from_degraded",
+        "!       ! ! !     . .     S .      B .     P !     D            E            ! !",
+    ),
+    (
+        "degraded",
+        "            !       C ! !     . .     . .      . .     P !     +            E            ! !",
+    ),
+    (
+        "degraded_new",
+        "        !       ! ! !     . .     S .      R .     P !     +            E            ! !",
+    ),
+    (
+        "degraded_changed",
+        "    !       ! ! !     . .     S .      B .     P !     +            E            ! !",
+    ),
+    (
+        "degraded_twice",
+        "      !       ! ! !     . .     S .      B .     P !     +            E            ! !",
+    ),
+    (
+        "disconnected",
+        "        !       ! ! !     . .     . .      . .     ! !     !            !            ! !",
+    ),
+    (
+        "disconnected_bound",
+        "  !       ! ! !     . .     . .      . .     ! !     !            !            ! !",
+    ),
+    (
+        "expired",
+        "             !       ! ! !     . .     . .      . .     ! !     !            E            ! !",
+    ),
+];
+
+/// The state that a letter of the table means; `None` for an illegal transition.
+fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
+    let state = state.clone();
+    let bound = || state.live_binding().unwrap().clone();
+    let (own_request, _) = own(&state);
+    Some(match letter {
+        "!" => return None,
+        "." => state,
+        "V" => State::Verifying { attempt: attempt() },
+        // A first registration, from whatever stack: nothing to go back to.
+        "N" => {
+            let stack = if event == "proven_other_stack" { S2 } else { S1 };
+            State::Active {
+                binding: unsettled(binding(stack, "r9", "New"), None),
+                last_verified_at: at(NOW),
+            }
+        }
+        // A change: what was before is kept, whole.
+        "C" => State::Active {
+            binding: unsettled(binding(S1, "r9", "New"), Some(state)),
+            last_verified_at: at(NOW),
+        },
+        "F" => State::Pending {
+            last_failure: failure(ReasonCode::LinkExpired, S1, NOW),
+        },
+        "S" => {
+            let settled = Binding {
+                unsettled: None,
+                ..bound()
+            };
+            match state {
+                State::Active { .. } => active(settled),
+                _ => degraded(settled),
+            }
+        }
+        "B" => *bound().unsettled.unwrap().replaces.unwrap(),
+        "R" => State::Pending {
+            last_failure: Some(Failure {
+                reason: ReasonCode::AnswerRefused.into(),
+                stack_id: own_request.stack_id,
+                at: at(NOW),
+            }),
+        },
+        "P" => State::Active {
+            binding: bound(),
+            last_verified_at: at(NOW),
+        },
+        "D" => State::Degraded {
+            binding: bound(),
+            last_verified_at: at(PROVEN),
+            reason: ReasonCode::RoleGone.into(),
+            since: at(NOW),
+            failed_checks: 1,
+        },
+        "+" => State::Degraded {
+            binding: bound(),
+            last_verified_at: at(PROVEN),
+            reason: ReasonCode::RoleGone.into(),
+            since: at(FOUND_WRONG),
+            failed_checks: 4,
+        },
+        "E" => State::Disconnected {
+            binding: connection(state).binding().cloned(),
+            reason: ReasonCode::StackDeleted.into(),
+            at: at(NOW),
+        },
+        "X" => match state {
+            State::Pending { last_failure } => State::Expired { last_failure },
+            state => panic!("{state:?}"),
+        },
+        letter => panic!("{letter}"),
+    })
+}
+
+#[test]
+fn every_event_in_every_state_does_what_the_table_says_and_nothing_else() {
+    let states = states();
+    assert_eq!(
+        states.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        TABLE.map(|(name, _)| name)
+    );
+    for ((name, state), (_, letters)) in states.into_iter().zip(TABLE) {
+        let letters: Vec<&str> = letters.split_whitespace().collect();
+        assert_eq!(letters.len(), EVENTS.len(), "{name}");
+        for (event_name, letter) in EVENTS.into_iter().zip(letters) {
+            let before = connection(state.clone());
+            let (event, when) = event(event_name, &state);
+            let code = event.name();
+            let result = before.apply(event, when);
+            let expected = match expected(letter, event_name, &state) {
+                Some(state) => Ok(Connection {
+                    state,
+                    version: 42,
+                    ..before
+                }),
+                None => Err(IllegalTransition {
+                    status: state.status(),
+                    event: code,
+                }),
+            };
+            assert_eq!(result, expected, "{event_name} while {name}");
+        }
+    }
+}
+
+#[test]
+fn nothing_becomes_active_without_a_proof_but_what_was_active_before_a_change_that_was_undone() {
+    let mut became_active = 0;
+    for (name, state) in states() {
+        for event_name in EVENTS {
+            let (event, when) = event(event_name, &state);
+            let has_proof = matches!(event, Event::AttemptProven { .. } | Event::CheckPassed(_));
+            let Ok(after) = connection(state.clone()).apply(event, when) else {
+                continue;
+            };
+            if after.state.status() != Status::Active {
+                continue;
+            }
+            became_active += 1;
+            let undone = state.live_binding().and_then(|binding| {
+                let replaced = binding.unsettled.as_ref()?.replaces.as_deref()?;
+                Some(*replaced == after.state)
+            });
+            assert!(
+                has_proof || state.status() == Status::Active || undone == Some(true),
+                "{event_name} makes {name} active"
+            );
+            if !has_proof && undone != Some(true) {
+                let proven_at = after.last_verified_at();
+                assert_eq!(proven_at, Some(at(PROVEN)), "{event_name} while {name}");
+            }
+        }
+    }
+    assert!(became_active > 20, "{became_active}");
+}
+
+#[test]
+fn a_refused_change_never_makes_a_degraded_connection_active() {
+    for loosened in [degraded(binding(S1, "r1", "First"))] {
+        let changed = connection(loosened.clone())
+            .apply(event("proven_same_stack", &loosened).0, at(NOW))
+            .unwrap();
+        assert_eq!(changed.state.status(), Status::Active);
+        let request = key(S1, "r9");
+        let undone = changed
+            .apply(Event::AnswerRefused { request }, at(NOW + 1))
+            .unwrap();
+        assert_eq!(undone.state, loosened);
+    }
+}
+
+#[test]
+fn a_link_is_over_from_its_last_moment_on_unless_a_stack_took_it() {
+    for (name, state) in states() {
+        let (early, due) = (
+            connection(state.clone()).status(at(EXPIRY - 1)),
+            connection(state.clone()).status(at(EXPIRY)),
+        );
+        assert_eq!(early, state.status(), "{name}");
+        let expected = match state.status() {
+            Status::Pending => Status::Expired,
+            status => status,
+        };
+        assert_eq!(due, expected, "{name}");
+    }
+}
+
+#[test]
+fn every_state_survives_the_table() {
+    for (name, state) in states() {
+        let stored = connection(state);
+        let text = serde_json::to_string(&stored).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Connection>(&text).unwrap(),
+            stored,
+            "{name}"
+        );
+        let item: std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue> =
+            serde_dynamo::to_item(&stored).unwrap();
+        let read: Connection = serde_dynamo::from_item(item).unwrap();
+        assert_eq!(read, stored, "{name}");
+    }
+}
+
+#[test]
+fn a_connection_tells_what_it_is_bound_to_why_it_is_not_active_and_when_it_was_proven() {
+    for (name, state) in states() {
+        let connection = connection(state.clone());
+        let is_live = matches!(state.status(), Status::Active | Status::Degraded);
+        assert_eq!(connection.live_binding().is_some(), is_live, "{name}");
+        assert_eq!(connection.last_verified_at().is_some(), is_live, "{name}");
+        assert_eq!(
+            connection.binding().is_some(),
+            is_live || name == "disconnected_bound",
+            "{name}"
+        );
+        let has_reason = !matches!(name, "pending" | "verifying") && state.status() != Status::Active;
+        assert_eq!(connection.reason().is_some(), has_reason, "{name}");
+        if let Some(binding) = connection.live_binding() {
+            assert_eq!(
+                binding.replaced().is_some(),
+                name.contains("changed") || name.contains("from") || name.contains("twice"),
+                "{name}"
+            );
+            assert_eq!(
+                binding.is_unsettled_first_registration(),
+                name.ends_with("_new"),
+                "{name}"
+            );
+        }
+    }
+}

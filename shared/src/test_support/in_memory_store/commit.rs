@@ -1,0 +1,135 @@
+//! One atomic change: every condition first, in the order of the real transaction, then every write.
+
+use std::collections::BTreeSet;
+
+use super::tables::{Tables, key};
+use crate::{
+    domain::{
+        aws::{AccountId, RoleArn},
+        connection::Connection,
+        custom_resource::Outcome,
+        ids::TenantId,
+        request_record::RequestRecord,
+        sweep::SweepPlan,
+    },
+    ports::{Change, Conflict, RequestChange},
+};
+
+pub(super) fn commit(tables: &mut Tables, plan: SweepPlan, change: Change<'_>) -> Result<(), Conflict> {
+    let Change {
+        before,
+        after,
+        request,
+        audit,
+    } = change;
+    if let Some(request) = &request {
+        check_request(tables, request)?;
+    }
+    if tables
+        .connection(&key(before))
+        .is_none_or(|stored| stored.version != before.version)
+    {
+        return Err(Conflict::ConnectionChanged);
+    }
+    let (old, new) = (claims(before), claims(after));
+    check_claims(tables, after, &old, &new)?;
+
+    match request {
+        Some(
+            RequestChange::Record(record) | RequestChange::Decide(record) | RequestChange::Deliver(record),
+        ) => {
+            tables.put_request(record);
+        }
+        None => {}
+    }
+    if before != after {
+        tables.put_connection(after, plan.slot(after));
+    }
+    for account in old.accounts.difference(&new.accounts) {
+        tables.accounts.remove(account);
+    }
+    for role in old.roles.difference(&new.roles) {
+        tables.roles.remove(&RoleArn::parse(role).unwrap());
+    }
+    for account in new.accounts.difference(&old.accounts) {
+        tables.accounts.insert(account.clone(), after.id.clone());
+    }
+    for role in new.roles.difference(&old.roles) {
+        tables
+            .roles
+            .insert(RoleArn::parse(role).unwrap(), after.id.clone());
+    }
+    if let Some(entry) = audit {
+        tables.put_audit(after, entry);
+    }
+    Ok(())
+}
+
+fn check_request(tables: &Tables, request: &RequestChange<'_>) -> Result<(), Conflict> {
+    let (record, holds, undeleted) = match request {
+        RequestChange::Record(record) => (record, tables.request(&record.key).is_none(), true),
+        RequestChange::Decide(record) => {
+            let stored = tables.request(&record.key);
+            let undecided = stored.is_some_and(|stored| stored.outcome.is_none());
+            let connects = matches!(record.outcome, Some(Outcome::Connected { .. }));
+            (record, undecided, connects)
+        }
+        RequestChange::Deliver(record) => (record, tables.request(&record.key).is_some(), false),
+    };
+    if !holds {
+        return Err(Conflict::RequestChanged);
+    }
+    if undeleted && was_deleted(tables, record) {
+        return Err(Conflict::ResourceDeleted);
+    }
+    Ok(())
+}
+
+fn was_deleted(tables: &Tables, record: &RequestRecord) -> bool {
+    let resource = (record.key.stack_id.clone(), record.logical_resource_id.clone());
+    let deleted_at = tables.deleted.get(&resource);
+    deleted_at.is_some_and(|deleted_at| *deleted_at >= record.published_at.as_millisecond())
+}
+
+struct Claims {
+    accounts: BTreeSet<(TenantId, AccountId)>,
+    roles: BTreeSet<String>,
+}
+
+/// The account and the roles that a connection holds: while a change of role is not settled, both roles.
+fn claims(connection: &Connection) -> Claims {
+    let bindings: Vec<_> = connection
+        .live_binding()
+        .into_iter()
+        .flat_map(|binding| std::iter::once(binding).chain(binding.replaced()))
+        .collect();
+    Claims {
+        accounts: bindings
+            .iter()
+            .map(|binding| (connection.tenant.clone(), binding.account()))
+            .collect(),
+        roles: bindings
+            .iter()
+            .map(|binding| binding.role_arn.to_string())
+            .collect(),
+    }
+}
+
+fn check_claims(tables: &Tables, after: &Connection, old: &Claims, new: &Claims) -> Result<(), Conflict> {
+    for account in new.accounts.difference(&old.accounts) {
+        if tables
+            .accounts
+            .get(account)
+            .is_some_and(|holder| *holder != after.id)
+        {
+            return Err(Conflict::AccountTaken);
+        }
+    }
+    for role in new.roles.difference(&old.roles) {
+        let role = RoleArn::parse(role).unwrap();
+        if tables.roles.get(&role).is_some_and(|holder| *holder != after.id) {
+            return Err(Conflict::RoleTaken);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! [`ConnectionStore`] in memory.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{super::faults::Operation, InMemoryStore, commit::commit, tables::key};
+use crate::{
+    domain::{
+        audit::AuditEntry,
+        aws::StackId,
+        connection::Connection,
+        custom_resource::RequestKey,
+        external_id::ExternalId,
+        ids::{ConnectionId, TenantId},
+        request_record::RequestRecord,
+    },
+    ports::{Change, Conflict, ConnectionStore, Page, Unavailable},
+};
+
+#[async_trait]
+impl ConnectionStore for InMemoryStore {
+    async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable> {
+        self.run(Operation::Insert, |tables| {
+            if tables.connection(&key(connection)).is_some()
+                || tables.external_ids.contains_key(&connection.external_id)
+            {
+                return Err(Unavailable::new("in_memory.insert", "an id exists"));
+            }
+            tables.put_connection(connection, self.plan.slot(connection));
+            tables
+                .external_ids
+                .insert(connection.external_id.clone(), key(connection));
+            tables.put_audit(connection, audit.clone());
+            Ok(())
+        })
+    }
+
+    async fn get(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
+        self.run(Operation::Get, |tables| {
+            Ok(tables.connection(&(tenant.clone(), id.clone())))
+        })
+    }
+
+    async fn find_by_external_id(&self, external_id: &ExternalId) -> Result<Option<Connection>, Unavailable> {
+        self.run(Operation::FindByExternalId, |tables| {
+            let key = tables.external_ids.get(external_id);
+            Ok(key.and_then(|key| tables.connection(key)))
+        })
+    }
+
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable> {
+        self.run(Operation::List, |tables| {
+            let mut connections = tables.connections_after(tenant, after);
+            connections.truncate(usize::from(limit));
+            // As a DynamoDB query: a full page always says that there may be more.
+            let is_full = connections.len() == usize::from(limit);
+            let next_after = connections.last().filter(|_| is_full).map(|last| last.id.clone());
+            Ok(Page {
+                connections,
+                next_after,
+            })
+        })
+    }
+
+    async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable> {
+        self.run(Operation::Commit, |tables| Ok(commit(tables, self.plan, change)))
+    }
+
+    async fn find_request(&self, key: &RequestKey) -> Result<Option<RequestRecord>, Unavailable> {
+        self.run(Operation::FindRequest, |tables| Ok(tables.request(key)))
+    }
+
+    async fn mark_queued(&self, key: &RequestKey) -> Result<(), Unavailable> {
+        self.run(Operation::MarkQueued, |tables| {
+            let Some(mut record) = tables.request(key) else {
+                return Err(Unavailable::new(
+                    "in_memory.mark_queued",
+                    "there is no such request",
+                ));
+            };
+            record.queued = true;
+            tables.put_request(&record);
+            Ok(())
+        })
+    }
+
+    async fn mark_resource_deleted(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<(), Unavailable> {
+        self.run(Operation::MarkResourceDeleted, |tables| {
+            let resource = (stack_id.clone(), logical_resource_id.to_owned());
+            let deleted_at = tables.deleted.entry(resource).or_insert(i64::MIN);
+            *deleted_at = (*deleted_at).max(sent_at.as_millisecond());
+            Ok(())
+        })
+    }
+
+    async fn count_forged_delete(&self, connection: &Connection, at: Timestamp) -> Result<(), Unavailable> {
+        self.run(Operation::CountForgedDelete, |tables| {
+            tables.count_forged_delete(connection, at);
+            Ok(())
+        })
+    }
+
+    async fn resource_deleted_since(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        self.run(Operation::ResourceDeletedSince, |tables| {
+            let resource = (stack_id.clone(), logical_resource_id.to_owned());
+            let deleted_at = tables.deleted.get(&resource);
+            Ok(deleted_at.is_some_and(|deleted_at| *deleted_at >= sent_at.as_millisecond()))
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! What is kept. Connections and requests are kept as text, as a table keeps them: what does not survive being
+//! written and read does not survive here.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    domain::{
+        audit::{Actor, AuditEntry, FORGED_DELETE_EVENT},
+        aws::{AccountId, RoleArn, StackId},
+        connection::{Connection, TemplateRef},
+        custom_resource::RequestKey,
+        external_id::ExternalId,
+        ids::{ConnectionId, TenantId},
+        request_record::RequestRecord,
+    },
+    ports::SweepKey,
+};
+
+pub(super) type ConnectionKey = (TenantId, ConnectionId);
+
+#[derive(Default)]
+pub(super) struct Tables {
+    connections: BTreeMap<ConnectionKey, String>,
+    pub external_ids: HashMap<ExternalId, ConnectionKey>,
+    requests: HashMap<RequestKey, String>,
+    /// When the Delete of a resource was sent, in milliseconds since the epoch.
+    pub deleted: HashMap<(StackId, String), i64>,
+    pub accounts: HashMap<(TenantId, AccountId), ConnectionId>,
+    pub roles: HashMap<RoleArn, ConnectionId>,
+    /// By time, version and event, as the sort key of the table is.
+    pub audit: BTreeMap<ConnectionId, BTreeMap<(i64, u64, String), AuditEntry>>,
+    /// How many forged Deletes a connection has seen.
+    pub forged_deletes: BTreeMap<ConnectionId, u32>,
+    pub slots: BTreeMap<ConnectionKey, String>,
+    pub last_tick: Option<i64>,
+    pub template: Option<TemplateRef>,
+}
+
+impl Tables {
+    pub fn connection(&self, key: &ConnectionKey) -> Option<Connection> {
+        self.connections.get(key).map(|text| read(text))
+    }
+
+    pub fn connections(&self) -> Vec<Connection> {
+        self.connections.values().map(|text| read(text)).collect()
+    }
+
+    pub fn connections_after(&self, tenant: &TenantId, after: Option<&ConnectionId>) -> Vec<Connection> {
+        self.connections
+            .iter()
+            .filter(|((owner, id), _)| owner == tenant && after.is_none_or(|after| id > after))
+            .map(|(_, text)| read(text))
+            .collect()
+    }
+
+    pub fn put_connection(&mut self, connection: &Connection, slot: Option<String>) {
+        let key = key(connection);
+        self.connections.insert(key.clone(), write(connection));
+        match slot {
+            Some(slot) => self.slots.insert(key, slot),
+            None => self.slots.remove(&key),
+        };
+    }
+
+    pub fn request(&self, key: &RequestKey) -> Option<RequestRecord> {
+        self.requests.get(key).map(|text| read(text))
+    }
+
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.requests.values().map(|text| read(text)).collect()
+    }
+
+    pub fn put_request(&mut self, record: &RequestRecord) {
+        self.requests.insert(record.key.clone(), write(record));
+    }
+
+    pub fn forget_request(&mut self, key: &RequestKey) {
+        self.requests.remove(key);
+    }
+
+    pub fn put_audit(&mut self, connection: &Connection, entry: AuditEntry) {
+        let order = (entry.at.as_millisecond(), connection.version, entry.event.clone());
+        self.audit
+            .entry(connection.id.clone())
+            .or_default()
+            .insert(order, entry);
+    }
+
+    /// One entry a day, that counts.
+    pub fn count_forged_delete(&mut self, connection: &Connection, at: Timestamp) {
+        const DAY_SECONDS: i64 = 24 * 3_600;
+        let midnight = at.as_second().div_euclid(DAY_SECONDS) * DAY_SECONDS;
+        let entry = AuditEntry {
+            at,
+            actor: Actor::Unknown,
+            event: FORGED_DELETE_EVENT.to_owned(),
+            status: connection.state.status(),
+            reason: None,
+            request: None,
+        };
+        let order = (midnight * 1_000, 0, entry.event.clone());
+        let id = &connection.id;
+        self.audit.entry(id.clone()).or_default().insert(order, entry);
+        *self.forged_deletes.entry(id.clone()).or_default() += 1;
+    }
+
+    pub fn in_slot(&self, slot: &str) -> Vec<SweepKey> {
+        let of_slot = self.slots.iter().filter(|(_, at)| *at == slot);
+        of_slot
+            .map(|((tenant, id), _)| SweepKey {
+                tenant: tenant.clone(),
+                connection_id: id.clone(),
+            })
+            .collect()
+    }
+
+    pub fn item_count(&self) -> usize {
+        let audit: usize = self.audit.values().map(BTreeMap::len).sum();
+        self.connections.len()
+            + self.external_ids.len()
+            + self.requests.len()
+            + self.deleted.len()
+            + self.accounts.len()
+            + self.roles.len()
+            + audit
+    }
+}
+
+pub(super) fn key(connection: &Connection) -> ConnectionKey {
+    (connection.tenant.clone(), connection.id.clone())
+}
+
+fn write(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap()
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).unwrap()
+}

@@ -1,0 +1,161 @@
+//! Who may start a function: SNS in every region, the API, and nobody else.
+
+use serde_json::{Value, json};
+
+use crate::{
+    checking::{Problems, holds_and_notices, remove, resource},
+    names::{DEFAULT_REGIONS, LISTENER, OPT_IN_REGIONS, OTHER_REGIONS},
+    reading::{resources, target, vendor},
+};
+
+pub fn sns_may_invoke_the_listener_from_every_region(template: &Value) -> Problems {
+    let of_partition = |region: &'static str| (region, "IsCommercialPartition");
+    let expected = DEFAULT_REGIONS
+        .split(' ')
+        .map(|region| (of_partition(region), "sns.amazonaws.com".to_owned()))
+        .chain(
+            OPT_IN_REGIONS
+                .split(' ')
+                .map(|region| (of_partition(region), format!("sns.{region}.amazonaws.com"))),
+        )
+        .chain(
+            OTHER_REGIONS
+                .into_iter()
+                .map(|other| (other, "sns.amazonaws.com".to_owned())),
+        );
+    expected
+        .filter(|((region, condition), principal)| {
+            let source =
+                format!("arn:${{AWS::Partition}}:sns:{region}:${{AWS::AccountId}}:${{ListenerTopicName}}");
+            !resources(template, "AWS::Lambda::Permission").any(|(_, permission)| {
+                let properties = &permission["Properties"];
+                target(&properties["FunctionName"]) == Some(LISTENER)
+                    && properties["Action"] == "lambda:InvokeFunction"
+                    && properties["Principal"] == principal.as_str()
+                    && properties["SourceArn"]["Fn::Sub"] == source.as_str()
+                    && permission["Condition"] == *condition
+            })
+        })
+        .map(|((region, _), principal)| format!("{principal} may not deliver from {region}"))
+        .collect()
+}
+
+fn no_permission_lets_in_a_source_that_is_not_ours(template: &Value) -> Problems {
+    resources(template, "AWS::Lambda::Permission")
+        .filter(|(_, permission)| {
+            let source = permission["Properties"]["SourceArn"]["Fn::Sub"]
+                .as_str()
+                .unwrap_or_default();
+            // Lambda refuses a wildcard as a region, and one as an account would let in strangers.
+            let plain = source.replace("${AWS::", "${");
+            let parts: Vec<&str> = plain.splitn(6, ':').collect();
+            parts.len() < 6 || parts[..5].iter().any(|part| part.contains('*')) || parts[4] != "${AccountId}"
+        })
+        .map(|(id, _)| format!("{id} is not limited to a source of this account"))
+        .collect()
+}
+
+fn the_api_may_invoke_the_function_of_its_integrations(template: &Value) -> Problems {
+    resources(template, "AWS::ApiGatewayV2::Integration")
+        .filter(|(_, integration)| {
+            let function = target(&integration["Properties"]["IntegrationUri"]);
+            let api = target(&integration["Properties"]["ApiId"]).unwrap_or_default();
+            !resources(template, "AWS::Lambda::Permission").any(|(_, permission)| {
+                let properties = &permission["Properties"];
+                target(&properties["FunctionName"]) == function
+                    && properties["Action"] == "lambda:InvokeFunction"
+                    && properties["Principal"] == "apigateway.amazonaws.com"
+                    && properties["SourceArn"]["Fn::Sub"].as_str().is_some_and(|source| {
+                        source.starts_with(
+                            "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:",
+                        ) && source.contains(&format!(":${{{api}}}/"))
+                    })
+            })
+        })
+        .map(|(id, _)| format!("API Gateway may not invoke the function of {id}"))
+        .collect()
+}
+
+#[test]
+fn sns_of_every_region_may_deliver_to_the_listener() {
+    holds_and_notices(
+        sns_may_invoke_the_listener_from_every_region,
+        &vendor(),
+        &[
+            ("an opt-in region without its permission", &|t| {
+                remove(t, "SnsAfSouth1Permission")
+            }),
+            ("a default-enabled region without its permission", &|t| {
+                remove(t, "SnsUsEast1Permission")
+            }),
+            ("an opt-in region under SNS's general name", &|t| {
+                resource(t, "SnsMeCentral1Permission")["Principal"] = json!("sns.amazonaws.com");
+            }),
+            ("a permission for another function", &|t| {
+                resource(t, "SnsEuWest1Permission")["FunctionName"] = json!({"Ref": "RoleVerifierFunction"});
+            }),
+            ("a permission that another partition switches on", &|t| {
+                t["Resources"]["SnsEuWest1Permission"]["Condition"] = json!("IsChina");
+            }),
+        ],
+    );
+}
+
+#[test]
+fn every_lambda_permission_is_limited_to_a_source_of_this_account() {
+    holds_and_notices(
+        no_permission_lets_in_a_source_that_is_not_ours,
+        &vendor(),
+        &[
+            ("any topic of SNS", &|t| {
+                resource(t, "SnsEuWest1Permission")
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("SourceArn");
+            }),
+            ("a topic of any account", &|t| {
+                resource(t, "SnsEuWest1Permission")["SourceArn"] =
+                    json!({"Fn::Sub": "arn:${AWS::Partition}:sns:eu-west-1:*:${ListenerTopicName}"});
+            }),
+            ("a wildcard as region, which Lambda refuses", &|t| {
+                resource(t, "SnsEuWest1Permission")["SourceArn"] =
+                    json!({"Fn::Sub": "arn:${AWS::Partition}:sns:*:${AWS::AccountId}:${ListenerTopicName}"});
+            }),
+        ],
+    );
+}
+
+#[test]
+fn the_api_may_invoke_the_link_generator() {
+    holds_and_notices(
+        the_api_may_invoke_the_function_of_its_integrations,
+        &vendor(),
+        &[
+            ("no permission", &|t| remove(t, "LinkGeneratorApiPermission")),
+            ("a permission for any API", &|t| {
+                let any_api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:*";
+                resource(t, "LinkGeneratorApiPermission")["SourceArn"] = json!({"Fn::Sub": any_api});
+            }),
+        ],
+    );
+}
+
+#[test]
+fn a_function_policy_has_room_for_all_regions() {
+    /// Lambda's limit on the resource policy of a function, in bytes.
+    const MAX_POLICY_BYTES: usize = 20_480;
+    let longest_region = "ap-southeast-7";
+    let topic = format!("arn:aws:sns:{longest_region}:111111111111:latchkey-listener");
+    // A statement as Lambda stores it, for a stack named `latchkey`; function names are at most 64 characters.
+    let statement = json!({
+        "Sid": format!("latchkey-SnsApSoutheast7Permission-{}", "X".repeat(13)),
+        "Effect": "Allow",
+        "Principal": {"Service": format!("sns.{longest_region}.amazonaws.com")},
+        "Action": "lambda:InvokeFunction",
+        "Resource": format!("arn:aws:lambda:{longest_region}:111111111111:function:{}", "f".repeat(64)),
+        "Condition": {"ArnLike": {"AWS:SourceArn": topic}},
+    });
+    let regions = DEFAULT_REGIONS.split(' ').count() + OPT_IN_REGIONS.split(' ').count();
+    let bytes = regions * (statement.to_string().len() + 1) + 100;
+    assert!(bytes < MAX_POLICY_BYTES, "{bytes} bytes");
+}

@@ -1,0 +1,33 @@
+//! Names and regions that the checks expect.
+
+pub const FUNCTIONS: [&str; 4] = [
+    "LinkGeneratorFunction",
+    "CustomResourceListenerFunction",
+    "RoleVerifierFunction",
+    "RevalidatorFunction",
+];
+
+pub const VERIFIER_ROLE: &str = "RoleVerifierRole";
+
+pub const LISTENER: &str = "CustomResourceListenerFunction";
+
+/// AWS-FACTS, "Regions", August 2026: enabled in every account.
+pub const DEFAULT_REGIONS: &str = "\
+    us-east-1 us-east-2 us-west-1 us-west-2 ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 \
+    ap-southeast-1 ap-southeast-2 ca-central-1 eu-central-1 eu-west-1 eu-west-2 eu-west-3 \
+    eu-north-1 sa-east-1";
+
+/// AWS-FACTS, "Regions": SNS delivers from these as `sns.<region>.amazonaws.com`.
+pub const OPT_IN_REGIONS: &str = "\
+    af-south-1 ap-east-1 ap-east-2 ap-south-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 \
+    ap-southeast-6 ap-southeast-7 ca-west-1 eu-south-1 eu-south-2 eu-central-2 il-central-1 \
+    mx-central-1 me-south-1 me-central-1";
+
+/// The other partitions, and the condition that turns their permissions on.
+pub const OTHER_REGIONS: [(&str, &str); 5] = [
+    ("us-gov-east-1", "IsGovCloud"),
+    ("us-gov-west-1", "IsGovCloud"),
+    ("cn-north-1", "IsChina"),
+    ("cn-northwest-1", "IsChina"),
+    ("eusc-de-east-1", "IsEuropeanSovereign"),
+];

@@ -1,0 +1,221 @@
+//! Queues: who reads them, how long a message hides, and where it goes when it is given up.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::{
+    checking::{Problems, holds_and_notices, resource, statement},
+    names::{LISTENER, VERIFIER_ROLE},
+    reading::{allows, function_property, properties, resources, role_of, target, texts, vendor},
+};
+
+pub fn event_sources_may_be_read_by_their_functions(template: &Value) -> Problems {
+    let mut problems = Problems::new();
+    let mut count = 0;
+    for (id, mapping) in resources(template, "AWS::Lambda::EventSourceMapping") {
+        count += 1;
+        let mapping = &mapping["Properties"];
+        let queue = target(&mapping["EventSourceArn"]).unwrap_or_default();
+        let role = target(&mapping["FunctionName"])
+            .and_then(|f| role_of(template, f))
+            .unwrap_or_default();
+        for action in [
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ChangeMessageVisibility",
+        ] {
+            if !allows(template, role, action, queue) {
+                problems.push(format!("{id}: {role} may not {action} on {queue}"));
+            }
+        }
+        if texts(&mapping["FunctionResponseTypes"]) != BTreeSet::from(["ReportBatchItemFailures"]) {
+            problems.push(format!("{id}: one bad message would bring the whole batch back"));
+        }
+        if mapping["ScalingConfig"]["MaximumConcurrency"].is_null() {
+            problems.push(format!("{id}: nothing bounds the concurrency"));
+        }
+        if mapping["BatchSize"] != 10 {
+            problems.push(format!("{id}: the batch size is not 10"));
+        }
+    }
+    if count == 0 {
+        problems.push("no event source".to_owned());
+    }
+    problems
+}
+
+fn messages_stay_invisible_while_they_are_worked_on(template: &Value) -> Problems {
+    resources(template, "AWS::Lambda::EventSourceMapping")
+        .filter_map(|(id, mapping)| {
+            let queue = target(&mapping["Properties"]["EventSourceArn"])?;
+            let function = target(&mapping["Properties"]["FunctionName"])?;
+            let visibility = properties(template, queue)["VisibilityTimeout"]
+                .as_i64()
+                .unwrap_or(30);
+            let timeout = function_property(template, function, "Timeout")
+                .as_i64()
+                .unwrap_or(3);
+            // Lambda's guide for SQS: at least six times the function's time-out.
+            (visibility < 6 * timeout)
+                .then(|| format!("{id}: {visibility} s of visibility for {timeout} s of work"))
+        })
+        .collect()
+}
+
+pub fn what_is_given_up_ends_in_a_dead_letter_queue(template: &Value) -> Problems {
+    let mut problems = Problems::new();
+    let is_queue =
+        |id: Option<&str>| id.is_some_and(|id| template["Resources"][id]["Type"] == "AWS::SQS::Queue");
+    for (id, mapping) in resources(template, "AWS::Lambda::EventSourceMapping") {
+        let queue = target(&mapping["Properties"]["EventSourceArn"]).unwrap_or_default();
+        let redrive = &properties(template, queue)["RedrivePolicy"];
+        if !is_queue(target(&redrive["deadLetterTargetArn"])) {
+            problems.push(format!("{id}: {queue} has no dead-letter queue"));
+        }
+        if redrive["maxReceiveCount"] != 20 {
+            problems.push(format!("{id}: {queue} does not give up after 20 receives"));
+        }
+    }
+    for function in [LISTENER, "RevalidatorFunction"] {
+        let on_failure =
+            &properties(template, function)["EventInvokeConfig"]["DestinationConfig"]["OnFailure"];
+        let queue = target(&on_failure["Destination"]);
+        if on_failure["Type"] != "SQS" || !is_queue(queue) {
+            problems.push(format!("{function}: failed events are lost"));
+        }
+        let role = role_of(template, function).unwrap_or_default();
+        if !allows(template, role, "sqs:SendMessage", queue.unwrap_or_default()) {
+            problems.push(format!("{function}: {role} may not set failed events aside"));
+        }
+    }
+    for (id, queue) in resources(template, "AWS::SQS::Queue") {
+        if queue["Properties"]["SqsManagedSseEnabled"] != true {
+            problems.push(format!("{id} is not encrypted"));
+        }
+        let is_dead_letter_queue = id.ends_with("DeadLetterQueue");
+        if is_dead_letter_queue && queue["Properties"]["MessageRetentionPeriod"] != 1_209_600 {
+            problems.push(format!(
+                "{id} does not keep messages for the longest time, 14 days"
+            ));
+        }
+    }
+    problems
+}
+
+fn the_verifiers_concurrency_is_the_number_that_was_chosen(template: &Value) -> Problems {
+    texts(&template["Parameters"]["VerifierConcurrency"]["AllowedValues"])
+        .into_iter()
+        .filter(|chosen| {
+            let number = template["Mappings"]["Concurrency"][*chosen]["Number"].as_u64();
+            number.is_none() || number != chosen.parse().ok()
+        })
+        .map(|chosen| format!("{chosen} is mapped to another number"))
+        .collect()
+}
+
+#[test]
+fn the_verifier_may_take_hand_back_and_delay_its_messages() {
+    holds_and_notices(
+        event_sources_may_be_read_by_their_functions,
+        &vendor(),
+        &[
+            ("no right to delay a message", &|t| {
+                statement(t, VERIFIER_ROLE, "WorkThroughQueue")["Action"]
+                    .as_array_mut()
+                    .unwrap()
+                    .retain(|action| action != "sqs:ChangeMessageVisibility");
+            }),
+            ("rights on another queue", &|t| {
+                statement(t, VERIFIER_ROLE, "WorkThroughQueue")["Resource"] =
+                    json!({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]});
+            }),
+            ("no partial failures", &|t| {
+                resource(t, "VerificationEventSource")
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("FunctionResponseTypes");
+            }),
+            ("no bound", &|t| {
+                resource(t, "VerificationEventSource")
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("ScalingConfig");
+            }),
+        ],
+    );
+}
+
+#[test]
+fn a_message_stays_invisible_for_six_times_the_verifiers_time_out() {
+    holds_and_notices(
+        messages_stay_invisible_while_they_are_worked_on,
+        &vendor(),
+        &[
+            ("too short a visibility", &|t| {
+                resource(t, "VerificationQueue")["VisibilityTimeout"] = json!(359)
+            }),
+            ("too long a time-out", &|t| {
+                resource(t, "RoleVerifierFunction")["Timeout"] = json!(61)
+            }),
+            ("SQS's default", &|t| {
+                resource(t, "VerificationQueue")
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("VisibilityTimeout");
+            }),
+        ],
+    );
+}
+
+#[test]
+fn nothing_that_is_given_up_is_lost() {
+    holds_and_notices(
+        what_is_given_up_ends_in_a_dead_letter_queue,
+        &vendor(),
+        &[
+            ("no redrive", &|t| {
+                resource(t, "VerificationQueue")
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("RedrivePolicy");
+            }),
+            ("too few tries", &|t| {
+                resource(t, "VerificationQueue")["RedrivePolicy"]["maxReceiveCount"] = json!(3)
+            }),
+            ("a listener whose failures vanish", &|t| {
+                resource(t, LISTENER)
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("EventInvokeConfig");
+            }),
+            ("a listener that may not set them aside", &|t| {
+                statement(t, "CustomResourceListenerRole", "SetFailedEventsAside")["Action"] =
+                    json!("sqs:ReceiveMessage");
+            }),
+            ("a queue in the clear", &|t| {
+                resource(t, "ListenerDeadLetterQueue")["SqsManagedSseEnabled"] = json!(false);
+            }),
+        ],
+    );
+}
+
+#[test]
+fn the_chosen_concurrency_reaches_the_event_source_as_a_number() {
+    holds_and_notices(
+        the_verifiers_concurrency_is_the_number_that_was_chosen,
+        &vendor(),
+        &[
+            ("another number", &|t| {
+                t["Mappings"]["Concurrency"]["10"]["Number"] = json!(100)
+            }),
+            ("a value without a mapping", &|t| {
+                t["Parameters"]["VerifierConcurrency"]["AllowedValues"]
+                    .as_array_mut()
+                    .unwrap()
+                    .push(json!("7"));
+            }),
+        ],
+    );
+}

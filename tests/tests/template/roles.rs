@@ -1,0 +1,286 @@
+//! Execution roles: who takes them, and what each may do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::{
+    checking::{Problems, holds_and_notices, resource, statement},
+    names::{FUNCTIONS, LISTENER, VERIFIER_ROLE},
+    reading::{differences, list, properties, resources, role_of, statements, target, texts, vendor},
+};
+
+fn each_function_has_its_own_role_that_only_lambda_assumes(template: &Value) -> Problems {
+    let mut problems = Problems::new();
+    let mut users: BTreeMap<&str, &str> = BTreeMap::new();
+    for (function, _) in resources(template, "AWS::Serverless::Function") {
+        let Some(role) = role_of(template, function) else {
+            problems.push(format!("{function} has no role of its own"));
+            continue;
+        };
+        if let Some(other) = users.insert(role, function) {
+            problems.push(format!("{function} and {other} share {role}"));
+        }
+        let trust = list(&properties(template, role)["AssumeRolePolicyDocument"]["Statement"]);
+        let expected = json!({
+            "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"
+        });
+        if trust.len() != 1 || *trust[0] != expected {
+            problems.push(format!("{role} trusts something else than Lambda"));
+        }
+        if !properties(template, role)["ManagedPolicyArns"].is_null() {
+            problems.push(format!(
+                "{role} has managed policies, which are not looked at here"
+            ));
+        }
+    }
+    problems
+}
+
+fn only_the_verifier_assumes_customers_roles(template: &Value) -> Problems {
+    let mut problems = Problems::new();
+    for (role, resource) in resources(template, "AWS::IAM::Role") {
+        let path = &resource["Properties"]["Path"];
+        if role == VERIFIER_ROLE {
+            if *path != json!({"Ref": "RolePath"}) {
+                problems.push("the verifier's role is not under RolePath: no customer lets it in".to_owned());
+            }
+            let denied = statements(template, role).into_iter().any(|statement| {
+                statement["Effect"] == "Deny"
+                    && statement["Condition"].is_null()
+                    && texts(&statement["Action"]).contains("sts:AssumeRole")
+                    && statement["Resource"]["Fn::Sub"]
+                        == "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"
+            });
+            if !denied {
+                problems.push("the verifier may assume roles of the vendor's own account".to_owned());
+            }
+            continue;
+        }
+        if !path.is_null() {
+            problems.push(format!(
+                "{role} has a path: nothing but the verifier's role may come under RolePath"
+            ));
+        }
+        for statement in statements(template, role) {
+            let assumes = texts(&statement["Action"])
+                .into_iter()
+                .any(|action| action == "*" || action.starts_with("sts:"));
+            let of_this_template = |resource: &&Value| {
+                target(resource).is_some_and(|id| template["Resources"][id]["Type"] == "AWS::IAM::Role")
+            };
+            if assumes && !list(&statement["Resource"]).iter().all(of_this_template) {
+                problems.push(format!("{role} may assume roles that are not in this template"));
+            }
+        }
+    }
+    problems
+}
+
+fn no_function_may_do_more_than_it_names(template: &Value) -> Problems {
+    let mut problems = Problems::new();
+    for function in FUNCTIONS {
+        let role = role_of(template, function).unwrap_or_default();
+        for statement in statements(template, role)
+            .into_iter()
+            .filter(|s| s["Effect"] == "Allow")
+        {
+            let sid = statement["Sid"].as_str().unwrap_or("a statement");
+            for action in texts(&statement["Action"])
+                .into_iter()
+                .filter(|action| action.contains('*'))
+            {
+                problems.push(format!("{role}: {sid} allows {action}"));
+            }
+            if !statement["NotAction"].is_null() || !statement["NotResource"].is_null() {
+                problems.push(format!("{role}: {sid} allows all but something"));
+            }
+            let is_customers_roles = role == VERIFIER_ROLE
+                && texts(&statement["Action"]) == BTreeSet::from(["sts:AssumeRole"])
+                && statement["Resource"]["Fn::Sub"] == "arn:${AWS::Partition}:iam::*:role/*";
+            if !is_customers_roles
+                && list(&statement["Resource"])
+                    .iter()
+                    .any(|r| r.to_string().contains('*'))
+            {
+                problems.push(format!("{role}: {sid} is not limited to its resources"));
+            }
+        }
+    }
+    problems
+}
+
+pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
+    let items = [
+        "GetItem",
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "ConditionCheckItem",
+    ];
+    let table = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (format!("dynamodb:{name}"), "Table"))
+            .collect::<Vec<_>>()
+    };
+    let sends = |queue| ("sqs:SendMessage".to_owned(), queue);
+    let expected: [(&str, Vec<(String, &str)>); 4] = [
+        ("LinkGeneratorFunction", table(&[&items[..], &["Query"]].concat())),
+        (
+            LISTENER,
+            [
+                table(&items),
+                vec![sends("VerificationQueue"), sends("ListenerDeadLetterQueue")],
+            ]
+            .concat(),
+        ),
+        (
+            "RoleVerifierFunction",
+            [
+                table(&items),
+                [
+                    "ReceiveMessage",
+                    "DeleteMessage",
+                    "GetQueueAttributes",
+                    "ChangeMessageVisibility",
+                ]
+                .map(|name| (format!("sqs:{name}"), "VerificationQueue"))
+                .to_vec(),
+                vec![("sts:AssumeRole".to_owned(), "*")],
+            ]
+            .concat(),
+        ),
+        (
+            "RevalidatorFunction",
+            [
+                table(&["Query", "GetItem", "PutItem", "UpdateItem"]),
+                vec![sends("VerificationQueue"), sends("RevalidatorDeadLetterQueue")],
+            ]
+            .concat(),
+        ),
+    ];
+    let mut problems = Problems::new();
+    for (function, mut expected) in expected {
+        let role = role_of(template, function).unwrap_or_default();
+        let logs = target(&properties(template, function)["LoggingConfig"]["LogGroup"]).unwrap_or_default();
+        expected
+            .extend(["logs:CreateLogStream", "logs:PutLogEvents"].map(|action| (action.to_owned(), logs)));
+        let expected: BTreeSet<String> = expected
+            .iter()
+            .map(|(action, on)| format!("{action} on {on}"))
+            .collect();
+        let found: BTreeSet<String> = statements(template, role)
+            .into_iter()
+            .filter(|statement| statement["Effect"] == "Allow")
+            .flat_map(|statement| {
+                let on: Vec<&str> = list(&statement["Resource"])
+                    .into_iter()
+                    .map(|r| target(r).unwrap_or("*"))
+                    .collect();
+                texts(&statement["Action"])
+                    .into_iter()
+                    .flat_map(move |action| on.clone().into_iter().map(move |on| format!("{action} on {on}")))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        problems.extend(differences(function, &found, &expected));
+    }
+    problems
+}
+
+#[test]
+fn each_execution_role_is_used_by_one_function_and_assumed_by_lambda_alone() {
+    holds_and_notices(
+        each_function_has_its_own_role_that_only_lambda_assumes,
+        &vendor(),
+        &[
+            ("a shared role", &|t| {
+                resource(t, "RevalidatorFunction")["Role"] = json!({"Fn::GetAtt": [VERIFIER_ROLE, "Arn"]});
+            }),
+            ("no role, so that SAM makes one", &|t| {
+                resource(t, "RevalidatorFunction")
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("Role");
+            }),
+            ("a role that the whole account may assume", &|t| {
+                resource(t, VERIFIER_ROLE)["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] =
+                    json!({"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}});
+            }),
+            ("another service", &|t| {
+                resource(t, VERIFIER_ROLE)["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] =
+                    json!(["lambda.amazonaws.com", "ec2.amazonaws.com"]);
+            }),
+            ("a managed policy", &|t| {
+                resource(t, VERIFIER_ROLE)["ManagedPolicyArns"] =
+                    json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]);
+            }),
+        ],
+    );
+}
+
+#[test]
+fn only_the_verifier_may_assume_roles_and_only_its_role_is_under_the_trusted_path() {
+    holds_and_notices(
+        only_the_verifier_assumes_customers_roles,
+        &vendor(),
+        &[
+            ("another function that assumes roles", &|t| {
+                statement(t, "RevalidatorRole", "KeepCursor")["Action"] = json!(["sts:AssumeRole"]);
+            }),
+            ("another role under a path", &|t| {
+                resource(t, "LinkGeneratorRole")["Path"] = json!({"Ref": "RolePath"})
+            }),
+            ("the verifier elsewhere", &|t| {
+                resource(t, VERIFIER_ROLE).as_object_mut().unwrap().remove("Path");
+            }),
+            ("the vendor's own roles within reach", &|t| {
+                statement(t, VERIFIER_ROLE, "NeverAssumeOwnRoles")["Effect"] = json!("Allow");
+            }),
+        ],
+    );
+}
+
+#[test]
+fn no_function_has_a_wildcard_where_a_resource_can_be_named() {
+    holds_and_notices(
+        no_function_may_do_more_than_it_names,
+        &vendor(),
+        &[
+            ("all tables", &|t| {
+                statement(t, "LinkGeneratorRole", "KeepConnections")["Resource"] = json!("*")
+            }),
+            ("all actions", &|t| {
+                statement(t, "LinkGeneratorRole", "KeepConnections")["Action"] = json!("dynamodb:*");
+            }),
+            ("more than sts:AssumeRole on every role", &|t| {
+                statement(t, VERIFIER_ROLE, "AssumeCustomersRoles")["Action"] =
+                    json!(["sts:AssumeRole", "iam:PassRole"]);
+            }),
+        ],
+    );
+}
+
+#[test]
+fn each_function_may_do_its_work_and_nothing_more() {
+    holds_and_notices(
+        each_function_may_do_exactly_its_work,
+        &vendor(),
+        &[
+            ("a right too many", &|t| {
+                statement(t, "LinkGeneratorRole", "KeepConnections")["Action"]
+                    .as_array_mut()
+                    .unwrap()
+                    .push(json!("dynamodb:Scan"));
+            }),
+            ("a right too few", &|t| {
+                statement(t, "RevalidatorRole", "ReadSlots")["Action"] = json!([])
+            }),
+            ("another queue", &|t| {
+                statement(t, "RevalidatorRole", "QueueVerifications")["Resource"] =
+                    json!({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]});
+            }),
+        ],
+    );
+}

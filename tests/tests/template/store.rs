@@ -1,0 +1,195 @@
+//! What is kept, and what is shown: the table, the bucket of customer templates, the outputs.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::{
+    checking::{Problems, holds_and_notices, resource},
+    reading::{list, properties, resources, texts, vendor},
+};
+
+pub fn the_table_keeps_what_it_is_given(template: &Value) -> Problems {
+    let mut problems = Problems::new();
+    let table = properties(template, "Table");
+    let attribute = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+    let key = |partition: &str, sort: &str| json!([attribute(partition, "HASH"), attribute(sort, "RANGE")]);
+    let index = json!([{
+        "IndexName": "sweep", "KeySchema": key("sweep_slot", "sk"), "Projection": {"ProjectionType": "KEYS_ONLY"}
+    }]);
+    for (what, found, expected) in [
+        ("key", &table["KeySchema"], key("pk", "sk")),
+        ("sweep index", &table["GlobalSecondaryIndexes"], index),
+        ("billing", &table["BillingMode"], json!("PAY_PER_REQUEST")),
+        (
+            "time to live",
+            &table["TimeToLiveSpecification"],
+            json!({"AttributeName": "ttl", "Enabled": true}),
+        ),
+        (
+            "recovery",
+            &table["PointInTimeRecoverySpecification"],
+            json!({"PointInTimeRecoveryEnabled": true}),
+        ),
+        (
+            "encryption",
+            &table["SSESpecification"],
+            json!({"SSEEnabled": true}),
+        ),
+        (
+            "deletion",
+            &template["Resources"]["Table"]["DeletionPolicy"],
+            json!("Retain"),
+        ),
+        (
+            "replacement",
+            &template["Resources"]["Table"]["UpdateReplacePolicy"],
+            json!("Retain"),
+        ),
+    ] {
+        if *found != expected {
+            problems.push(format!("the table's {what} is {found}"));
+        }
+    }
+    problems
+}
+
+pub fn only_published_templates_are_public(template: &Value) -> Problems {
+    let mut problems = Problems::new();
+    let policies: Vec<_> = resources(template, "AWS::S3::BucketPolicy").collect();
+    for (id, policy) in &policies {
+        for statement in list(&policy["Properties"]["PolicyDocument"]["Statement"]) {
+            if statement["Effect"] != "Allow" {
+                continue;
+            }
+            let https_on_aws = json!({
+                "Fn::If": ["IsLocal", {"Ref": "AWS::NoValue"}, {"Bool": {"aws:SecureTransport": "true"}}]
+            });
+            if texts(&statement["Action"]) != BTreeSet::from(["s3:GetObject"])
+                || statement["Resource"]["Fn::Sub"] != "${TemplateBucket.Arn}/customer-templates/*"
+                || statement["Condition"] != https_on_aws
+            {
+                problems.push(format!(
+                    "{id} opens more than reading published templates over https"
+                ));
+            }
+        }
+    }
+    if policies.len() != 1 {
+        problems.push("there is not exactly one bucket policy".to_owned());
+    }
+    let bucket = properties(template, "TemplateBucket");
+    let access = &bucket["PublicAccessBlockConfiguration"];
+    if access["BlockPublicAcls"] != true || access["IgnorePublicAcls"] != true {
+        problems.push("an ACL could open the bucket".to_owned());
+    }
+    if access["BlockPublicPolicy"] != false || access["RestrictPublicBuckets"] != false {
+        problems.push("customers' CloudFormation cannot read the templates".to_owned());
+    }
+    if bucket["VersioningConfiguration"]["Status"] != "Enabled" {
+        problems.push("what was once published can be lost".to_owned());
+    }
+    if bucket["BucketEncryption"].is_null() {
+        problems.push("the bucket is not encrypted".to_owned());
+    }
+    if template["Conditions"]["IsLocal"]
+        != json!({"Fn::Not": [{"Fn::Equals": [{"Ref": "LocalAnswerEndpoint"}, ""]}]})
+        || template["Parameters"]["LocalAnswerEndpoint"]["Default"] != ""
+    {
+        problems.push("a deployment could be taken for the local AWS".to_owned());
+    }
+    problems
+}
+
+pub fn what_the_tools_need_is_an_output(template: &Value) -> Problems {
+    [
+        "ApiUrl",
+        "TableName",
+        "VerificationQueueUrl",
+        "DeadLetterQueueUrl",
+        "TemplateBucketName",
+        "ListenerTopicName",
+        "ListenerFunctionArn",
+        "VerifierRolePath",
+        "LinkGeneratorFunctionName",
+        "CustomResourceListenerFunctionName",
+        "RoleVerifierFunctionName",
+        "RevalidatorFunctionName",
+    ]
+    .into_iter()
+    .filter(|name| template["Outputs"][*name]["Value"].is_null())
+    .map(|name| format!("{name} is no output"))
+    .collect()
+}
+
+#[test]
+fn the_table_has_its_sparse_index_and_survives_mistakes() {
+    holds_and_notices(
+        the_table_keeps_what_it_is_given,
+        &vendor(),
+        &[
+            ("another index", &|t| {
+                resource(t, "Table")["GlobalSecondaryIndexes"][0]["Projection"]["ProjectionType"] =
+                    json!("ALL");
+            }),
+            ("no recovery", &|t| {
+                resource(t, "Table")
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("PointInTimeRecoverySpecification");
+            }),
+            ("a table that goes with its stack", &|t| {
+                t["Resources"]["Table"]["DeletionPolicy"] = json!("Delete")
+            }),
+        ],
+    );
+}
+
+#[test]
+fn the_public_can_read_published_templates_and_nothing_else() {
+    holds_and_notices(
+        only_published_templates_are_public,
+        &vendor(),
+        &[
+            ("the whole bucket", &|t| {
+                resource(t, "TemplateBucketPolicy")["PolicyDocument"]["Statement"][0]["Resource"] =
+                    json!({"Fn::Sub": "${TemplateBucket.Arn}/*"});
+            }),
+            ("public writing", &|t| {
+                resource(t, "TemplateBucketPolicy")["PolicyDocument"]["Statement"][0]["Action"] =
+                    json!(["s3:GetObject", "s3:PutObject"]);
+            }),
+            ("plain http on AWS", &|t| {
+                resource(t, "TemplateBucketPolicy")["PolicyDocument"]["Statement"][0]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("Condition");
+            }),
+            ("a bucket that no customer can read", &|t| {
+                resource(t, "TemplateBucket")["PublicAccessBlockConfiguration"]["BlockPublicPolicy"] =
+                    json!(true);
+            }),
+            ("a deployment that takes itself for local", &|t| {
+                t["Parameters"]["LocalAnswerEndpoint"]["Default"] = json!("http://127.0.0.1:4566");
+            }),
+        ],
+    );
+}
+
+#[test]
+fn what_the_publisher_and_the_local_aws_read_is_an_output() {
+    holds_and_notices(
+        what_the_tools_need_is_an_output,
+        &vendor(),
+        &[("a missing output", &|t| {
+            t["Outputs"].as_object_mut().unwrap().remove("TemplateBucketName");
+        })],
+    );
+}
+
+#[test]
+fn the_template_fits_a_deployment_without_a_bucket() {
+    // CloudFormation's limit on a template that is passed as text, which is how the local AWS is given it.
+    let bytes = vendor().to_string().len();
+    assert!(bytes < 51_200, "{bytes} bytes of JSON");
+}
