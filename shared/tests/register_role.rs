@@ -9,6 +9,7 @@ use latchkey_shared::{
         connection::{Connection, State, Status},
         custom_resource::Outcome,
         reason::{Reason, ReasonCode},
+        request_budget::{MAX_REQUESTS_PER_WINDOW, WINDOW_SECONDS},
     },
     ports::{Clock, ConnectionStore, Delivery, VerificationTask},
     test_support::{
@@ -618,4 +619,39 @@ async fn the_answer_to_a_request_says_which_connection_the_stack_has_now() {
             connection_id: connection.id
         })
     );
+}
+
+#[tokio::test]
+async fn one_connection_gets_so_many_verifications_an_hour_and_the_next_hour_as_many_again() {
+    let world = World::default();
+    let connection = world.link("acme").await;
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    for _ in 0..MAX_REQUESTS_PER_WINDOW {
+        let forged = stack.create(&connection.external_id, &role_arn);
+        let taken = world.receive(&forged).await.unwrap();
+        assert_eq!(taken, Handled::Registered(Received::Queued));
+    }
+    world.queue.take_all();
+    // Whoever knows the external ID can use the budget up: a true Create is refused then, with what to do.
+    let create = stack
+        .create(&connection.external_id, &role_arn)
+        .signed(&world.bucket);
+    assert_refused(&world, &create, ReasonCode::TooManyRequests).await;
+    let items = world.store.item_count();
+    for _ in 0..50 {
+        world
+            .receive(&stack.create(&connection.external_id, &role_arn))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        world.store.item_count(),
+        items,
+        "the flood leaves nothing more behind"
+    );
+    world.clock.advance(WINDOW_SECONDS);
+    let create = stack
+        .create(&connection.external_id, &role_arn)
+        .signed(&world.bucket);
+    assert!(world.complete(&create).await.success);
 }

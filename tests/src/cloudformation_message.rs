@@ -20,7 +20,10 @@ impl ForgedRequest {
         external_id: &str,
         role_arn: &str,
     ) -> Result<Self, Error> {
-        let stack_id = format!("arn:aws:cloudformation:{region}:{account}:stack/Forged/{}", uuid());
+        let stack_id = format!(
+            "arn:aws:cloudformation:{region}:{account}:stack/Forged/{}",
+            uuid()
+        );
         let topic = scene.ready.topic(region)?;
         let fields = json!({
             "RequestType": "Create",
@@ -71,14 +74,22 @@ impl ForgedRequest {
 
     /// With the URL that CloudFormation would have made for these fields, under a signature that it has not made.
     pub fn sign(mut self) -> Self {
-        self.fields["ResponseURL"] = json!(format!("https://{}{}?{}", self.host(), self.path(), Self::query()));
+        self.fields["ResponseURL"] = json!(format!(
+            "https://{}{}?{}",
+            self.host(),
+            self.path(),
+            Self::query()
+        ));
         self
     }
 
     /// The host of CloudFormation's response bucket for the request's stack.
     pub fn host(&self) -> String {
         let region = self.stack_id().split(':').nth(3).unwrap_or_default();
-        let bucket = format!("cloudformation-custom-resource-response-{}", region.replace('-', ""));
+        let bucket = format!(
+            "cloudformation-custom-resource-response-{}",
+            region.replace('-', "")
+        );
         format!("{bucket}.s3.{region}.amazonaws.com")
     }
 
@@ -86,7 +97,12 @@ impl ForgedRequest {
     pub fn path(&self) -> String {
         let (logical, request) = (&self.fields["LogicalResourceId"], &self.fields["RequestId"]);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        format!("/{}%7C{}%7C{}", self.stack_id().replace(':', "%3A"), text(logical), text(request))
+        format!(
+            "/{}%7C{}%7C{}",
+            self.stack_id().replace(':', "%3A"),
+            text(logical),
+            text(request)
+        )
     }
 
     /// A query that looks signed.

@@ -13,10 +13,18 @@ use latchkey_shared::domain::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::{Error, failed, local_aws::aws, stack_template::StackTemplate};
+use crate::{
+    Error, failed,
+    local_aws::aws,
+    stack_template::StackTemplate,
+    stack_template::{PUBLISHED_ACTIONS, allow},
+};
 
 /// Longest time that a stack may take here.
 const STACK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// The name of the inline policy of a role that was made by hand.
+const ROLE_POLICY: &str = "connection";
 
 /// A customer in one account and region, with an administrator's session.
 pub struct Customer {
@@ -164,7 +172,7 @@ impl Customer {
         format!("arn:aws:iam::{}:role/{role_name}", self.account)
     }
 
-    /// Makes a role by hand and returns its ARN.
+    /// Makes a role by hand, with the permissions of the published template, and returns its ARN.
     pub async fn make_role(&self, role_name: &str, trust: &serde_json::Value) -> Result<String, Error> {
         self.iam
             .create_role()
@@ -173,11 +181,35 @@ impl Customer {
             .send()
             .await
             .map_err(|error| failed("making a role", &error))?;
+        self.iam
+            .put_role_policy()
+            .role_name(role_name)
+            .policy_name(ROLE_POLICY)
+            .policy_document(allow(&PUBLISHED_ACTIONS).to_string())
+            .send()
+            .await
+            .map_err(|error| failed("giving a role its permissions", &error))?;
         Ok(self.role_arn(role_name))
     }
 
-    /// Deletes a role that has no policies.
+    /// Deletes a role with all its inline policies.
     pub async fn delete_role(&self, role_name: &str) -> Result<(), Error> {
+        let policies = self
+            .iam
+            .list_role_policies()
+            .role_name(role_name)
+            .send()
+            .await
+            .map_err(|error| failed("listing a role's policies", &error))?;
+        for policy in policies.policy_names() {
+            self.iam
+                .delete_role_policy()
+                .role_name(role_name)
+                .policy_name(policy)
+                .send()
+                .await
+                .map_err(|error| failed("deleting a role's policy", &error))?;
+        }
         self.iam
             .delete_role()
             .role_name(role_name)

@@ -26,7 +26,9 @@ pub struct Tokens {
 impl Scene {
     /// The UI of a tenant that no other test has.
     pub async fn new_tenant(&self) -> Result<Api, Error> {
-        let tokens = self.login(&format!("tenant-{}", crate::scene::fresh_account())).await?;
+        let tokens = self
+            .login(&format!("tenant-{}", crate::scene::fresh_account()))
+            .await?;
         Api::with_token(&self.ready, &tokens.id)
     }
 
@@ -51,7 +53,11 @@ impl Scene {
             .send()
             .await
             .map_err(|error| failed("listing the app clients", &error))?;
-        let app = apps.user_pool_clients().first().and_then(|app| app.client_id()).ok_or("no app client")?;
+        let app = apps
+            .user_pool_clients()
+            .first()
+            .and_then(|app| app.client_id())
+            .ok_or("no app client")?;
         sign_up(&client, pool, app, tenant).await
     }
 
@@ -69,7 +75,10 @@ impl Scene {
             .send()
             .await
             .map_err(|error| failed("making another issuer", &error))?;
-        let pool = pool.user_pool().and_then(|pool| pool.id()).ok_or("the pool has no id")?;
+        let pool = pool
+            .user_pool()
+            .and_then(|pool| pool.id())
+            .ok_or("the pool has no id")?;
         let app = client
             .create_user_pool_client()
             .user_pool_id(pool)
@@ -78,14 +87,20 @@ impl Scene {
             .send()
             .await
             .map_err(|error| failed("making another app client", &error))?;
-        let app = app.user_pool_client().and_then(|app| app.client_id()).ok_or("the app has no id")?;
+        let app = app
+            .user_pool_client()
+            .and_then(|app| app.client_id())
+            .ok_or("the app has no id")?;
         sign_up(&client, pool, app, tenant).await
     }
 }
 
 async fn sign_up(client: &Client, pool: &str, app: &str, tenant: &str) -> Result<Tokens, Error> {
     let user = format!("{tenant}-{}", crate::scene::fresh_account());
-    let attribute = AttributeType::builder().name(TENANT_CLAIM).value(tenant).build()?;
+    let attribute = AttributeType::builder()
+        .name(TENANT_CLAIM)
+        .value(tenant)
+        .build()?;
     client
         .admin_create_user()
         .user_pool_id(pool)

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod function_logs;
 pub mod identity;
 pub mod local_aws;
+pub mod runtime_api;
 pub mod sam_template;
 pub mod scene;
 pub mod stack_template;

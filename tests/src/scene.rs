@@ -286,6 +286,9 @@ pub fn settled(connection: &Value) -> Value {
     if let Some(fields) = connection.as_object_mut() {
         fields.remove("last_verified_at");
     }
+    if let Some(permissions) = connection["permissions"].as_object_mut() {
+        permissions.remove("checked_at");
+    }
     connection
 }
 

@@ -2,6 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+/// What the published template's role may do, and its tier asks for.
+pub const PUBLISHED_ACTIONS: [&str; 4] = [
+    "iam:GetRole",
+    "iam:SimulatePrincipalPolicy",
+    "ec2:DescribeRegions",
+    "iam:ListAccountAliases",
+];
+
 /// A stack with a role and a connection, like the published one where nothing else is said.
 #[derive(Debug, Clone)]
 pub struct StackTemplate {
@@ -12,6 +20,7 @@ pub struct StackTemplate {
     trust: Option<Value>,
     role_name: Option<String>,
     role_arn: Option<Value>,
+    actions: Vec<String>,
     logical_id: String,
     service_timeout: u32,
     extra_properties: Map<String, Value>,
@@ -28,6 +37,7 @@ impl StackTemplate {
             trust: None,
             role_name: None,
             role_arn: None,
+            actions: PUBLISHED_ACTIONS.map(str::to_owned).to_vec(),
             logical_id: "Connection".to_owned(),
             service_timeout: 60,
             extra_properties: Map::new(),
@@ -43,6 +53,12 @@ impl StackTemplate {
     /// With this whole trust policy.
     pub fn trust(mut self, policy: Value) -> Self {
         self.trust = Some(policy);
+        self
+    }
+
+    /// With a role that may do exactly this.
+    pub fn allows(mut self, actions: &[&str]) -> Self {
+        self.actions = actions.iter().map(|&action| action.to_owned()).collect();
         self
     }
 
@@ -95,6 +111,10 @@ impl StackTemplate {
     pub fn text(&self) -> String {
         let trust = self.trust.clone().unwrap_or_else(|| self.published_trust());
         let mut role = json!({ "AssumeRolePolicyDocument": trust });
+        if !self.actions.is_empty() {
+            role["Policies"] =
+                json!([{ "PolicyName": "connection", "PolicyDocument": allow(&self.actions) }]);
+        }
         if let Some(name) = &self.role_name {
             role["RoleName"] = json!(name);
         }
@@ -122,6 +142,15 @@ impl StackTemplate {
         })
         .to_string()
     }
+}
+
+/// A policy that allows these actions on everything.
+pub fn allow(actions: &[impl AsRef<str>]) -> Value {
+    let actions: Vec<&str> = actions.iter().map(AsRef::as_ref).collect();
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
+    })
 }
 
 /// A trust policy for the vendor's account under one condition.

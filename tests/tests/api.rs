@@ -29,7 +29,10 @@ async fn call_all(api: &Api, id: &str) -> Result<Vec<(String, Answer)>, Error> {
         let body = json!({ "name": "x" });
         let body = (method == "POST").then_some(&body);
         let path = path.replace("{id}", id);
-        answers.push((format!("{method} {path}"), api.call(method.parse()?, &path, body).await?));
+        answers.push((
+            format!("{method} {path}"),
+            api.call(method.parse()?, &path, body).await?,
+        ));
     }
     Ok(answers)
 }
@@ -40,7 +43,10 @@ fn assert_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.body["status"], status);
     assert_eq!(answer.body["type"], format!("urn:latchkey:problem:{code}"));
     for field in ["title", "detail"] {
-        assert!(answer.body[field].as_str().is_some_and(|text| !text.is_empty()), "{answer:?}");
+        assert!(
+            answer.body[field].as_str().is_some_and(|text| !text.is_empty()),
+            "{answer:?}"
+        );
     }
 }
 
@@ -72,8 +78,14 @@ async fn nobody_gets_in_without_a_token_of_the_vendors_issuer() -> Result<(), Er
         ("garbage", Some("garbage".to_owned())),
         ("no signature", Some(format!("{}.{}.", parts[0], parts[1]))),
         ("alg=none", Some(format!("{none}.{}.", parts[1]))),
-        ("alg=none with a signature", Some(format!("{none}.{}.{}", parts[1], parts[2]))),
-        ("another tenant's claims under our signature", Some(format!("{}.{other_tenant}.{}", parts[0], parts[2]))),
+        (
+            "alg=none with a signature",
+            Some(format!("{none}.{}.{}", parts[1], parts[2])),
+        ),
+        (
+            "another tenant's claims under our signature",
+            Some(format!("{}.{other_tenant}.{}", parts[0], parts[2])),
+        ),
         ("another issuer's", Some(elsewhere.id)),
         ("another issuer's access token", Some(elsewhere.access)),
     ];
@@ -81,7 +93,10 @@ async fn nobody_gets_in_without_a_token_of_the_vendors_issuer() -> Result<(), Er
     let mut forged = parts[2].to_owned();
     let first = if forged.starts_with('A') { "B" } else { "A" };
     forged.replace_range(..1, first);
-    tokens.push(("a forged signature", Some(format!("{}.{}.{forged}", parts[0], parts[1]))));
+    tokens.push((
+        "a forged signature",
+        Some(format!("{}.{}.{forged}", parts[0], parts[1])),
+    ));
 
     for (case, token) in tokens {
         let api = match token {
@@ -118,10 +133,21 @@ async fn another_tenants_connection_looks_exactly_like_one_that_never_was() -> R
     let link = scene.link(&acme, "us-east-1").await?;
     let id = text(&link, "id")?;
     for method in [Method::GET, Method::DELETE] {
-        let theirs = globex.call(method.clone(), &format!("/v1/connections/{id}"), None).await?;
+        let theirs = globex
+            .call(method.clone(), &format!("/v1/connections/{id}"), None)
+            .await?;
         assert_problem(&theirs, 404, "not_found");
-        for unknown in [UNKNOWN_ID, "conn_", "x", "conn_tz4a98xxat96iws9zmbrgj3aa", "TENANT%23acme", "%00"] {
-            let nobodys = globex.call(method.clone(), &format!("/v1/connections/{unknown}"), None).await?;
+        for unknown in [
+            UNKNOWN_ID,
+            "conn_",
+            "x",
+            "conn_tz4a98xxat96iws9zmbrgj3aa",
+            "TENANT%23acme",
+            "%00",
+        ] {
+            let nobodys = globex
+                .call(method.clone(), &format!("/v1/connections/{unknown}"), None)
+                .await?;
             assert_eq!(nobodys.status, theirs.status, "{unknown}");
             assert_eq!(nobodys.body, theirs.body, "{unknown}");
             assert_eq!(nobodys.content_type, theirs.content_type, "{unknown}");
@@ -145,7 +171,10 @@ async fn a_body_that_is_not_as_it_should_be_is_refused_and_the_field_is_named() 
         (with("nickname", json!("x")), "nickname"),
         (with("tenant", json!("globex")), "tenant"),
         (with("status", json!("active")), "status"),
-        (with("external_id", json!("tz4a98xxat96iws9zmbrgj3atz4a98xx")), "external_id"),
+        (
+            with("external_id", json!("tz4a98xxat96iws9zmbrgj3atz4a98xx")),
+            "external_id",
+        ),
         (with("externalId", json!("x")), "external_id"),
         (with("ExternalId", json!(null)), "external_id"),
         (with("name", json!("x".repeat(129))), "name"),
@@ -186,7 +215,9 @@ async fn a_body_that_is_not_as_it_should_be_is_refused_and_the_field_is_named() 
     ];
     let mut unnamed = Vec::new();
     for (body, field) in cases {
-        let answer = api.call_raw(Method::POST, "/v1/connections", Some(body.clone())).await?;
+        let answer = api
+            .call_raw(Method::POST, "/v1/connections", Some(body.clone()))
+            .await?;
         let sent: String = body.chars().take(100).collect();
         assert_eq!(answer.status, 400, "{sent}: {answer:?}");
         assert_problem(&answer, 400, "invalid_request");
@@ -194,7 +225,11 @@ async fn a_body_that_is_not_as_it_should_be_is_refused_and_the_field_is_named() 
             unnamed.push(format!("{field}: {sent} → {}", answer.body["detail"]));
         }
     }
-    assert!(unnamed.is_empty(), "the field is not named:\n{}", unnamed.join("\n"));
+    assert!(
+        unnamed.is_empty(),
+        "the field is not named:\n{}",
+        unnamed.join("\n")
+    );
     let listed = api.call(Method::GET, "/v1/connections", None).await?;
     assert_eq!(listed.body["connections"], json!([]), "nothing was made");
     Ok(())
@@ -232,9 +267,15 @@ async fn a_launch_link_carries_the_external_id_and_the_command_says_the_same() -
         assert_eq!(parsed.url(), link["launch_url"]);
         assert_eq!(parsed.cli_command(), link["launch_command"]);
         let command = text(&link, "launch_command")?;
-        let words: Vec<&str> = command.split_whitespace().map(|word| word.trim_matches('\'')).collect();
+        let words: Vec<&str> = command
+            .split_whitespace()
+            .map(|word| word.trim_matches('\''))
+            .collect();
         let after = |option: &str| {
-            let at = words.iter().position(|word| *word == option).unwrap_or(usize::MAX - 1);
+            let at = words
+                .iter()
+                .position(|word| *word == option)
+                .unwrap_or(usize::MAX - 1);
             words.get(at + 1).copied().unwrap_or_default().to_owned()
         };
         assert_eq!(words[..3], ["aws", "cloudformation", "create-stack"]);
@@ -245,10 +286,17 @@ async fn a_launch_link_carries_the_external_id_and_the_command_says_the_same() -
         assert_eq!(after("--parameters"), parameter);
         assert_eq!(after("--capabilities"), "CAPABILITY_IAM");
 
-        assert_eq!((&link["status"], &link["region"]), (&json!("pending"), &json!(region)));
+        assert_eq!(
+            (&link["status"], &link["region"]),
+            (&json!("pending"), &json!(region))
+        );
         assert!(link["expires_at"].as_str() > link["created_at"].as_str());
         assert_eq!(link["account_id"], Value::Null);
-        assert_eq!(api.get(&text(&link, "id")?).await?, link, "the link is shown again while it can be used");
+        assert_eq!(
+            api.get(&text(&link, "id")?).await?,
+            link,
+            "the link is shown again while it can be used"
+        );
     }
     Ok(())
 }
@@ -262,7 +310,10 @@ async fn every_connection_has_an_id_and_an_external_id_of_its_own() -> Result<()
     for field in ["id", "external_id", "launch_url"] {
         assert_ne!(one[field], other[field], "{field}");
     }
-    assert_eq!(one["region"], scene.ready.hub_region, "the default region where none is named");
+    assert_eq!(
+        one["region"], scene.ready.hub_region,
+        "the default region where none is named"
+    );
     Ok(())
 }
 
@@ -288,7 +339,9 @@ async fn pages_show_each_of_a_tenants_connections_once_and_nobody_elses() -> Res
             let mut query = Vec::new();
             query.extend(limit.map(|limit| format!("limit={limit}")));
             query.extend(after.map(|after| format!("after={after}")));
-            let answer = api.call(Method::GET, &format!("/v1/connections?{}", query.join("&")), None).await?;
+            let answer = api
+                .call(Method::GET, &format!("/v1/connections?{}", query.join("&")), None)
+                .await?;
             assert_eq!(answer.status, 200, "{answer:?}");
             let page = answer.body["connections"].as_array().unwrap();
             let is_last = answer.body["next_after"].is_null();
@@ -296,7 +349,10 @@ async fn pages_show_each_of_a_tenants_connections_once_and_nobody_elses() -> Res
             assert!((!page.is_empty() || is_last) && page.len() <= limit.unwrap_or(50));
             for connection in page {
                 assert_eq!(connection["name"], name);
-                assert!(connection.get("launch_url").is_none(), "links are for the one that asks for it");
+                assert!(
+                    connection.get("launch_url").is_none(),
+                    "links are for the one that asks for it"
+                );
                 seen.push(text(connection, "id")?);
             }
             count += 1;
@@ -315,10 +371,16 @@ async fn pages_show_each_of_a_tenants_connections_once_and_nobody_elses() -> Res
     assert_eq!(theirs.body["connections"][0]["id"], foreign["id"]);
     // A page key of another tenant is a place in one's own list, no more.
     let last = made.iter().next_back().unwrap();
-    let from = other.call(Method::GET, &format!("/v1/connections?after={last}"), None).await?;
+    let from = other
+        .call(Method::GET, &format!("/v1/connections?after={last}"), None)
+        .await?;
     assert_eq!(from.status, 200);
-    let ids: Vec<String> =
-        from.body["connections"].as_array().unwrap().iter().map(|it| text(it, "id").unwrap()).collect();
+    let ids: Vec<String> = from.body["connections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| text(it, "id").unwrap())
+        .collect();
     assert!(ids.iter().all(|id| !made.contains(id)));
     Ok(())
 }
@@ -339,9 +401,14 @@ async fn a_page_that_cannot_be_asked_for_is_refused() -> Result<(), Error> {
         ("after=TENANT%23globex", "after"),
         ("after=conn_tz4a98xxat96iws9zmbrgj3a%00", "after"),
     ] {
-        let answer = api.call(Method::GET, &format!("/v1/connections?{query}"), None).await?;
+        let answer = api
+            .call(Method::GET, &format!("/v1/connections?{query}"), None)
+            .await?;
         assert_problem(&answer, 400, "invalid_request");
-        assert!(text(&answer.body, "detail")?.contains(field), "{query}: {answer:?}");
+        assert!(
+            text(&answer.body, "detail")?.contains(field),
+            "{query}: {answer:?}"
+        );
     }
     Ok(())
 }
@@ -365,7 +432,13 @@ async fn ending_a_connection_twice_is_one_end() -> Result<(), Error> {
     let stack = customer.open(&text(&link, "launch_url")?, None).await?;
     let outcome = customer.wait(&stack).await?;
     outcome.expect("ROLLBACK_COMPLETE")?;
-    assert!(outcome.reasons.iter().any(|reason| reason.contains("[disconnected_by_vendor]")), "{outcome:?}");
+    assert!(
+        outcome
+            .reasons
+            .iter()
+            .any(|reason| reason.contains("[disconnected_by_vendor]")),
+        "{outcome:?}"
+    );
     assert_eq!(api.get(&id).await?, ended);
     Ok(())
 }
@@ -377,7 +450,10 @@ async fn what_the_api_does_not_have_is_not_found_there() -> Result<(), Error> {
     for (method, path) in [
         (Method::PUT, "/v1/connections"),
         (Method::PATCH, "/v1/connections/conn_tz4a98xxat96iws9zmbrgj3a"),
-        (Method::GET, "/v1/connections/conn_tz4a98xxat96iws9zmbrgj3a/external-id"),
+        (
+            Method::GET,
+            "/v1/connections/conn_tz4a98xxat96iws9zmbrgj3a/external-id",
+        ),
         (Method::GET, "/v1/tenants"),
         (Method::GET, "/"),
     ] {

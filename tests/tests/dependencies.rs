@@ -26,9 +26,18 @@ const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Crates that must not come in, each with its reason.
 const BANNED: [(&str, &str); 4] = [
     ("aws-lc-rs", "ring is the one TLS provider (docs/ARCHITECTURE.md)"),
-    ("aws-lc-sys", "its first random draw costs 30 ms of the first, throttled invocation"),
-    ("native-tls", "ring is the one TLS provider (docs/ARCHITECTURE.md)"),
-    ("openssl-sys", "a function must not depend on a library of its host"),
+    (
+        "aws-lc-sys",
+        "its first random draw costs 30 ms of the first, throttled invocation",
+    ),
+    (
+        "native-tls",
+        "ring is the one TLS provider (docs/ARCHITECTURE.md)",
+    ),
+    (
+        "openssl-sys",
+        "a function must not depend on a library of its host",
+    ),
 ];
 
 fn packages() -> Result<Vec<Value>, Error> {
@@ -55,7 +64,10 @@ fn is_allowed(licence: &str) -> bool {
 #[test]
 fn every_dependency_has_a_licence_that_we_can_ship() -> Result<(), Error> {
     let packages = packages()?;
-    assert!(packages.len() > 200, "the whole tree is looked at, not a part of it");
+    assert!(
+        packages.len() > 200,
+        "the whole tree is looked at, not a part of it"
+    );
     let refused: Vec<String> = packages
         .iter()
         .filter(|package| !package["license"].as_str().is_some_and(is_allowed))
@@ -67,7 +79,14 @@ fn every_dependency_has_a_licence_that_we_can_ship() -> Result<(), Error> {
 
 #[test]
 fn a_copyleft_or_unknown_licence_would_be_refused() {
-    for licence in ["GPL-3.0-only", "AGPL-3.0-or-later", "MIT AND GPL-2.0-only", "SSPL-1.0", "Proprietary", ""] {
+    for licence in [
+        "GPL-3.0-only",
+        "AGPL-3.0-or-later",
+        "MIT AND GPL-2.0-only",
+        "SSPL-1.0",
+        "Proprietary",
+        "",
+    ] {
         assert!(!is_allowed(licence), "{licence}");
     }
     assert!(is_allowed("GPL-2.0-only OR MIT") && is_allowed("MIT/Apache-2.0"));
@@ -75,8 +94,10 @@ fn a_copyleft_or_unknown_licence_would_be_refused() {
 
 #[test]
 fn everything_comes_from_the_registry_or_from_here() -> Result<(), Error> {
-    let sources: BTreeSet<String> =
-        packages()?.iter().filter_map(|package| Some(package["source"].as_str()?.to_owned())).collect();
+    let sources: BTreeSet<String> = packages()?
+        .iter()
+        .filter_map(|package| Some(package["source"].as_str()?.to_owned()))
+        .collect();
     assert_eq!(sources, BTreeSet::from([REGISTRY.to_owned()]));
     Ok(())
 }
@@ -85,13 +106,29 @@ fn everything_comes_from_the_registry_or_from_here() -> Result<(), Error> {
 fn no_banned_crate_comes_in() -> Result<(), Error> {
     // What cargo would build, not what a lock file mentions for a feature that nobody asked for.
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--workspace", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
+        .args([
+            "tree",
+            "--locked",
+            "--workspace",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
         .current_dir(repository_path("."))
         .output()?;
     let tree = String::from_utf8(output.stdout)?;
-    assert!(tree.lines().any(|line| line.starts_with("ring ")), "the tree was read");
+    assert!(
+        tree.lines().any(|line| line.starts_with("ring ")),
+        "the tree was read"
+    );
     for (name, because) in BANNED {
-        assert!(!tree.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}: {because}");
+        assert!(
+            !tree.lines().any(|line| line.starts_with(&format!("{name} "))),
+            "{name}: {because}"
+        );
     }
     Ok(())
 }

@@ -20,12 +20,21 @@ async fn deleting_the_stack_disconnects_and_spends_the_link() -> Result<(), Erro
     let scene = Scene::open()?;
     let api = scene.acme()?;
     let one = scene.connect(&api, "ap-southeast-2").await?;
-    one.customer.delete_stack(&one.stack.stack_id).await?.expect("DELETE_COMPLETE")?;
+    one.customer
+        .delete_stack(&one.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
     let shown = api.wait_for(&one.id, "disconnected").await?;
     assert_eq!(shown["reason"]["code"], "stack_deleted");
-    assert_eq!(shown["role_arn"], one.shown["role_arn"], "what was connected stays readable");
+    assert_eq!(
+        shown["role_arn"], one.shown["role_arn"],
+        "what was connected stays readable"
+    );
     assert!(shown.get("launch_url").is_none());
-    assert_eq!(scene.audit_events(&one.id).await?.last().map(String::as_str), Some("disconnected"));
+    assert_eq!(
+        scene.audit_events(&one.id).await?.last().map(String::as_str),
+        Some("disconnected")
+    );
 
     // An external ID is never used again: the same stack, made again, is told so.
     let again = one.customer.launch("Once-More", &one.template).await?;
@@ -34,7 +43,10 @@ async fn deleting_the_stack_disconnects_and_spends_the_link() -> Result<(), Erro
     // The account is free for a new link.
     let link = scene.link(&api, "ap-southeast-2").await?;
     let fresh = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    one.customer.launch("New-Link", &fresh).await?.expect("CREATE_COMPLETE")?;
+    one.customer
+        .launch("New-Link", &fresh)
+        .await?
+        .expect("CREATE_COMPLETE")?;
     Ok(())
 }
 
@@ -44,7 +56,10 @@ async fn an_update_to_another_role_keeps_the_connection_and_moves_it_to_that_rol
     let api = scene.acme()?;
     let one = scene.connect(&api, "us-east-1").await?;
     let renamed = one.template.clone().role_name("Renamed");
-    one.customer.update(Connected::STACK, &renamed).await?.expect("UPDATE_COMPLETE")?;
+    one.customer
+        .update(Connected::STACK, &renamed)
+        .await?
+        .expect("UPDATE_COMPLETE")?;
     let shown = api.get(&one.id).await?;
     assert_eq!(shown["role_arn"], one.customer.role_arn("Renamed"));
     assert_eq!(shown["status"], "active");
@@ -55,8 +70,14 @@ async fn an_update_to_another_role_keeps_the_connection_and_moves_it_to_that_rol
     let role = scene.items_about(&format!("role/{}", Connected::ROLE)).await?;
     let claim = format!("ROLE#{}", one.customer.role_arn(Connected::ROLE));
     assert!(!role.contains(&claim), "the former role is still claimed");
-    one.customer.delete_stack(&one.stack.stack_id).await?.expect("DELETE_COMPLETE")?;
-    assert_eq!(api.wait_for(&one.id, "disconnected").await?["reason"]["code"], "stack_deleted");
+    one.customer
+        .delete_stack(&one.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
+    assert_eq!(
+        api.wait_for(&one.id, "disconnected").await?["reason"]["code"],
+        "stack_deleted"
+    );
     Ok(())
 }
 
@@ -65,32 +86,50 @@ async fn an_update_of_something_else_keeps_the_role() -> Result<(), Error> {
     let scene = Scene::open()?;
     let api = scene.acme()?;
     let one = scene.connect(&api, "us-east-1").await?;
-    let newer = one.template.clone().property("TemplateVersion", json!("1.1.0")).property("Note", json!("added"));
-    one.customer.update(Connected::STACK, &newer).await?.expect("UPDATE_COMPLETE")?;
+    let newer = one
+        .template
+        .clone()
+        .property("TemplateVersion", json!("1.1.0"))
+        .property("Note", json!("added"));
+    one.customer
+        .update(Connected::STACK, &newer)
+        .await?
+        .expect("UPDATE_COMPLETE")?;
     assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
     Ok(())
 }
 
 #[tokio::test]
-async fn an_update_to_an_unsafe_role_fails_is_rolled_back_and_leaves_the_connection_as_it_was() -> Result<(), Error> {
+async fn an_update_to_an_unsafe_role_fails_is_rolled_back_and_leaves_the_connection_as_it_was()
+-> Result<(), Error> {
     let scene = Scene::open()?;
     let api = scene.acme()?;
     let one = scene.connect(&api, "us-east-1").await?;
     let template = one.template.clone().service_timeout(IMPATIENT);
-    one.customer.update(Connected::STACK, &template).await?.expect("UPDATE_COMPLETE")?;
-    let open = template.clone().role_name("Open").condition(json!({ "ArnLike": template.vendor_roles() }));
+    one.customer
+        .update(Connected::STACK, &template)
+        .await?
+        .expect("UPDATE_COMPLETE")?;
+    let open = template
+        .clone()
+        .role_name("Open")
+        .condition(json!({ "ArnLike": template.vendor_roles() }));
     let outcome = one.customer.update(Connected::STACK, &open).await?;
     outcome.expect_refusal("UPDATE_ROLLBACK_COMPLETE", ReasonCode::ExternalIdNotEnforced)?;
     let shown = api.get(&one.id).await?;
     assert_eq!(settled(&shown), settled(&one.shown));
     // Still alive: it can be checked and disconnected.
-    one.customer.delete_stack(&one.stack.stack_id).await?.expect("DELETE_COMPLETE")?;
+    one.customer
+        .delete_stack(&one.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
     api.wait_for(&one.id, "disconnected").await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn an_update_to_the_external_id_of_another_link_is_refused_and_connects_neither_anew() -> Result<(), Error> {
+async fn an_update_to_the_external_id_of_another_link_is_refused_and_connects_neither_anew()
+-> Result<(), Error> {
     let scene = Scene::open()?;
     let api = scene.acme()?;
     let one = scene.connect(&api, "us-east-1").await?;
@@ -98,7 +137,10 @@ async fn an_update_to_the_external_id_of_another_link_is_refused_and_connects_ne
     let moved = StackTemplate::new(&scene.ready, &text(&other, "external_id")?).role_name(Connected::ROLE);
     let outcome = one.customer.update(Connected::STACK, &moved).await?;
     outcome.expect_refusal("UPDATE_ROLLBACK_COMPLETE", ReasonCode::ExternalIdChanged)?;
-    assert_eq!(settled(&api.get(&one.id).await?)["role_arn"], one.shown["role_arn"]);
+    assert_eq!(
+        settled(&api.get(&one.id).await?)["role_arn"],
+        one.shown["role_arn"]
+    );
     assert_eq!(api.get(&text(&other, "id")?).await?["status"], "pending");
     Ok(())
 }
@@ -116,7 +158,10 @@ async fn a_request_that_is_delivered_again_is_worked_on_once_and_answered_the_sa
     // While it is being verified, and twice at the same time.
     let request = wiretap.request("Create", &name).await?;
     let (topic, message) = (scene.ready.topic("us-east-1")?, request.to_string());
-    futures::try_join!(customer.publish(topic, &message), customer.publish(topic, &message))?;
+    futures::try_join!(
+        customer.publish(topic, &message),
+        customer.publish(topic, &message)
+    )?;
     let outcome = customer.wait(&name).await?;
     outcome.expect("CREATE_COMPLETE")?;
     let id = text(&link, "id")?;
@@ -128,7 +173,12 @@ async fn a_request_that_is_delivered_again_is_worked_on_once_and_answered_the_sa
 
     // And once more when all is done.
     customer.publish(topic, &message).await?;
-    scene.wait_for_log("custom-resource-listener", &[&request_id, "AnsweredAgain(Accepted)"]).await?;
+    scene
+        .wait_for_log(
+            "custom-resource-listener",
+            &[&request_id, "AnsweredAgain(Accepted)"],
+        )
+        .await?;
     assert_eq!(scene.answer(&stack, "Connection", &request_id).await?, answer);
     assert_eq!(settled(&api.get(&id).await?), first);
     let audit = scene.audit_events(&id).await?;
@@ -152,12 +202,16 @@ async fn a_role_that_appears_twenty_seconds_late_is_waited_for() -> Result<(), E
     customer.make_role("Late", &template.published_trust()).await?;
     customer.wait("Patient").await?.expect("CREATE_COMPLETE")?;
     let shown = api.get(&id).await?;
-    assert_eq!((&shown["status"], &shown["role_arn"]), (&json!("active"), &json!(customer.role_arn("Late"))));
+    assert_eq!(
+        (&shown["status"], &shown["role_arn"]),
+        (&json!("active"), &json!(customer.role_arn("Late")))
+    );
     Ok(())
 }
 
 #[tokio::test]
-async fn the_same_template_launched_twice_connects_once_and_both_stacks_can_be_deleted() -> Result<(), Error> {
+async fn the_same_template_launched_twice_connects_once_and_both_stacks_can_be_deleted() -> Result<(), Error>
+{
     let scene = Scene::open()?;
     let api = scene.acme()?;
     let link = scene.link(&api, "us-east-1").await?;
@@ -171,10 +225,19 @@ async fn the_same_template_launched_twice_connects_once_and_both_stacks_can_be_d
     let second = customer.wait(&second).await?;
     second.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::AccountAlreadyConnected)?;
     assert_eq!(settled(&api.get(&id).await?), before);
-    customer.delete_stack(&second.stack_id).await?.expect("DELETE_COMPLETE")?;
+    customer
+        .delete_stack(&second.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
     assert_eq!(settled(&api.get(&id).await?), before);
-    customer.delete_stack(&first.stack_id).await?.expect("DELETE_COMPLETE")?;
-    assert_eq!(api.wait_for(&id, "disconnected").await?["reason"]["code"], "stack_deleted");
+    customer
+        .delete_stack(&first.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
+    assert_eq!(
+        api.wait_for(&id, "disconnected").await?["reason"]["code"],
+        "stack_deleted"
+    );
     Ok(())
 }
 
@@ -184,59 +247,85 @@ async fn two_stacks_of_one_link_launched_at_the_same_time_connect_one_of_them() 
     let api = scene.acme()?;
     let link = scene.link(&api, "us-east-1").await?;
     let (id, url) = (text(&link, "id")?, text(&link, "launch_url")?);
-    let (one, other) =
-        futures::try_join!(scene.new_customer("us-east-1"), scene.new_customer("us-east-1"))?;
+    let (one, other) = futures::try_join!(scene.new_customer("us-east-1"), scene.new_customer("us-east-1"))?;
     futures::try_join!(one.open(&url, Some("Race")), other.open(&url, Some("Race")))?;
     let (first, second) = futures::try_join!(one.wait("Race"), other.wait("Race"))?;
-    let (winner, loser) =
-        if first.status == "CREATE_COMPLETE" { (first, second) } else { (second, first) };
+    let (winner, loser) = if first.status == "CREATE_COMPLETE" {
+        (first, second)
+    } else {
+        (second, first)
+    };
     winner.expect("CREATE_COMPLETE")?;
     loser.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::LinkAlreadyUsed)?;
     let shown = api.get(&id).await?;
-    assert_eq!((&shown["status"], &shown["stack_id"]), (&json!("active"), &json!(winner.stack_id)));
+    assert_eq!(
+        (&shown["status"], &shown["stack_id"]),
+        (&json!("active"), &json!(winner.stack_id))
+    );
     Ok(())
 }
 
 #[tokio::test]
-async fn after_a_failure_the_same_link_connects_without_deleting_the_failed_stack_first() -> Result<(), Error> {
+async fn after_a_failure_the_same_link_connects_without_deleting_the_failed_stack_first() -> Result<(), Error>
+{
     let scene = Scene::open()?;
     let api = scene.acme()?;
     let link = scene.link(&api, "us-east-1").await?;
     let id = text(&link, "id")?;
     let customer = scene.new_customer("us-east-1").await?;
     let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    let bad = template.clone().condition(json!({ "ArnLike": template.vendor_roles() }));
+    let bad = template
+        .clone()
+        .condition(json!({ "ArnLike": template.vendor_roles() }));
     let failed = customer.launch("Failed", &bad).await?;
     failed.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::ExternalIdNotEnforced)?;
 
     let stack = customer.open(&text(&link, "launch_url")?, None).await?;
     customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
     let shown = settled(&api.get(&id).await?);
-    assert_eq!((&shown["status"], &shown["reason"]), (&json!("active"), &Value::Null));
+    assert_eq!(
+        (&shown["status"], &shown["reason"]),
+        (&json!("active"), &Value::Null)
+    );
     // The old stack's end is none of the new connection's.
-    customer.delete_stack(&failed.stack_id).await?.expect("DELETE_COMPLETE")?;
+    customer
+        .delete_stack(&failed.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
     assert_eq!(settled(&api.get(&id).await?), shown);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_replaced_resource_moves_the_connection_and_its_old_resources_delete_does_not_end_it() -> Result<(), Error> {
+async fn a_replaced_resource_moves_the_connection_and_its_old_resources_delete_does_not_end_it()
+-> Result<(), Error> {
     let scene = Scene::open()?;
     let api = scene.acme()?;
     let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
     let one = scene.connect(&api, "us-east-1").await?;
     let renamed = one.template.clone().logical_id("Connection2");
-    one.customer.update(Connected::STACK, &renamed).await?.expect("UPDATE_COMPLETE")?;
+    one.customer
+        .update(Connected::STACK, &renamed)
+        .await?
+        .expect("UPDATE_COMPLETE")?;
     // The old resource was deleted, by a Delete that was answered.
     let delete = wiretap.request("Delete", &one.stack.stack_id).await?;
     assert_eq!(delete["LogicalResourceId"], "Connection");
-    let answer = scene.answer(&one.stack.stack_id, "Connection", &text(&delete, "RequestId")?).await?;
+    let answer = scene
+        .answer(&one.stack.stack_id, "Connection", &text(&delete, "RequestId")?)
+        .await?;
     assert_eq!(answer["Status"], "SUCCESS");
     let shown = api.get(&one.id).await?;
     assert_eq!(settled(&shown), settled(&one.shown));
 
-    one.customer.delete_stack(&one.stack.stack_id).await?.expect("DELETE_COMPLETE")?;
-    assert_eq!(api.wait_for(&one.id, "disconnected").await?["reason"]["code"], "stack_deleted");
+    one.customer
+        .delete_stack(&one.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
+    assert_eq!(
+        api.wait_for(&one.id, "disconnected").await?["reason"]["code"],
+        "stack_deleted"
+    );
     Ok(())
 }
 
@@ -246,11 +335,20 @@ async fn a_stack_whose_connection_the_vendor_removed_first_can_still_be_deleted(
     let api = scene.acme()?;
     let one = scene.connect(&api, "us-east-1").await?;
     let removed = api.delete(&one.id).await?;
-    assert_eq!((&removed["status"], &removed["reason"]["code"]), (&json!("disconnected"), &json!("disconnected_by_vendor")));
+    assert_eq!(
+        (&removed["status"], &removed["reason"]["code"]),
+        (&json!("disconnected"), &json!("disconnected_by_vendor"))
+    );
     // An update of the leftover stack says what happened instead of connecting again.
-    let outcome = one.customer.update(Connected::STACK, &one.template.clone().role_name("Next")).await?;
+    let outcome = one
+        .customer
+        .update(Connected::STACK, &one.template.clone().role_name("Next"))
+        .await?;
     let told = format!("[{}]", ReasonCode::DisconnectedByVendor.as_str());
-    assert!(outcome.reasons.iter().any(|reason| reason.contains(&told)), "{outcome:?}");
+    assert!(
+        outcome.reasons.iter().any(|reason| reason.contains(&told)),
+        "{outcome:?}"
+    );
     assert_eq!(api.get(&one.id).await?, removed);
     // The account can be connected by a new link while the old stack still stands.
     let link = scene.link(&api, "us-east-1").await?;
@@ -258,7 +356,10 @@ async fn a_stack_whose_connection_the_vendor_removed_first_can_still_be_deleted(
     one.customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
     let fresh = settled(&api.get(&text(&link, "id")?).await?);
 
-    one.customer.delete_stack(&one.stack.stack_id).await?.expect("DELETE_COMPLETE")?;
+    one.customer
+        .delete_stack(&one.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
     assert_eq!(api.get(&one.id).await?, removed);
     assert_eq!(settled(&api.get(&text(&link, "id")?).await?), fresh);
     Ok(())
@@ -274,7 +375,12 @@ async fn a_stack_deleted_while_its_role_is_being_verified_goes_and_never_connect
     let customer = scene.new_customer("us-east-1").await?;
     let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
     let name = format!("Hasty-{}", customer.account);
-    customer.create_stack(&name, &template.clone().claims_role(&customer.role_arn("Late")).text()).await?;
+    customer
+        .create_stack(
+            &name,
+            &template.clone().claims_role(&customer.role_arn("Late")).text(),
+        )
+        .await?;
     let id = text(&link, "id")?;
     api.wait_for(&id, "verifying").await?;
     let create = wiretap.request("Create", &name).await?;
@@ -282,7 +388,12 @@ async fn a_stack_deleted_while_its_role_is_being_verified_goes_and_never_connect
     customer.start_deletion(&stack_id).await?;
     customer.wait(&stack_id).await?.expect("DELETE_COMPLETE")?;
     let delete = wiretap.request("Delete", &stack_id).await?;
-    assert!(delete["PhysicalResourceId"].as_str().unwrap().starts_with(&format!("{name}_Connection_")));
+    assert!(
+        delete["PhysicalResourceId"]
+            .as_str()
+            .unwrap()
+            .starts_with(&format!("{name}_Connection_"))
+    );
 
     // Now the role appears: nobody may be connected by it.
     customer.make_role("Late", &template.published_trust()).await?;
@@ -309,16 +420,31 @@ async fn a_delete_with_an_invented_id_is_answered_and_only_a_look_at_the_role_de
     let mut delete = create.clone();
     delete["RequestType"] = json!("Delete");
     delete["PhysicalResourceId"] = json!("Vendor-Access_Connection_1A2B3C4D5E6F");
-    one.customer.publish(scene.ready.topic("us-east-1")?, &delete.to_string()).await?;
+    one.customer
+        .publish(scene.ready.topic("us-east-1")?, &delete.to_string())
+        .await?;
     let request_id = text(&create, "RequestId")?;
-    scene.wait_for_log("custom-resource-listener", &[&request_id, "Delete", "LeftAlone"]).await?;
-    let answer = scene.answer(&one.stack.stack_id, "Connection", &request_id).await?;
+    scene
+        .wait_for_log("custom-resource-listener", &[&request_id, "Delete", "LeftAlone"])
+        .await?;
+    let answer = scene
+        .answer(&one.stack.stack_id, "Connection", &request_id)
+        .await?;
     assert_eq!(answer["Status"], "SUCCESS");
-    assert_eq!(answer["PhysicalResourceId"], "Vendor-Access_Connection_1A2B3C4D5E6F");
+    assert_eq!(
+        answer["PhysicalResourceId"],
+        "Vendor-Access_Connection_1A2B3C4D5E6F"
+    );
     assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
 
-    one.customer.delete_stack(&one.stack.stack_id).await?.expect("DELETE_COMPLETE")?;
-    assert_eq!(api.wait_for(&one.id, "disconnected").await?["reason"]["code"], "stack_deleted");
+    one.customer
+        .delete_stack(&one.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
+    assert_eq!(
+        api.wait_for(&one.id, "disconnected").await?["reason"]["code"],
+        "stack_deleted"
+    );
     Ok(())
 }
 

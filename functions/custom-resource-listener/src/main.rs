@@ -29,7 +29,7 @@ async fn main() -> Result<(), Error> {
         &aws,
         config.table,
         config.audit_retention_days,
-        None,
+        config.sweep_plan,
     ));
     let queue = Arc::new(SqsQueue::new(&aws, config.queue_url));
     let sender = Arc::new(CloudFormationAnswers::new(config.local_answer_endpoint)?);

@@ -11,6 +11,7 @@ use latchkey_shared::{
         ids::ConnectionId,
         invalid::Invalid,
         launch_link::LaunchLink,
+        permissions::PermissionReport,
         profile::Profile,
         reason::ReasonCode,
     },
@@ -44,6 +45,8 @@ pub enum BodyError {
     ExternalIdGiven,
     #[error("the body is not the JSON that this call takes: {0}")]
     Malformed(serde_json::Error),
+    #[error("the body is not what this call takes, see {}: {}", .0.path(), .0.inner())]
+    WrongField(serde_path_to_error::Error<serde_json::Error>),
     #[error(transparent)]
     Invalid(#[from] Invalid),
 }
@@ -60,7 +63,8 @@ pub fn parse_create(body: &str) -> Result<NewConnection, BodyError> {
         return Err(BodyError::ExternalIdGiven);
     }
     // From the text again: a field that comes twice is refused instead of one of the two being taken.
-    let body: CreateBody = serde_json::from_str(body).map_err(BodyError::Malformed)?;
+    let mut reader = serde_json::Deserializer::from_str(body);
+    let body: CreateBody = serde_path_to_error::deserialize(&mut reader).map_err(BodyError::WrongField)?;
     Ok(NewConnection {
         profile: Profile::new(body.name, body.description, body.tags)?,
         account_id: body.account_id,
@@ -87,6 +91,9 @@ pub struct ConnectionBody<'a> {
     /// Since when it is degraded, and for how many checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     degraded: Option<DegradedBody>,
+    /// What the role may do too little and too much of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permissions: Option<&'a PermissionReport>,
     created_at: Timestamp,
     expires_at: Timestamp,
     #[serde(flatten)]
@@ -143,6 +150,7 @@ impl<'a> ConnectionBody<'a> {
                 } => Some(DegradedBody { since, failed_checks }),
                 _ => None,
             },
+            permissions: binding.and_then(|binding| binding.permissions.as_ref()),
             created_at: connection.created_at,
             expires_at: connection.expires_at,
             launch: link.filter(|_| usable).map(|link| LaunchBody {

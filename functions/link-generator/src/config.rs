@@ -3,19 +3,21 @@
 use jiff::SignedDuration;
 use latchkey_shared::{
     config::{ConfigError, Environment},
-    domain::aws::{Region, stack_name_is_valid},
+    domain::{
+        aws::{Region, stack_name_is_valid},
+        sweep::SweepPlan,
+    },
     use_cases::start_connection::LinkPolicy,
 };
 
 /// Shortest and longest life of a link, in seconds: a minute, and ninety days.
 const LINK_LIFETIME_SECONDS: std::ops::RangeInclusive<u32> = 60..=7_776_000;
-/// Longest time that the audit log is kept: ten years.
-const MAX_AUDIT_DAYS: u32 = 3_650;
 
 pub struct Config {
     pub table: String,
     pub tenant_claim: String,
     pub audit_retention_days: u32,
+    pub sweep_plan: SweepPlan,
     pub link_policy: LinkPolicy,
 }
 
@@ -44,7 +46,8 @@ impl Config {
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
             tenant_claim: environment.text("TENANT_CLAIM")?,
-            audit_retention_days: environment.number("AUDIT_RETENTION_DAYS", 1, MAX_AUDIT_DAYS)?,
+            audit_retention_days: environment.audit_retention_days()?,
+            sweep_plan: environment.sweep_plan()?,
             link_policy: LinkPolicy {
                 lifetime: SignedDuration::from_secs(lifetime.into()),
                 listener_regions,

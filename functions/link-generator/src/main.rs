@@ -32,7 +32,7 @@ async fn main() -> Result<(), Error> {
         &aws,
         config.table,
         config.audit_retention_days,
-        None,
+        config.sweep_plan,
     ));
     let handler = Handler {
         tenant_claim: config.tenant_claim,

@@ -5,8 +5,6 @@ use latchkey_shared::{
     domain::sweep::SweepPlan,
 };
 
-/// Most slots of a sweep: one a minute for a week.
-const MAX_SLOTS: u32 = 10_080;
 /// Longest tick: a day.
 const MAX_TICK_SECONDS: u32 = 86_400;
 
@@ -22,10 +20,7 @@ impl Config {
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
             queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
-            sweep_plan: SweepPlan {
-                slots: environment.number("SWEEP_SLOTS", 1, MAX_SLOTS)?,
-                degraded_slots: environment.number("DEGRADED_SLOTS", 1, MAX_SLOTS)?,
-            },
+            sweep_plan: environment.sweep_plan()?,
             tick_seconds: environment.number("SWEEP_TICK_SECONDS", 1, MAX_TICK_SECONDS)?,
         })
     }

@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
     let aws = sdk_config().await;
     let handler = Handler {
         revalidate: Revalidate {
-            index: Arc::new(DynamoDbStore::for_sweeping(&aws, config.table)),
+            index: Arc::new(DynamoDbStore::for_sweeping(&aws, config.table, config.sweep_plan)),
             queue: Arc::new(SqsQueue::new(&aws, config.queue_url)),
             clock: Arc::new(SystemClock),
             plan: config.sweep_plan,

@@ -5,11 +5,6 @@ use latchkey_shared::{
     domain::sweep::SweepPlan,
 };
 
-/// Longest time that the audit log is kept: ten years.
-const MAX_AUDIT_DAYS: u32 = 3_650;
-/// Most slots of a sweep: one a minute for a week.
-const MAX_SLOTS: u32 = 10_080;
-
 pub struct Config {
     pub table: String,
     pub queue_url: String,
@@ -23,11 +18,8 @@ impl Config {
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
             queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
-            audit_retention_days: environment.number("AUDIT_RETENTION_DAYS", 1, MAX_AUDIT_DAYS)?,
-            sweep_plan: SweepPlan {
-                slots: environment.number("SWEEP_SLOTS", 1, MAX_SLOTS)?,
-                degraded_slots: environment.number("DEGRADED_SLOTS", 1, MAX_SLOTS)?,
-            },
+            audit_retention_days: environment.audit_retention_days()?,
+            sweep_plan: environment.sweep_plan()?,
             local_answer_endpoint: LocalEndpoint::from_environment(environment)?,
         })
     }

@@ -16,6 +16,7 @@ use latchkey_shared::{
         system::{Cuid2Ids, SystemClock},
     },
     config::Environment,
+    domain::permissions::Tier,
     telemetry,
     use_cases::{
         answer_stack::AnswerStack, probe_role::ProbeRole, recheck_role::RecheckRole, verify_role::VerifyRole,
@@ -23,6 +24,9 @@ use latchkey_shared::{
 };
 
 use crate::{config::Config, handler::Handler};
+
+/// What customers' roles are for.
+const TIER: &str = include_str!("../../../customer/tier.json");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -35,7 +39,7 @@ async fn main() -> Result<(), Error> {
         &aws,
         config.table,
         config.audit_retention_days,
-        Some(config.sweep_plan),
+        config.sweep_plan,
     ));
     let sender = Arc::new(CloudFormationAnswers::new(config.local_answer_endpoint)?);
     let answers = Arc::new(AnswerStack {
@@ -44,9 +48,13 @@ async fn main() -> Result<(), Error> {
         clock: clock.clone(),
     });
     let queue = Arc::new(SqsQueue::new(&aws, config.queue_url));
+    let sts = Arc::new(StsAssumer::new(aws));
     let probes = Arc::new(ProbeRole {
-        assumer: Arc::new(StsAssumer::new(aws)),
+        assumer: sts.clone(),
+        inspector: sts,
         ids: Arc::new(Cuid2Ids),
+        clock: clock.clone(),
+        tier: Tier::parse(TIER)?,
     });
     let handler = Handler {
         verify: VerifyRole {

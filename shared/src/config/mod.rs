@@ -4,7 +4,7 @@ pub mod local_endpoint;
 
 use std::str::FromStr;
 
-use crate::domain::aws::Region;
+use crate::domain::{aws::Region, sweep::SweepPlan};
 
 /// Why a function does not start. It names the variable and the rule, not the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +72,24 @@ impl Environment {
                 problem: format!("must be from {min} to {max}"),
             })
         }
+    }
+
+    /// How the sweep is cut, from `SWEEP_SLOTS` and `DEGRADED_SLOTS`. Every function that stores a connection has to
+    /// have the same.
+    pub fn sweep_plan(&self) -> Result<SweepPlan, ConfigError> {
+        /// Most slots of a sweep: one a minute for a week.
+        const MAX_SLOTS: u32 = 10_080;
+        Ok(SweepPlan {
+            slots: self.number("SWEEP_SLOTS", 1, MAX_SLOTS)?,
+            degraded_slots: self.number("DEGRADED_SLOTS", 1, MAX_SLOTS)?,
+        })
+    }
+
+    /// How long the audit log is kept, from `AUDIT_RETENTION_DAYS`.
+    pub fn audit_retention_days(&self) -> Result<u32, ConfigError> {
+        /// Ten years.
+        const MAX_AUDIT_DAYS: u32 = 3_650;
+        self.number("AUDIT_RETENTION_DAYS", 1, MAX_AUDIT_DAYS)
     }
 
     /// A comma-separated list of regions, at least one.

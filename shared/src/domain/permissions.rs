@@ -9,6 +9,8 @@ use crate::domain::reason::{Reason, ReasonCode};
 
 /// Most actions that a tier may name in all: as many as IAM simulates in a few calls.
 pub const MAX_TIER_ACTIONS: usize = 200;
+/// The action by which a role tells what it may do.
+const SELF_INSPECTION: &str = "iam:SimulatePrincipalPolicy";
 /// Most actions that are named in a reason; it has to fit a stack event.
 const MAX_NAMED_ACTIONS: usize = 3;
 
@@ -118,6 +120,25 @@ impl Tier {
             excessive: self.canaries.iter().filter(is_allowed).cloned().collect(),
             checked_at,
         }
+    }
+
+    /// What is known of a role that may not look at itself: that this is missing, where the tier asks for it.
+    pub fn without_self_inspection(&self, checked_at: Timestamp) -> Option<PermissionReport> {
+        let look = self
+            .required
+            .iter()
+            .find(|required| required.action == SELF_INSPECTION)?;
+        let missing = MissingAction {
+            action: look.action.clone(),
+            denied_by: DeniedBy::Role,
+            reason: look.reason.clone(),
+        };
+        Some(PermissionReport {
+            tier: self.name.clone(),
+            missing: vec![missing],
+            excessive: Vec::new(),
+            checked_at,
+        })
     }
 
     /// What a report means for the connection; none where it may be active.
@@ -314,6 +335,19 @@ mod tests {
         assert_eq!(
             objection(&strict, &everything, DeniedBy::Role),
             Some(ReasonCode::PermissionsExcessive)
+        );
+    }
+
+    #[test]
+    fn a_role_that_may_not_look_at_itself_lacks_that_where_its_tier_asks_for_it() {
+        let tier = Tier::parse(TIER).unwrap();
+        assert_eq!(tier.without_self_inspection(Timestamp::UNIX_EPOCH), None);
+        let tier = Tier::parse(&TIER.replace("iam:GetRole", SELF_INSPECTION)).unwrap();
+        let report = tier.without_self_inspection(Timestamp::UNIX_EPOCH).unwrap();
+        let reason = tier.objection(&report).unwrap();
+        assert_eq!(
+            reason.detail.as_deref(),
+            Some("Missing: iam:SimulatePrincipalPolicy")
         );
     }
 

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     aws::{AccountId, RoleArn},
-    reason::ReasonCode,
+    reason::{Reason, ReasonCode},
 };
 
 /// What STS said to one AssumeRole.
@@ -65,6 +65,8 @@ pub enum Verdict {
     Proven(Proof),
     /// The role is not safe, or not the claimed one.
     Unsafe(ReasonCode),
+    /// The role is safe, and cannot do what its tier needs, or can do more than it allows.
+    Unfit(Reason),
     /// STS refuses the role to us. A new role often is refused for half a minute.
     NotAssumable,
     /// Nothing can be said: no verdict for the role and none against it.

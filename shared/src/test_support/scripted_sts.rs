@@ -1,7 +1,7 @@
 //! A world of roles, and the STS that hands out their sessions.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -14,9 +14,10 @@ use crate::{
         aws::{AccountId, RoleArn},
         external_id::ExternalId,
         ids::ConnectionId,
+        permissions::{Decision, DeniedBy, Inspection, Scope, Tier},
         verdict::{Cause, Probe},
     },
-    ports::{Clock, RoleAssumer},
+    ports::{Clock, RoleAssumer, RoleInspector},
 };
 
 /// Whom a role lets in, of those who come from the vendor's account.
@@ -100,6 +101,7 @@ pub struct ScriptedSts {
     trouble: Mutex<Option<Cause>>,
     next: Mutex<VecDeque<Option<Cause>>>,
     calls: Mutex<Vec<AssumeRoleCall>>,
+    inspection: Mutex<Option<Inspection>>,
 }
 
 impl ScriptedSts {
@@ -111,7 +113,13 @@ impl ScriptedSts {
             trouble: Mutex::default(),
             next: Mutex::default(),
             calls: Mutex::default(),
+            inspection: Mutex::default(),
         }
+    }
+
+    /// What IAM says from now on of what roles may do; `None` for exactly what the tier asks for.
+    pub fn inspect_as(&self, inspection: Option<Inspection>) {
+        *self.inspection.lock().unwrap() = inspection;
     }
 
     /// Makes a role, or changes its trust policy.
@@ -209,5 +217,48 @@ impl RoleAssumer for ScriptedSts {
             }
             _ => Probe::Refused,
         }
+    }
+}
+
+/// A small tier: two actions that are needed, and a canary.
+pub fn tier() -> Tier {
+    Tier::parse(
+        r#"{"name":"test","required":[
+            {"action":"iam:SimulatePrincipalPolicy","on":"role","reason":"to look at itself"},
+            {"action":"ec2:DescribeRegions","on":"any","reason":"to know the regions"}],
+        "on_missing":"fail","canaries":["iam:CreateUser"],"on_excessive":"show"}"#,
+    )
+    .unwrap()
+}
+
+#[async_trait]
+impl RoleInspector for ScriptedSts {
+    async fn inspect(
+        &self,
+        _role_arn: &RoleArn,
+        _external_id: &ExternalId,
+        _session: &ConnectionId,
+        questions: &BTreeMap<Scope, Vec<String>>,
+    ) -> Inspection {
+        if let Some(inspection) = &*self.inspection.lock().unwrap() {
+            return inspection.clone();
+        }
+        let required: BTreeSet<String> = tier()
+            .required
+            .into_iter()
+            .map(|required| required.action)
+            .collect();
+        let decide = |action: &String| {
+            let allowed = required.contains(action);
+            (
+                action.clone(),
+                if allowed {
+                    Decision::Allowed
+                } else {
+                    Decision::Denied(DeniedBy::Role)
+                },
+            )
+        };
+        Inspection::Decided(questions.values().flatten().map(decide).collect())
     }
 }

@@ -117,6 +117,7 @@ impl Case {
             logical_resource_id: self.stack.logical_resource_id.clone(),
             physical_resource_id: request.physical_resource_id(),
             template_version: "1.0.0".to_owned(),
+            permissions: None,
             unsettled: None,
         };
         let proof = proof(&self.role_arn);

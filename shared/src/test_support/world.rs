@@ -12,7 +12,7 @@ use super::{
     in_memory_store::InMemoryStore,
     manual_clock::ManualClock,
     recording_queue::RecordingQueue,
-    scripted_sts::{ScriptedSts, Trust},
+    scripted_sts::{ScriptedSts, Trust, tier},
     sequential_ids::SequentialIds,
 };
 use crate::{
@@ -104,7 +104,10 @@ impl Default for World {
         });
         let probes = Arc::new(ProbeRole {
             assumer: sts.clone(),
+            inspector: sts.clone(),
             ids: ids.clone(),
+            clock: clock.clone(),
+            tier: tier(),
         });
         Self {
             start: StartConnection {

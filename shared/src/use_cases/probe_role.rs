@@ -1,4 +1,4 @@
-//! A role is tried three ways, and judged.
+//! A role is tried three ways and judged; a proven one is held against what its tier asks for.
 
 use std::sync::Arc;
 
@@ -6,25 +6,47 @@ use crate::{
     domain::{
         aws::RoleArn,
         connection::Connection,
+        external_id::ExternalId,
+        permissions::{Inspection, PermissionReport, Tier},
         verdict::{Probe, Probes, Verdict, judge},
     },
-    ports::{IdSource, RoleAssumer},
+    ports::{Clock, IdSource, RoleAssumer, RoleInspector},
 };
 
 /// Probes roles.
 pub struct ProbeRole {
     /// Asks STS.
     pub assumer: Arc<dyn RoleAssumer>,
+    /// Asks IAM what a proven role may do.
+    pub inspector: Arc<dyn RoleInspector>,
     /// Makes the wrong external ID of each probe: a fresh one, so that no role can have been made for it.
     pub ids: Arc<dyn IdSource>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What the roles are for.
+    pub tier: Tier,
+}
+
+/// What was found out about a role.
+#[derive(Debug)]
+pub struct Finding {
+    /// What it amounts to.
+    pub verdict: Verdict,
+    /// What the role may do too little and too much of, where that could be asked.
+    pub permissions: Option<PermissionReport>,
 }
 
 impl ProbeRole {
-    /// Tries `role_arn` with the connection's external ID and, where that is accepted, without one and with a wrong
-    /// one. A role that is refused to us anyway is not asked three times.
-    pub async fn run(&self, connection: &Connection, role_arn: &RoleArn) -> Verdict {
+    /// Tries `role_arn` with `external_id` and, where that is accepted, without one and with a wrong one. A role that
+    /// is refused to us anyway is not asked three times.
+    pub async fn run(
+        &self,
+        connection: &Connection,
+        role_arn: &RoleArn,
+        external_id: &ExternalId,
+    ) -> Finding {
         let probe = |external_id| self.assumer.probe(role_arn, external_id, &connection.id);
-        let right_external_id = probe(Some(&connection.external_id)).await;
+        let right_external_id = probe(Some(external_id)).await;
         let (no_external_id, wrong_external_id) = if let Probe::Accepted { .. } = right_external_id {
             let wrong = self.ids.external_id();
             let (none, wrong) = futures::join!(probe(None), probe(Some(&wrong)));
@@ -32,13 +54,45 @@ impl ProbeRole {
         } else {
             (None, None)
         };
-        judge(
-            &Probes {
-                right_external_id,
-                no_external_id,
-                wrong_external_id,
+        let probes = Probes {
+            right_external_id,
+            no_external_id,
+            wrong_external_id,
+        };
+        match judge(&probes, role_arn) {
+            Verdict::Proven(proof) => {
+                let permissions = self.inspect(connection, role_arn, external_id).await;
+                let objection = permissions
+                    .as_ref()
+                    .and_then(|report| self.tier.objection(report));
+                let verdict = objection.map_or(Verdict::Proven(proof), Verdict::Unfit);
+                Finding { verdict, permissions }
+            }
+            verdict => Finding {
+                verdict,
+                permissions: None,
             },
-            role_arn,
-        )
+        }
+    }
+
+    /// What the role may do. `None` where nothing can be said: like an inconclusive probe, that never breaks a
+    /// connection.
+    async fn inspect(
+        &self,
+        connection: &Connection,
+        role_arn: &RoleArn,
+        external_id: &ExternalId,
+    ) -> Option<PermissionReport> {
+        let questions = self.tier.questions();
+        let now = self.clock.now();
+        match self
+            .inspector
+            .inspect(role_arn, external_id, &connection.id, &questions)
+            .await
+        {
+            Inspection::Decided(decisions) => Some(self.tier.assess(&decisions, now)),
+            Inspection::NotPermitted => self.tier.without_self_inspection(now),
+            Inspection::Inconclusive => None,
+        }
     }
 }

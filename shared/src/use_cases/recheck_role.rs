@@ -45,9 +45,14 @@ impl RecheckRole {
             let Some(binding) = before.live_binding() else {
                 return Ok(Rechecked::NotLive);
             };
-            let event = match self.probes.run(&before, &binding.role_arn).await {
+            let finding = self
+                .probes
+                .run(&before, &binding.role_arn, &before.external_id)
+                .await;
+            let event = match finding.verdict {
                 Verdict::Proven(proof) => Event::CheckPassed(proof),
                 Verdict::Unsafe(code) => Event::CheckFailed(code.into()),
+                Verdict::Unfit(reason) => Event::CheckFailed(reason),
                 Verdict::NotAssumable => Event::CheckFailed(ReasonCode::RoleGone.into()),
                 Verdict::Inconclusive(cause) => return Ok(Rechecked::Inconclusive(cause)),
             };
@@ -56,6 +61,10 @@ impl RecheckRole {
             let after = before
                 .apply(event, now)
                 .map_err(|error| Unavailable::new("recheck_role", error))?;
+            let after = match finding.permissions {
+                Some(report) => after.with_permissions(report),
+                None => after,
+            };
             let news = after.state.status() != before.state.status() || after.reason() != before.reason();
             let audit = news.then(|| AuditEntry::new(&after, Actor::Verification, name, None, now));
             let change = Change {

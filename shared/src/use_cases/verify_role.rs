@@ -14,6 +14,7 @@ use crate::{
         audit::{Actor, AuditEntry},
         connection::{Binding, Connection, Event},
         custom_resource::{Outcome, RequestKey, RequestType},
+        permissions::PermissionReport,
         reason::{Reason, ReasonCode},
         request_record::RequestRecord,
         verdict::{Cause, Proof, Verdict},
@@ -70,7 +71,10 @@ impl VerifyRole {
                 None => self.decide(&connection, &record, tries).await,
             };
             let stored = match decision {
-                Decision::Connect(proof) => self.connect(&connection, &record, proof, tries).await?,
+                Decision::Connect(proof, permissions) => {
+                    self.connect(&connection, &record, (proof, permissions), tries)
+                        .await?
+                }
                 Decision::Refuse(reason) => self.refuse(&connection, &record, reason).await?,
                 Decision::TryAgainIn(seconds) => Stored::TryAgainIn(seconds),
             };
@@ -111,27 +115,32 @@ impl VerifyRole {
     }
 
     async fn decide(&self, connection: &Connection, record: &RequestRecord, tries: u32) -> Decision {
-        let verdict = self.probes.run(connection, &record.role_arn).await;
-        let code = match verdict {
-            Verdict::Proven(proof) => return Decision::Connect(proof),
+        let finding = self
+            .probes
+            .run(connection, &record.role_arn, &connection.external_id)
+            .await;
+        let reason = match finding.verdict {
+            Verdict::Proven(proof) => return Decision::Connect(proof, finding.permissions),
             // A trust policy that was just repaired may look open for a while yet; a new role never was.
             Verdict::Unsafe(code) if record.request_type == RequestType::Create => {
                 return Decision::Refuse(code.into());
             }
-            Verdict::Unsafe(code) => code,
-            Verdict::NotAssumable => ReasonCode::RoleNotAssumable,
-            Verdict::Inconclusive(Cause::VendorNotPermitted) => ReasonCode::VendorMisconfigured,
-            Verdict::Inconclusive(_) => ReasonCode::VerificationInconclusive,
+            Verdict::Unsafe(code) => code.into(),
+            // A policy takes as long to be everywhere as a role does.
+            Verdict::Unfit(reason) => reason,
+            Verdict::NotAssumable => ReasonCode::RoleNotAssumable.into(),
+            Verdict::Inconclusive(Cause::VendorNotPermitted) => ReasonCode::VendorMisconfigured.into(),
+            Verdict::Inconclusive(_) => ReasonCode::VerificationInconclusive.into(),
         };
-        self.wait(record, tries, code)
+        self.wait(record, tries, reason)
     }
 
-    /// Another try, as long as the stack has the patience for one; then a refusal for `code`.
-    fn wait(&self, record: &RequestRecord, tries: u32, code: ReasonCode) -> Decision {
+    /// Another try, as long as the stack has the patience for one; then a refusal for `reason`.
+    fn wait(&self, record: &RequestRecord, tries: u32, reason: Reason) -> Decision {
         let seconds_left = record.deadline.duration_since(self.clock.now()).as_secs();
         match u32::try_from(seconds_left) {
             Ok(left) if left > 0 => Decision::TryAgainIn(retry_delay_seconds(tries).min(left)),
-            _ => Decision::Refuse(code.into()),
+            _ => Decision::Refuse(reason),
         }
     }
 
@@ -140,7 +149,7 @@ impl VerifyRole {
         &self,
         connection: &Connection,
         record: &RequestRecord,
-        proof: Proof,
+        (proof, permissions): (Proof, Option<PermissionReport>),
         tries: u32,
     ) -> Result<Stored, Unavailable> {
         let binding = Binding {
@@ -149,6 +158,7 @@ impl VerifyRole {
             logical_resource_id: record.logical_resource_id.clone(),
             physical_resource_id: record.physical_resource_id.clone(),
             template_version: record.template_version.clone(),
+            permissions,
             unsettled: None,
         };
         let now = self.clock.now();
@@ -156,10 +166,10 @@ impl VerifyRole {
         let name = event.name();
         let Ok(after) = connection.apply(event, now) else {
             // Another change of the same connection is not settled yet: it goes first.
-            return match self.wait(record, tries, ReasonCode::VerificationInconclusive) {
+            return match self.wait(record, tries, ReasonCode::VerificationInconclusive.into()) {
                 Decision::Refuse(reason) => self.refuse(connection, record, reason).await,
                 Decision::TryAgainIn(seconds) => Ok(Stored::TryAgainIn(seconds)),
-                Decision::Connect(_) => Ok(Stored::LostRace),
+                Decision::Connect(..) => Ok(Stored::LostRace),
             };
         };
         let audit = AuditEntry::new(&after, Actor::Verification, name, Some(&record.key), now);
@@ -224,7 +234,7 @@ impl VerifyRole {
 }
 
 enum Decision {
-    Connect(Proof),
+    Connect(Proof, Option<PermissionReport>),
     Refuse(Reason),
     TryAgainIn(u32),
 }

@@ -30,6 +30,8 @@ pub fn each_function_has_exactly_its_environment(template: &Value) -> Problems {
                 "STACK_NAME_PREFIX",
                 "REQUIRE_ACCOUNT_ID",
                 "AUDIT_RETENTION_DAYS",
+                "SWEEP_SLOTS",
+                "DEGRADED_SLOTS",
             ],
         ),
         (
@@ -41,6 +43,8 @@ pub fn each_function_has_exactly_its_environment(template: &Value) -> Problems {
                 "LISTENER_REGIONS",
                 "VERIFICATION_DEADLINE_SECONDS",
                 "AUDIT_RETENTION_DAYS",
+                "SWEEP_SLOTS",
+                "DEGRADED_SLOTS",
                 "LOCAL_ANSWER_ENDPOINT",
             ],
         ),
@@ -48,7 +52,6 @@ pub fn each_function_has_exactly_its_environment(template: &Value) -> Problems {
             "RoleVerifierFunction",
             &[
                 "VERIFICATION_QUEUE_URL",
-                "VENDOR_ACCOUNT_ID",
                 "AUDIT_RETENTION_DAYS",
                 "LOCAL_ANSWER_ENDPOINT",
                 "SWEEP_SLOTS",

@@ -118,13 +118,8 @@ impl DynamoDbStore {
 
     pub(super) fn connection_item(&self, connection: &Connection) -> Result<Item, Unavailable> {
         let mut item = to_item(Key::connection(&connection.tenant, &connection.id), connection)?;
-        if connection.live_binding().is_some() {
-            let plan = self.sweep_plan.as_ref().ok_or_else(|| {
-                Unavailable::new("dynamodb.write_item", "a live connection needs the sweep plan")
-            })?;
-            if let Some(slot) = plan.slot(connection) {
-                item.insert(SWEEP_SLOT.to_owned(), text(slot));
-            }
+        if let Some(slot) = self.sweep_plan.slot(connection) {
+            item.insert(SWEEP_SLOT.to_owned(), text(slot));
         }
         Ok(item)
     }

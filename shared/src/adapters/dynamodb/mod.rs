@@ -19,17 +19,17 @@ pub struct DynamoDbStore {
     client: Client,
     table: String,
     audit_retention_days: u32,
-    sweep_plan: Option<SweepPlan>,
+    sweep_plan: SweepPlan,
 }
 
 impl DynamoDbStore {
-    /// The table named `table`. Audit entries are kept for `audit_retention_days`. Only a function with a
-    /// `sweep_plan` can store a connection that is to be swept; the others never make one.
+    /// The table named `table`. Audit entries are kept for `audit_retention_days`; a live connection is put into the
+    /// slot of the deployment's `sweep_plan`, whichever function writes it.
     pub fn new(
         config: &aws_config::SdkConfig,
         table: String,
         audit_retention_days: u32,
-        sweep_plan: Option<SweepPlan>,
+        sweep_plan: SweepPlan,
     ) -> Self {
         Self {
             client: Client::new(config),
@@ -39,8 +39,8 @@ impl DynamoDbStore {
         }
     }
 
-    /// The table for a function that reads the sweep index and writes no connection.
-    pub fn for_sweeping(config: &aws_config::SdkConfig, table: String) -> Self {
-        Self::new(config, table, 0, None)
+    /// The table for a function that reads the sweep index and makes no audit entry.
+    pub fn for_sweeping(config: &aws_config::SdkConfig, table: String, sweep_plan: SweepPlan) -> Self {
+        Self::new(config, table, 0, sweep_plan)
     }
 }

@@ -44,6 +44,7 @@ fn bound(unsettled: Option<Option<State>>) -> Binding {
         logical_resource_id: "Connection".to_owned(),
         physical_resource_id: PHYSICAL_ID.to_owned(),
         template_version: "1.0.0".to_owned(),
+        permissions: None,
         unsettled: unsettled.map(|replaces| Unsettled {
             replaces: replaces.map(Box::new),
         }),

@@ -1,0 +1,223 @@
+//! What can happen to a connection, and what it makes of it: every transition there is stands in this file.
+
+use jiff::Timestamp;
+
+use super::{Attempt, Binding, Connection, Failure, State, Status, Unsettled};
+use crate::domain::{
+    custom_resource::RequestKey,
+    reason::{Reason, ReasonCode},
+    verdict::Proof,
+};
+
+/// What can happen to a connection.
+#[derive(Debug)]
+pub enum Event {
+    /// A stack asked for its first registration.
+    AttemptStarted(Attempt),
+    /// A stack's role was proven: a first registration, an update, or a second resource in the same stack.
+    AttemptProven {
+        /// What is now connected.
+        binding: Binding,
+        /// That it was proven (I3).
+        proof: Proof,
+    },
+    /// A stack's request was refused.
+    AttemptFailed {
+        /// The request.
+        request: RequestKey,
+        /// Why.
+        reason: Reason,
+    },
+    /// CloudFormation's bucket took our SUCCESS: the request was CloudFormation's.
+    AnswerAccepted {
+        /// The request.
+        request: RequestKey,
+    },
+    /// CloudFormation's bucket refused our SUCCESS: the request was never CloudFormation's, or is too old.
+    AnswerRefused {
+        /// The request.
+        request: RequestKey,
+    },
+    /// A later check proved the role again.
+    CheckPassed(Proof),
+    /// A later check found the role unsafe or gone.
+    CheckFailed(Reason),
+    /// The customer or the vendor ended it.
+    Disconnected(Reason),
+    /// The link's time is over.
+    LinkExpired,
+}
+
+/// That an event cannot happen to a connection in its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{event} cannot happen to a connection that is {}", status.as_str())]
+pub struct IllegalTransition {
+    /// Where the connection stands.
+    pub status: Status,
+    /// The event's name.
+    pub event: &'static str,
+}
+
+impl Connection {
+    /// The connection after `event`, one version on. Every transition there is stands in this function.
+    pub fn apply(&self, event: Event, now: Timestamp) -> Result<Self, IllegalTransition> {
+        use Event as E;
+        use State as S;
+        let event_name = event.name();
+        let illegal = || IllegalTransition {
+            status: self.state.status(),
+            event: event_name,
+        };
+        let state = match (&self.state, event) {
+            (S::Pending { .. } | S::Verifying { .. }, E::AttemptStarted(attempt)) => S::Verifying { attempt },
+
+            (S::Pending { .. } | S::Verifying { .. }, E::AttemptProven { binding, proof })
+                if *proof.role_arn() == binding.role_arn =>
+            {
+                let binding = Binding {
+                    unsettled: Some(Unsettled { replaces: None }),
+                    ..binding
+                };
+                S::Active {
+                    binding,
+                    last_verified_at: now,
+                }
+            }
+            // Another resource or another role, but the same stack: the customer changed what is connected. One
+            // such change at a time, so that there is one thing to go back to.
+            (
+                S::Active { binding: bound, .. } | S::Degraded { binding: bound, .. },
+                E::AttemptProven { binding, proof },
+            ) if bound.unsettled.is_none()
+                && bound.stack_id() == binding.stack_id()
+                && *proof.role_arn() == binding.role_arn =>
+            {
+                let replaces = Some(Box::new(self.state.clone()));
+                let binding = Binding {
+                    unsettled: Some(Unsettled { replaces }),
+                    ..binding
+                };
+                S::Active {
+                    binding,
+                    last_verified_at: now,
+                }
+            }
+
+            (S::Verifying { attempt }, E::AttemptFailed { request, .. }) if attempt.request != request => {
+                self.state.clone()
+            }
+            (S::Pending { .. } | S::Verifying { .. }, E::AttemptFailed { request, reason }) => S::Pending {
+                last_failure: Some(Failure {
+                    reason,
+                    stack_id: request.stack_id,
+                    at: now,
+                }),
+            },
+            // A failed update leaves what is connected as it was; what has ended stays ended.
+            (_, E::AttemptFailed { .. }) => self.state.clone(),
+
+            (S::Active { binding, .. } | S::Degraded { binding, .. }, E::AnswerRefused { request })
+                if binding.request == request
+                    && let Some(unsettled) = &binding.unsettled =>
+            {
+                match &unsettled.replaces {
+                    Some(before) => State::clone(before),
+                    None => {
+                        let reason = ReasonCode::AnswerRefused.into();
+                        let failure = Failure {
+                            reason,
+                            stack_id: request.stack_id,
+                            at: now,
+                        };
+                        S::Pending {
+                            last_failure: Some(failure),
+                        }
+                    }
+                }
+            }
+            (state, E::AnswerAccepted { request }) => state.settled(&request),
+            // The answer to a request that is settled, or was overtaken, changes nothing.
+            (_, E::AnswerRefused { .. }) => self.state.clone(),
+
+            (S::Active { binding, .. } | S::Degraded { binding, .. }, E::CheckPassed(proof))
+                if *proof.role_arn() == binding.role_arn =>
+            {
+                S::Active {
+                    binding: binding.clone(),
+                    last_verified_at: now,
+                }
+            }
+            (
+                S::Active {
+                    binding,
+                    last_verified_at,
+                },
+                E::CheckFailed(reason),
+            ) => S::Degraded {
+                binding: binding.clone(),
+                last_verified_at: *last_verified_at,
+                reason,
+                since: now,
+                failed_checks: 1,
+            },
+            (
+                S::Degraded {
+                    binding,
+                    last_verified_at,
+                    since,
+                    failed_checks,
+                    ..
+                },
+                E::CheckFailed(reason),
+            ) => S::Degraded {
+                binding: binding.clone(),
+                last_verified_at: *last_verified_at,
+                reason,
+                since: *since,
+                failed_checks: failed_checks.saturating_add(1),
+            },
+
+            (S::Disconnected { .. }, E::Disconnected(_)) => return Err(illegal()),
+            (_, E::Disconnected(reason)) => S::Disconnected {
+                binding: self.binding().cloned(),
+                reason,
+                at: now,
+            },
+
+            (S::Pending { last_failure }, E::LinkExpired) if now >= self.expires_at => S::Expired {
+                last_failure: last_failure.clone(),
+            },
+
+            (
+                _,
+                E::AttemptStarted(_)
+                | E::AttemptProven { .. }
+                | E::CheckPassed(_)
+                | E::CheckFailed(_)
+                | E::LinkExpired,
+            ) => return Err(illegal()),
+        };
+        Ok(Self {
+            state,
+            version: self.version + 1,
+            ..self.clone()
+        })
+    }
+}
+
+impl Event {
+    /// The event's name, for the log and for errors.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AttemptStarted(_) => "attempt_started",
+            Self::AttemptProven { .. } => "attempt_proven",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::AnswerAccepted { .. } => "answer_accepted",
+            Self::AnswerRefused { .. } => "answer_refused",
+            Self::CheckPassed(_) => "check_passed",
+            Self::CheckFailed(_) => "check_failed",
+            Self::Disconnected(_) => "disconnected",
+            Self::LinkExpired => "link_expired",
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! What the documents say is there: files, commands, variables, parameters, links, reasons.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this file is tests only"
+)]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_tests::sam_template::{load, repository_path};
+
+/// Folders at the top of the repository that a path in a document may begin with.
+const ROOMS: [&str; 7] = [
+    "customer",
+    "docs",
+    "events",
+    "functions",
+    "shared",
+    "tests",
+    "xtask",
+];
+/// Endings of what is taken for the name of a file.
+const FILE_ENDINGS: [&str; 8] = [".json", ".md", ".py", ".rs", ".sh", ".toml", ".txt", ".yaml"];
+/// Words in the style of a variable that belong to AWS: its own variables, capabilities and states.
+const WORDS_OF_AWS: [&str; 11] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ENDPOINT_URL",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "CAPABILITY_IAM",
+    "CREATE_COMPLETE",
+    "CREATE_FAILED",
+    "DELETE_COMPLETE",
+    "KEYS_ONLY",
+    "ROLLBACK_COMPLETE",
+];
+/// What each section about a reason tells.
+const REASON_PARTS: [&str; 4] = ["What happened", "Customer", "Support", "Retryable"];
+
+fn read(relative: &str) -> String {
+    fs::read_to_string(repository_path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
+}
+
+/// The README and everything in `docs/`, by path.
+fn documents() -> Vec<(String, String)> {
+    let in_docs = fs::read_dir(repository_path("docs")).unwrap();
+    let mut paths: Vec<String> = in_docs
+        .map(|entry| format!("docs/{}", entry.unwrap().file_name().display()))
+        .filter(|path| path.ends_with(".md"))
+        .chain(["README.md".to_owned()])
+        .collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| (path.clone(), read(&path)))
+        .collect()
+}
+
+/// All files of the repository, as paths from its top.
+fn files() -> Vec<PathBuf> {
+    let root = repository_path("");
+    let (mut folders, mut files) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_ours = |name: &str| {
+                name != "target" && (!name.starts_with('.') || name == ".ci" || name == ".cargo")
+            };
+            if !path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(is_ours)
+            {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path.strip_prefix(&root).unwrap().to_owned());
+            }
+        }
+    }
+    files
+}
+
+/// The texts of all files with this ending, without this one.
+fn sources(ending: &str) -> Vec<String> {
+    let files = files();
+    let paths = files.iter().filter_map(|file| file.to_str());
+    paths
+        .filter(|path| path.ends_with(ending) && *path != "tests/tests/docs.rs")
+        .map(read)
+        .collect()
+}
+
+/// All runs of characters that `belongs` takes.
+fn words(text: &str, belongs: impl Fn(char) -> bool) -> impl Iterator<Item = &str> {
+    text.split(move |c| !belongs(c)).filter(|word| !word.is_empty())
+}
+
+fn is_path_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "/._-".contains(c)
+}
+
+/// What stands between single backticks, outside of code blocks.
+fn code_spans(text: &str) -> Vec<&str> {
+    let outside = text.split("```").step_by(2);
+    outside
+        .flat_map(|prose| prose.split('`').skip(1).step_by(2))
+        .collect()
+}
+
+/// What a document says about files that are not there.
+fn missing_paths(text: &str, files: &[PathBuf]) -> BTreeSet<String> {
+    let exists = |path: &str| {
+        let path = Path::new(path.trim_end_matches('/'));
+        files.iter().any(|file| file.starts_with(path))
+    };
+    // Whatever begins with a folder of ours, in prose and in commands alike.
+    let by_folder = words(text, is_path_char)
+        .map(|word| word.trim_end_matches('.'))
+        .filter(|word| {
+            word.split_once('/')
+                .is_some_and(|(first, _)| ROOMS.contains(&first))
+        })
+        .filter(|word| !exists(word));
+    // A bare file name in backticks is that of some file.
+    let is_name = |span: &&str| {
+        span.chars().all(is_path_char)
+            && !span.contains('/')
+            && FILE_ENDINGS
+                .iter()
+                .any(|ending| span.ends_with(ending) && span.len() > ending.len())
+    };
+    let by_name = code_spans(text)
+        .into_iter()
+        .filter(is_name)
+        .filter(|name| !files.iter().any(|file| file.ends_with(name)));
+    by_folder.chain(by_name).map(str::to_owned).collect()
+}
+
+/// GitHub's anchor of a heading.
+fn anchor(heading: &str) -> String {
+    heading
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+fn headings(text: &str) -> impl Iterator<Item = &str> {
+    let outside = text.split("```").step_by(2);
+    outside
+        .flat_map(str::lines)
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim())
+}
+
+/// Links of the document at `path` into the repository that lead nowhere.
+fn broken_links(path: &str, text: &str) -> Vec<String> {
+    let folder = repository_path(path).parent().unwrap().to_owned();
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://"))
+        .filter(|target| {
+            let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() {
+                repository_path(path)
+            } else {
+                folder.join(file)
+            };
+            let leads_to = |text: String| headings(&text).any(|heading| anchor(heading) == fragment);
+            !file.exists() || !fragment.is_empty() && !fs::read_to_string(&file).is_ok_and(leads_to)
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Names in the style of an environment variable.
+fn variables(text: &str) -> BTreeSet<&str> {
+    words(text, |c| c.is_ascii_alphanumeric() || c == '_')
+        .filter(|word| {
+            let parts: Vec<&str> = word.split('_').collect();
+            let is_part = |part: &&str| {
+                !part.is_empty() && part.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+            };
+            parts.len() > 1 && parts.iter().all(is_part) && word.starts_with(|c: char| c.is_ascii_uppercase())
+        })
+        .collect()
+}
+
+/// Every variable that a function, a test or the smoke test reads, and the constants of the source.
+fn known_variables() -> BTreeSet<String> {
+    let template = load("template.yaml").unwrap();
+    let resources = template["Resources"].as_object().unwrap();
+    let of_functions = resources.values().map(|resource| &resource["Properties"]);
+    let mut known: BTreeSet<String> = of_functions
+        .chain([&template["Globals"]["Function"]])
+        .filter_map(|from| from["Environment"]["Variables"].as_object())
+        .flat_map(|variables| variables.keys().cloned())
+        .collect();
+    known.extend(
+        variables(&read("docs/smoke-test.sh"))
+            .into_iter()
+            .map(str::to_owned),
+    );
+    known.insert(latchkey_tests::local_aws::ready::READY_VARIABLE.to_owned());
+    known.extend(WORDS_OF_AWS.map(str::to_owned));
+    for source in sources(".rs") {
+        let constants = source
+            .split("const ")
+            .skip(1)
+            .filter_map(|rest| rest.split(':').next());
+        known.extend(constants.map(str::to_owned));
+    }
+    known
+}
+
+/// Names in backticks in the style of a parameter, an output or a type: `LinkLifetimeSeconds`.
+fn capitalised_names(text: &str) -> BTreeSet<&str> {
+    code_spans(text)
+        .into_iter()
+        .filter(|span| {
+            span.starts_with(|c: char| c.is_ascii_uppercase())
+                && span.chars().all(|c| c.is_ascii_alphanumeric())
+                && span.chars().skip(1).any(|c| c.is_ascii_uppercase())
+                && span.chars().any(|c| c.is_ascii_lowercase())
+        })
+        .collect()
+}
+
+#[test]
+fn every_reason_has_its_section_in_the_order_of_the_list_and_no_section_is_about_anything_else() {
+    let text = read("docs/REASONS.md");
+    let sections: Vec<&str> = text.split("\n## ").skip(1).collect();
+    let found: Vec<&str> = sections
+        .iter()
+        .map(|section| section.lines().next().unwrap())
+        .collect();
+    assert_eq!(found, ReasonCode::ALL.map(ReasonCode::as_str));
+    for section in sections {
+        for part in REASON_PARTS {
+            assert!(
+                section.contains(&format!("- **{part}:** ")),
+                "{part} is missing: {section}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_that_a_document_names_is_there() {
+    let files = files();
+    for (path, text) in documents() {
+        assert_eq!(missing_paths(&text, &files), BTreeSet::new(), "{path}");
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for (path, text) in documents() {
+        assert_eq!(broken_links(&path, &text), Vec::<String>::new(), "{path}");
+    }
+}
+
+#[test]
+fn every_command_of_ours_is_one_that_xtask_has() {
+    let usage = read("xtask/src/main.rs");
+    for (path, text) in documents() {
+        for after in text.split("cargo xtask ").skip(1) {
+            let command: String = after
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+                .collect();
+            assert!(
+                usage.contains(&format!("\"{command}\" =>")),
+                "{path}: cargo xtask {command}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_variable_that_a_document_names_is_read_by_something() {
+    let known = known_variables();
+    for (path, text) in documents() {
+        let unknown: Vec<&str> = variables(&text)
+            .into_iter()
+            .filter(|name| !known.contains(*name))
+            .collect();
+        assert_eq!(unknown, Vec::<&str>::new(), "{path}");
+    }
+}
+
+#[test]
+fn every_parameter_output_and_type_that_a_document_names_exists() {
+    let sources = [sources(".rs"), sources(".yaml")].concat();
+    let names: BTreeSet<&str> = sources
+        .iter()
+        .flat_map(|source| words(source, |c| c.is_ascii_alphanumeric() || c == '_'))
+        .collect();
+    for (path, text) in documents() {
+        let unknown: Vec<&str> = capitalised_names(&text)
+            .into_iter()
+            .filter(|name| !names.contains(name))
+            .collect();
+        assert_eq!(unknown, Vec::<&str>::new(), "{path}");
+    }
+}
+
+#[test]
+fn the_parameters_that_the_readme_explains_are_those_that_the_template_has() {
+    let template = load("template.yaml").unwrap();
+    let parameters = template["Parameters"].as_object().unwrap();
+    let readme = read("README.md");
+    let table = readme
+        .split("| parameter |")
+        .nth(1)
+        .expect("the README has a table of parameters");
+    let rows = table
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .skip(1);
+    let named: BTreeSet<&str> = rows
+        .flat_map(|row| code_spans(row.split('|').nth(1).unwrap_or_default()))
+        .collect();
+    assert_eq!(named, parameters.keys().map(String::as_str).collect());
+}
+
+#[test]
+fn a_document_that_names_what_is_not_there_would_be_noticed() {
+    let files = files();
+    let paths = missing_paths(
+        "See `shared/src/nowhere.rs`, `nothing.yaml` and events/x/y.json, not `template.yaml`.",
+        &files,
+    );
+    assert_eq!(
+        paths,
+        ["events/x/y.json", "nothing.yaml", "shared/src/nowhere.rs"]
+            .map(str::to_owned)
+            .into()
+    );
+    assert!(
+        missing_paths(
+            "`template.yaml`, shared/src/domain/, `shared/src/ports.rs`.",
+            &files
+        )
+        .is_empty()
+    );
+    assert_eq!(
+        broken_links("README.md", "[a](docs/nowhere.md) [b](https://x.example)"),
+        ["docs/nowhere.md"]
+    );
+    assert_eq!(
+        broken_links("docs/REASONS.md", "[a](#link_expired) [b](#nowhere)"),
+        ["#nowhere"]
+    );
+    assert_eq!(
+        variables("set `NO_SUCH_THING=1`, not A_ or CUID2"),
+        ["NO_SUCH_THING"].into()
+    );
+    assert!(!known_variables().contains("NO_SUCH_THING"));
+    assert_eq!(
+        capitalised_names("`NoSuchParameter` and `Plain` and Other`x`"),
+        ["NoSuchParameter"].into()
+    );
+}

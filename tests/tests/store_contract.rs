@@ -1,0 +1,83 @@
+//! The real table keeps every rule of a store: the same suite that the fake of the use-case tests runs. In a table of
+//! its own with the keys and the index of `template.yaml`, as nobody shall sweep what is stored here.
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
+};
+use latchkey_shared::{
+    adapters::dynamodb::DynamoDbStore,
+    test_support::{store_contract, world::PLAN},
+};
+use latchkey_tests::{
+    Error, failed,
+    sam_template::load,
+    scene::{Scene, fresh_account},
+};
+use serde_json::Value;
+
+/// The keys of a `KeySchema` of the template.
+fn keys(schema: &Value) -> Result<Vec<KeySchemaElement>, Error> {
+    let keys = schema.as_array().ok_or("no keys")?.iter().map(|key| {
+        KeySchemaElement::builder()
+            .attribute_name(key["AttributeName"].as_str().unwrap_or_default())
+            .key_type(KeyType::from(key["KeyType"].as_str().unwrap_or_default()))
+            .build()
+    });
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+async fn store() -> Result<DynamoDbStore, Error> {
+    let scene = Scene::open()?;
+    let template = load("template.yaml")?;
+    let table = &template["Resources"]["Table"]["Properties"];
+    let attributes = table["AttributeDefinitions"]
+        .as_array()
+        .ok_or("no attributes")?
+        .iter()
+        .map(|attribute| {
+            AttributeDefinition::builder()
+                .attribute_name(attribute["AttributeName"].as_str().unwrap_or_default())
+                .attribute_type(ScalarAttributeType::from(
+                    attribute["AttributeType"].as_str().unwrap_or_default(),
+                ))
+                .build()
+        });
+    let index = &table["GlobalSecondaryIndexes"][0];
+    let projection = index["Projection"]["ProjectionType"].as_str().unwrap_or_default();
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(index["IndexName"].as_str().unwrap_or_default())
+        .set_key_schema(Some(keys(&index["KeySchema"])?))
+        .projection(
+            Projection::builder()
+                .projection_type(ProjectionType::from(projection))
+                .build(),
+        )
+        .build()?;
+    let name = format!("contract-{}", fresh_account());
+    aws_sdk_dynamodb::Client::new(&scene.vendor)
+        .create_table()
+        .table_name(&name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .set_attribute_definitions(Some(attributes.collect::<Result<_, _>>()?))
+        .set_key_schema(Some(keys(&table["KeySchema"])?))
+        .global_secondary_indexes(index)
+        .send()
+        .await
+        .map_err(|error| failed("making a table", &error))?;
+    Ok(DynamoDbStore::new(&scene.vendor, name, 30, PLAN))
+}
+
+#[tokio::test]
+async fn the_table_keeps_every_rule_of_a_store() -> Result<(), Error> {
+    store_contract::every_rule(&store().await?).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_table_keeps_the_rules_of_the_sweep() -> Result<(), Error> {
+    let store = store().await?;
+    store_contract::every_sweep_rule(&store, PLAN).await;
+    store_contract::the_sweep_cursor_never_goes_back(&store).await;
+    Ok(())
+}
