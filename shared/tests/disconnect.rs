@@ -234,6 +234,37 @@ async fn the_rollback_of_a_failed_first_create_leaves_the_link_good() {
 }
 
 #[tokio::test]
+async fn a_delete_of_a_resource_whose_success_never_arrived_undoes_it_and_frees_the_account() {
+    let world = World::default();
+    let connection = world.link("acme").await;
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    let create = stack
+        .create(&connection.external_id, &role_arn)
+        .signed(&world.bucket)
+        .sent_at(world.clock.now());
+    world.receive(&create).await.unwrap();
+    // Proven and stored, and then S3 cannot be reached for as long as CloudFormation waits.
+    world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
+    assert!(world.verify.run(&create.key, 1).await.is_err());
+    assert_eq!(world.reload(&connection).await.state.status(), Status::Active);
+    assert_eq!(
+        world.status(&connection).await,
+        Status::Verifying,
+        "nobody is told yet"
+    );
+    world.clock.advance(300);
+    let delete = stack
+        .delete("Latchkey_Connection_1ABC", &connection.external_id, &role_arn)
+        .signed(&world.bucket);
+    assert_eq!(receive(&world, &delete).await, Deleted::LeftAlone);
+    assert_eq!(world.status(&connection).await, Status::Pending);
+    // The late SUCCESS reaches nobody, and the account can be connected by another link.
+    world.drain().await;
+    assert_eq!(world.status(&connection).await, Status::Pending);
+    world.connect("acme", &account(ACCOUNT)).await;
+}
+
+#[tokio::test]
 async fn a_delete_under_an_id_that_is_not_ours_is_answered_and_the_role_looked_at_later() {
     let world = World::default();
     let customer = world.connect("acme", &account(ACCOUNT)).await;

@@ -58,7 +58,7 @@ async fn assert_refused(world: &World, request: &StackRequest, code: ReasonCode)
     for (before, after) in before.iter().zip(world.store.all_connections()) {
         let is_news = before.state.status() == Status::Pending;
         assert!(
-            *before == after || is_news && after.state.status() == Status::Pending,
+            *before == after || is_news && [Status::Pending, Status::Expired].contains(&after.state.status()),
             "{after:?}"
         );
     }
@@ -397,6 +397,24 @@ async fn a_refused_request_gets_the_same_answer_again_although_its_connection_ha
 }
 
 #[tokio::test]
+async fn a_link_that_was_used_too_late_is_written_down_as_expired() {
+    let world = World::default();
+    let connection = world.link("acme").await;
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    let left = connection.expires_at.duration_since(world.clock.now());
+    world.clock.advance(left.as_secs());
+    let create = stack.create(&connection.external_id, &role_arn);
+    assert_refused(
+        &world,
+        &create.clone().signed(&world.bucket),
+        ReasonCode::LinkExpired,
+    )
+    .await;
+    assert_eq!(world.reload(&connection).await.state.status(), Status::Expired);
+    assert_eq!(world.history(&connection.id), ["created", "link_expired"]);
+}
+
+#[tokio::test]
 async fn a_create_that_was_refused_is_never_connected_later() {
     // CloudFormation read FAILED: whatever the message looks like when it comes again, the answer stands.
     let world = World::default();
@@ -446,7 +464,8 @@ async fn a_forged_create_that_is_not_settled_yet_does_not_keep_the_true_one_out(
     // The forged one is proven (the role is a good one), and the bucket cannot be reached for the moment.
     world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
     assert!(world.verify.run(&forged.key, 1).await.is_err());
-    assert_eq!(world.status(&connection).await, Status::Active);
+    assert_eq!(world.reload(&connection).await.state.status(), Status::Active);
+    assert_eq!(world.status(&connection).await, Status::Verifying);
 
     let create = true_stack
         .create(&connection.external_id, &role_arn)

@@ -23,8 +23,7 @@ fn assert_waits_again(connection: &Value, code: ReasonCode) {
     assert!(
         connection["reason"]["message"]
             .as_str()
-            .unwrap()
-            .contains(code.sentence())
+            .is_some_and(|message| message.contains(code.sentence()))
     );
     assert_eq!(connection["role_arn"], Value::Null);
     assert_eq!(connection["stack_id"], Value::Null);

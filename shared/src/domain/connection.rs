@@ -254,10 +254,12 @@ impl Connection {
         }
     }
 
-    /// Where it stands at `now`. A link whose time is over is expired from that moment, written down or not.
+    /// Where it stands for whoever asks at `now`. A link whose time is over is expired from that moment, written down or not.
     pub fn status(&self, now: Timestamp) -> Status {
         match &self.state {
             State::Pending { .. } if now >= self.expires_at => Status::Expired,
+            // Proven, but the stack's bucket has not taken our answer yet: until then a forged request may be undone.
+            State::Active { binding, .. } if binding.is_unsettled_first_registration() => Status::Verifying,
             state => state.status(),
         }
     }

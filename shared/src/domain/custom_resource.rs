@@ -157,10 +157,11 @@ impl Envelope {
         let Some(Value::Object(properties)) = fields.remove("ResourceProperties") else {
             return Err(Invalid::new("ResourceProperties", "is not a JSON object"));
         };
-        for unverified_token in [fields.get("ServiceToken"), properties.get("ServiceToken")]
-            .into_iter()
-            .flatten()
-        {
+        let tokens = [fields.get("ServiceToken"), properties.get("ServiceToken")];
+        if tokens.iter().all(Option::is_none) {
+            return Err(Invalid::new("ServiceToken", "is missing"));
+        }
+        for unverified_token in tokens.into_iter().flatten() {
             if unverified_token.as_str() != Some(topic.as_str()) {
                 return Err(Invalid::new(
                     "ServiceToken",

@@ -74,16 +74,20 @@ impl DisconnectByStack {
                 Some(bound) if *bound.stack_id() != envelope.key.stack_id => return Ok(Deleted::LeftAlone),
                 Some(bound)
                     if envelope.physical_resource_id.as_ref() == Some(&bound.physical_resource_id) => {}
+                // CloudFormation gave up on the very resource whose SUCCESS it has not taken yet, and made up an id
+                // for it: what that SUCCESS would have bound is undone.
+                Some(bound)
+                    if bound.unsettled.is_some()
+                        && bound.logical_resource_id == envelope.logical_resource_id =>
+                {
+                    if self.undo(&connection, bound.request.clone()).await? {
+                        return self.look_later(&connection).await;
+                    }
+                    continue;
+                }
                 // The stack's own resource under an id that is not ours: CloudFormation made one up because it never
                 // saw our answer, or this is the old one of two. A look at the role tells which.
-                Some(_) => {
-                    let task = VerificationTask::Recheck {
-                        tenant: connection.tenant.clone(),
-                        connection_id: connection.id.clone(),
-                    };
-                    self.queue.send(&[task], RECHECK_AFTER_DELETE_SECONDS).await?;
-                    return Ok(Deleted::LeftAlone);
-                }
+                Some(_) => return self.look_later(&connection).await,
                 None => return Ok(Deleted::LeftAlone),
             }
             let actor = Actor::CustomerStack;
@@ -100,6 +104,36 @@ impl DisconnectByStack {
             }
         }
         Err(contended("disconnect"))
+    }
+
+    /// Leaves the connection alone, and has its role looked at once it had the time to go.
+    async fn look_later(&self, connection: &Connection) -> Result<Deleted, Unavailable> {
+        let task = VerificationTask::Recheck {
+            tenant: connection.tenant.clone(),
+            connection_id: connection.id.clone(),
+        };
+        self.queue.send(&[task], RECHECK_AFTER_DELETE_SECONDS).await?;
+        Ok(Deleted::LeftAlone)
+    }
+
+    /// Goes back to what was before an unsettled binding; `false` where another writer came first.
+    async fn undo(&self, connection: &Connection, request: RequestKey) -> Result<bool, Unavailable> {
+        let now = self.clock.now();
+        let event = Event::AnswerRefused {
+            request: request.clone(),
+        };
+        let name = event.name();
+        let after = connection
+            .apply(event, now)
+            .map_err(|error| Unavailable::new("disconnect", error))?;
+        let audit = AuditEntry::new(&after, Actor::CustomerStack, name, Some(&request), now);
+        let change = Change {
+            before: connection,
+            after: &after,
+            request: None,
+            audit: Some(audit),
+        };
+        Ok(self.store.commit(change).await?.is_ok())
     }
 
     /// A Delete that names a live connection's own stack and was not signed by CloudFormation is somebody's attempt

@@ -12,7 +12,7 @@ use crate::{
         admission::{Admission, Claim, admit, check_accounts},
         audit::{Actor, AuditEntry},
         aws::AccountId,
-        connection::{Attempt, Connection, Event, Status},
+        connection::{Attempt, Connection, Event, State, Status},
         custom_resource::{Envelope, Outcome, Properties, RequestKey},
         reason::{Reason, ReasonCode},
         request_budget::RequestBudget,
@@ -203,19 +203,24 @@ impl RegisterRole {
                     reason: reason.clone(),
                 })
                 .delivered();
-            let (after, audit) = if connection.status(now) == Status::Pending {
-                let event = Event::AttemptFailed {
+            let event = match (&connection.state, connection.status(now)) {
+                (_, Status::Pending) => Some(Event::AttemptFailed {
                     request: envelope.key.clone(),
                     reason: reason.clone(),
-                };
-                let name = event.name();
-                let after = connection
-                    .apply(event, now)
-                    .map_err(|error| Unavailable::new("register_role", error))?;
-                let audit = AuditEntry::new(&after, Actor::CustomerStack, name, Some(&envelope.key), now);
-                (after, Some(audit))
-            } else {
-                (connection.clone(), None)
+                }),
+                (State::Pending { .. }, Status::Expired) => Some(Event::LinkExpired),
+                _ => None,
+            };
+            let (after, audit) = match event {
+                Some(event) => {
+                    let name = event.name();
+                    let after = connection
+                        .apply(event, now)
+                        .map_err(|error| Unavailable::new("register_role", error))?;
+                    let audit = AuditEntry::new(&after, Actor::CustomerStack, name, Some(&envelope.key), now);
+                    (after, Some(audit))
+                }
+                None => (connection.clone(), None),
             };
             let change = Change {
                 before: &connection,

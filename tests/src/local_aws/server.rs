@@ -38,7 +38,13 @@ impl Server {
             return Err(format!("{} is missing; `cargo xtask` installs it", python.display()).into());
         }
         let port = match port {
-            Some(port) => port,
+            Some(port) => {
+                // Somebody else there would answer in our server's place.
+                tokio::net::TcpListener::bind(("127.0.0.1", port))
+                    .await
+                    .map_err(|error| failed(&format!("port {port} is not free"), &error))?;
+                port
+            }
             None => free_port().await?,
         };
         let data_dir = work_dir().join(format!("data-{}-{port}", std::process::id()));

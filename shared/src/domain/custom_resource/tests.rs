@@ -77,7 +77,6 @@ fn what_more_cloudformation_may_send_one_day_does_no_harm() {
     let request = create()
         .with("NewField", json!({ "a": [1, 2, { "b": null }] }))
         .with_property("Tags", json!(["x", "y"]))
-        .without("ServiceToken")
         .without("ServiceTimeout");
     assert!(request.envelope().properties().is_ok());
 }
@@ -295,6 +294,11 @@ fn refused_envelopes() -> Vec<(StackRequest, &'static str, &'static str)> {
             create().with("ServiceToken", Value::Null),
             "ServiceToken",
             not_the_topic,
+        ),
+        (
+            create().without("ServiceToken").without_property("ServiceToken"),
+            "ServiceToken",
+            missing,
         ),
         (
             create().with("Padding", "x".repeat(MAX_REQUEST_BYTES)),

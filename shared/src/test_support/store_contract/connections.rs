@@ -1,0 +1,163 @@
+//! Connections are kept, found and listed, and changed only from the version that was read.
+
+use super::{
+    super::builders::{created, fresh_tenant, pending},
+    Case, commit, disconnected, find, new_connection, now, verifying,
+};
+use crate::{
+    adapters::system::Cuid2Ids,
+    domain::connection::Connection,
+    ports::{Conflict, ConnectionStore, IdSource},
+};
+
+/// I8, and the one place where a tenant comes from a message (I2).
+pub(super) async fn a_connection_is_found_by_its_own_tenant_and_by_its_external_id<S: ConnectionStore>(
+    store: &S,
+) {
+    let connection = new_connection(store, &fresh_tenant()).await;
+    let id = &connection.id;
+    assert_eq!(
+        store.get(&connection.tenant, id).await.unwrap().as_ref(),
+        Some(&connection)
+    );
+    assert_eq!(store.get(&fresh_tenant(), id).await.unwrap(), None);
+    let found = store.find_by_external_id(&connection.external_id).await.unwrap();
+    assert_eq!(found, Some(connection));
+}
+
+/// Absence is no error.
+pub(super) async fn what_was_never_stored_is_not_found<S: ConnectionStore>(store: &S) {
+    let tenant = fresh_tenant();
+    assert_eq!(store.get(&tenant, &Cuid2Ids.connection_id()).await.unwrap(), None);
+    assert_eq!(
+        store.find_by_external_id(&Cuid2Ids.external_id()).await.unwrap(),
+        None
+    );
+    assert_eq!(store.list(&tenant, None, 10).await.unwrap().connections, []);
+    let case = Case::new(store).await;
+    assert_eq!(find(store, &case.create().key).await, None);
+}
+
+/// I1.
+pub(super) async fn an_id_or_external_id_is_never_given_twice<S: ConnectionStore>(store: &S) {
+    let first = new_connection(store, &fresh_tenant()).await;
+    let same_id = Connection {
+        external_id: Cuid2Ids.external_id(),
+        template: first.template.clone(),
+        version: 7,
+        ..first.clone()
+    };
+    let same_external_id = Connection {
+        tenant: fresh_tenant(),
+        id: Cuid2Ids.connection_id(),
+        ..first.clone()
+    };
+    assert!(store.insert(&first, &created(&first)).await.is_err());
+    assert!(store.insert(&same_id, &created(&same_id)).await.is_err());
+    assert!(
+        store
+            .insert(&same_external_id, &created(&same_external_id))
+            .await
+            .is_err()
+    );
+
+    assert_eq!(
+        store
+            .find_by_external_id(&first.external_id)
+            .await
+            .unwrap()
+            .as_ref(),
+        Some(&first)
+    );
+    let (tenant, id) = (&same_external_id.tenant, &same_external_id.id);
+    assert_eq!(store.get(tenant, id).await.unwrap(), None);
+    assert_eq!(
+        store.find_by_external_id(&same_id.external_id).await.unwrap(),
+        None
+    );
+    // A disconnected connection keeps its external ID for ever.
+    assert_eq!(commit(store, &first, &disconnected(&first), None).await, Ok(()));
+    assert!(
+        store
+            .insert(&same_external_id, &created(&same_external_id))
+            .await
+            .is_err()
+    );
+}
+
+/// I8, and paging without gaps or repetitions.
+pub(super) async fn pages_list_a_tenants_connections_in_order_and_nobody_elses<S: ConnectionStore>(
+    store: &S,
+) {
+    let tenant = fresh_tenant();
+    let mut expected = Vec::new();
+    for _ in 0..5 {
+        expected.push(new_connection(store, &tenant).await);
+        new_connection(store, &fresh_tenant()).await;
+    }
+    expected.sort_by(|a, b| a.id.cmp(&b.id));
+    for limit in [1, 2, 5, 6, 100] {
+        let mut listed = Vec::new();
+        let mut after = None;
+        loop {
+            let page = store.list(&tenant, after.as_ref(), limit).await.unwrap();
+            assert!(page.connections.len() <= usize::from(limit));
+            if let (Some(next), Some(last)) = (&page.next_after, page.connections.last()) {
+                assert_eq!(*next, last.id);
+            }
+            listed.extend(page.connections);
+            after = page.next_after;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(listed, expected, "in pages of {limit}");
+    }
+}
+
+/// I9: optimistic writes.
+pub(super) async fn a_change_of_a_version_that_is_gone_is_not_stored<S: ConnectionStore>(store: &S) {
+    let case = Case::new(store).await;
+    let request = case.create();
+    let first = verifying(&case.connection, &request, &case.role_arn);
+    assert_eq!(commit(store, &case.connection, &first, None).await, Ok(()));
+    assert_eq!(case.stored(store).await, first);
+    let conflict = Err(Conflict::ConnectionChanged);
+    for late in [disconnected(&case.connection), first.clone()] {
+        assert_eq!(commit(store, &case.connection, &late, None).await, conflict);
+    }
+    assert_eq!(case.stored(store).await, first);
+}
+
+/// A decision rests on what was read, even where it leaves the connection as it is.
+pub(super) async fn a_change_that_changes_nothing_still_needs_the_version_that_was_read<
+    S: ConnectionStore,
+>(
+    store: &S,
+) {
+    let case = Case::new(store).await;
+    let old = &case.connection;
+    assert_eq!(commit(store, old, old, None).await, Ok(()));
+    assert_eq!(case.stored(store).await, *old, "a check writes no connection");
+    let new = verifying(old, &case.create(), &case.role_arn);
+    assert_eq!(commit(store, old, &new, None).await, Ok(()));
+    assert_eq!(
+        commit(store, old, old, None).await,
+        Err(Conflict::ConnectionChanged)
+    );
+}
+
+/// Nothing but `insert` makes a connection.
+pub(super) async fn a_change_of_a_connection_that_does_not_exist_is_a_conflict<S: ConnectionStore>(
+    store: &S,
+) {
+    let never_stored = pending(&fresh_tenant(), &Cuid2Ids, now());
+    let conflict = Err(Conflict::ConnectionChanged);
+    assert_eq!(commit(store, &never_stored, &never_stored, None).await, conflict);
+    assert_eq!(
+        commit(store, &never_stored, &disconnected(&never_stored), None).await,
+        conflict
+    );
+    let found = store.get(&never_stored.tenant, &never_stored.id).await.unwrap();
+    assert_eq!(found, None);
+}
