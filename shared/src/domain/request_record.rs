@@ -15,6 +15,17 @@ use crate::domain::{
 /// for the answer itself.
 pub const ANSWER_MARGIN_SECONDS: i64 = 30;
 
+/// An answer URL as it lies in the table: a bearer secret, which no `Debug` of a record shows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct UnverifiedUrl(String);
+
+impl std::fmt::Debug for UnverifiedUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UnverifiedUrl(…)")
+    }
+}
+
 /// One request that was admitted for a verification, or refused because of where its connection stood. What is
 /// refused for what the request itself says is not recorded: the same refusal follows from the same request (I5).
 /// A refusal is recorded only after CloudFormation took the answer, so that forged messages leave nothing behind (I10).
@@ -47,7 +58,7 @@ pub struct RequestRecord {
     pub outcome: Option<Outcome>,
     /// Where the answer goes; forgotten when it was delivered (I4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    unverified_response_url: Option<String>,
+    unverified_response_url: Option<UnverifiedUrl>,
 }
 
 impl RequestRecord {
@@ -80,14 +91,14 @@ impl RequestRecord {
             deadline,
             queued: false,
             outcome: None,
-            unverified_response_url: Some(envelope.response_url.expose().to_string()),
+            unverified_response_url: Some(UnverifiedUrl(envelope.response_url.expose().to_string())),
         }
     }
 
     /// Where the answer goes, checked again (I4): what is in a table may have been written by anybody who can
     /// write to the table. `None` once the answer was delivered.
     pub fn response_url(&self) -> Option<Result<ResponseUrl, Invalid>> {
-        let url = self.unverified_response_url.as_deref()?;
+        let url = &self.unverified_response_url.as_ref()?.0;
         Some(ResponseUrl::parse(
             url,
             &self.key.stack_id,
@@ -157,6 +168,13 @@ mod tests {
             received_at,
             patience_seconds,
         )
+    }
+
+    #[test]
+    fn a_record_that_is_shown_shows_nothing_of_its_answer_url() {
+        let record = record(&request(), at(10), 240);
+        let shown = format!("{record:?}");
+        assert!(shown.contains("UnverifiedUrl(…)") && !shown.contains("X-Amz"), "{shown}");
     }
 
     #[test]
