@@ -1,4 +1,4 @@
-//! What the documents say is there: files, commands, variables, parameters, links, reasons.
+//! What the documents say is there: files, commands, variables, parameters, links, reasons, tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ const ROOMS: [&str; 7] = [
 /// Endings of what is taken for the name of a file.
 const FILE_ENDINGS: [&str; 8] = [".json", ".md", ".py", ".rs", ".sh", ".toml", ".txt", ".yaml"];
 /// Words in the style of a variable that belong to AWS: its own variables, capabilities and states.
-const WORDS_OF_AWS: [&str; 11] = [
+const WORDS_OF_AWS: [&str; 12] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_ENDPOINT_URL",
     "AWS_PROFILE",
@@ -41,9 +41,18 @@ const WORDS_OF_AWS: [&str; 11] = [
     "DELETE_COMPLETE",
     "KEYS_ONLY",
     "ROLLBACK_COMPLETE",
+    "UPDATE_ROLLBACK_FAILED",
 ];
 /// What each section about a reason tells.
 const REASON_PARTS: [&str; 4] = ["What happened", "Customer", "Support", "Retryable"];
+/// The documents that name the tests which prove what they say.
+const PROVEN_DOCUMENTS: [&str; 2] = ["docs/STACK-LIVES.md", "docs/THREAT-MODEL.md"];
+/// What a row says of what no test proves.
+const NOT_YET: &str = "**not yet**";
+/// Hostile classes there are in the threat model, numbered from 1.
+const HOSTILE_CLASSES: u32 = 23;
+/// Fewest words of a name in backticks that can only be a test's; the longest reason has one less.
+const FEWEST_WORDS_OF_A_TEST: usize = 5;
 
 fn read(relative: &str) -> String {
     fs::read_to_string(repository_path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
@@ -239,6 +248,58 @@ fn capitalised_names(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+/// The rows of the tables that have a column `test`: all cells of a row, and its cell in that column.
+fn proven_rows(text: &str) -> Vec<(Vec<&str>, &str)> {
+    let (mut rows, mut column) = (Vec::new(), None);
+    for line in text.lines() {
+        let Some(row) = line.strip_prefix('|') else {
+            column = None;
+            continue;
+        };
+        let cells: Vec<&str> = row.trim_end_matches('|').split('|').map(str::trim).collect();
+        if cells.contains(&"test") {
+            column = cells.iter().position(|cell| *cell == "test");
+        } else if let Some(column) = column.filter(|_| !row.starts_with("---")) {
+            let proof = cells.get(column).copied().unwrap_or_default();
+            rows.push((cells, proof));
+        }
+    }
+    rows
+}
+
+fn has_function(source: &str, name: &str) -> bool {
+    let declared = |rest: &str| rest.strip_prefix(name).is_some_and(|rest| rest.starts_with('('));
+    source.split("fn ").skip(1).any(declared)
+}
+
+/// Tests that a document names and that are not in the file it names before them; elsewhere than in a column
+/// `test`, in no file at all.
+fn missing_tests(text: &str, all_sources: &str) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (_, proof) in proven_rows(text) {
+        let mut source = String::new();
+        for span in code_spans(proof) {
+            if span.contains('/') {
+                source = fs::read_to_string(repository_path(span)).unwrap_or_default();
+            } else if !has_function(&source, span) {
+                missing.push(span.to_owned());
+            }
+        }
+    }
+    let is_word =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let elsewhere = code_spans(text).into_iter().filter(|span| {
+        let words: Vec<&str> = span.split('_').collect();
+        words.len() >= FEWEST_WORDS_OF_A_TEST && words.into_iter().all(is_word)
+    });
+    missing.extend(
+        elsewhere
+            .filter(|name| !has_function(all_sources, name))
+            .map(str::to_owned),
+    );
+    missing
+}
+
 #[test]
 fn every_reason_has_its_section_in_the_order_of_the_list_and_no_section_is_about_anything_else() {
     let text = read("docs/REASONS.md");
@@ -339,6 +400,40 @@ fn the_parameters_that_the_readme_explains_are_those_that_the_template_has() {
 }
 
 #[test]
+fn every_test_that_a_document_names_is_there_and_every_row_names_one_or_says_that_there_is_none() {
+    let all_sources = sources(".rs").concat();
+    for path in PROVEN_DOCUMENTS {
+        let text = read(path);
+        assert_eq!(missing_tests(&text, &all_sources), Vec::<String>::new(), "{path}");
+        let rows = proven_rows(&text);
+        assert!(!rows.is_empty(), "{path} has no table with a column `test`");
+        for (cells, proof) in rows {
+            let names_a_test = code_spans(proof).iter().any(|span| !span.contains('/'));
+            assert!(names_a_test || proof.contains(NOT_YET), "{path}: {}", cells[0]);
+        }
+    }
+}
+
+#[test]
+fn each_of_the_hostile_classes_has_one_row_in_the_threat_model() {
+    let text = read("docs/THREAT-MODEL.md");
+    let rows = proven_rows(&text);
+    let classes: Vec<&str> = rows
+        .iter()
+        .map(|(cells, _)| cells[0].split(' ').next().unwrap_or_default())
+        .collect();
+    let wanted: Vec<String> = (1..=HOSTILE_CLASSES).map(|class| class.to_string()).collect();
+    assert_eq!(classes, wanted);
+    for (cells, _) in rows {
+        let status = cells.last().copied().unwrap_or_default();
+        let is_said = ["stands", "partly: ", NOT_YET]
+            .iter()
+            .any(|word| status.starts_with(word));
+        assert!(is_said && cells.len() == 4, "{}: {status}", cells[0]);
+    }
+}
+
+#[test]
 fn a_document_that_names_what_is_not_there_would_be_noticed() {
     let files = files();
     let paths = missing_paths(
@@ -374,5 +469,12 @@ fn a_document_that_names_what_is_not_there_would_be_noticed() {
     assert_eq!(
         capitalised_names("`NoSuchParameter` and `Plain` and Other`x`"),
         ["NoSuchParameter"].into()
+    );
+    let table = "| case | test |\n|---|---|\n\
+                 | a | `xtask/src/main.rs` `main` `nowhere` |\n| b | `xtask/src/nowhere.rs` `main` |\n\n\
+                 Also `a_test_that_is_not_there` and `account_already_connected`.";
+    assert_eq!(
+        missing_tests(table, "fn a_test_that_is_not_there_either("),
+        ["nowhere", "main", "a_test_that_is_not_there"]
     );
 }
