@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use latchkey_shared::{
     domain::{
-        connection::{Binding, Connection, State, Status},
+        connection::{ATTEMPT_SECONDS, Binding, Connection, SETTLEMENT_SECONDS, State, Status},
         reason::{Reason, ReasonCode},
         verdict::Cause,
     },
@@ -259,4 +259,77 @@ async fn a_check_that_crashed_is_simply_done_again() {
             Rechecked::Stands(Status::Degraded)
         );
     }
+}
+
+#[tokio::test]
+async fn a_registration_that_was_never_settled_is_given_up_and_frees_its_account() {
+    let world = World::default();
+    let connection = world.link("acme").await;
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    let create = stack
+        .create(&connection.external_id, &role_arn)
+        .signed(&world.bucket);
+    world.receive(&create).await.unwrap();
+    // Proven, and then S3 cannot be reached until the message is given up.
+    world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
+    assert!(world.verify.run(&create.key, 1).await.is_err());
+    world.queue.take_all();
+    assert_eq!(
+        check(&world, &connection).await,
+        Rechecked::NotLive,
+        "not settled yet"
+    );
+    world.clock.advance(SETTLEMENT_SECONDS - 1);
+    assert_eq!(world.status(&connection).await, Status::Verifying);
+    world.clock.advance(1);
+    assert_eq!(
+        world.status(&connection).await,
+        Status::Pending,
+        "nobody waits for it any more"
+    );
+    assert_eq!(
+        check(&world, &connection).await,
+        Rechecked::Stands(Status::Pending)
+    );
+    assert_eq!(world.reload(&connection).await.state.status(), Status::Pending);
+    world.connect("acme", &account(ACCOUNT)).await;
+}
+
+#[tokio::test]
+async fn another_stack_can_take_a_link_whose_first_registration_was_never_settled() {
+    let world = World::default();
+    let connection = world.link("acme").await;
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    let create = stack
+        .create(&connection.external_id, &role_arn)
+        .signed(&world.bucket);
+    world.receive(&create).await.unwrap();
+    world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
+    assert!(world.verify.run(&create.key, 1).await.is_err());
+    world.queue.take_all();
+    world.clock.advance(SETTLEMENT_SECONDS);
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    let again = stack
+        .create(&connection.external_id, &role_arn)
+        .signed(&world.bucket)
+        .sent_at(world.clock.now());
+    assert!(world.complete(&again).await.success);
+    assert_eq!(world.status(&connection).await, Status::Active);
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_works_on_any_more_does_not_keep_its_link_verifying() {
+    let world = World::default();
+    let connection = world.link("acme").await;
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    let create = stack.create(&connection.external_id, &role_arn);
+    world.receive(&create).await.unwrap();
+    world.queue.take_all();
+    world.clock.advance(ATTEMPT_SECONDS - 1);
+    assert_eq!(world.status(&connection).await, Status::Verifying);
+    world.clock.advance(1);
+    assert_eq!(world.status(&connection).await, Status::Pending);
+    let left = connection.expires_at.duration_since(world.clock.now());
+    world.clock.advance(left.as_secs());
+    assert_eq!(world.status(&connection).await, Status::Expired);
 }

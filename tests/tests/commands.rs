@@ -33,8 +33,14 @@ fn first_line(child: &mut Child) -> Result<String, Error> {
 }
 
 fn signal(child: &Child, name: &str) -> Result<(), Error> {
-    let sent = Command::new("kill").args([name, &child.id().to_string()]).status()?;
-    if sent.success() { Ok(()) } else { Err("the process was gone".into()) }
+    let sent = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status()?;
+    if sent.success() {
+        Ok(())
+    } else {
+        Err("the process was gone".into())
+    }
 }
 
 fn wait(child: &mut Child) -> Result<i32, Error> {
@@ -64,7 +70,10 @@ fn is_running(text: &str) -> Result<bool, Error> {
 fn assert_nothing_runs_on(port: &str) -> Result<(), Error> {
     let deadline = Instant::now() + Duration::from_secs(10);
     while is_running(&format!("--port\0{port}\0"))? {
-        assert!(Instant::now() < deadline, "the server on port {port} is still running");
+        assert!(
+            Instant::now() < deadline,
+            "the server on port {port} is still running"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())
@@ -81,7 +90,9 @@ async fn two_local_clouds_stand_side_by_side_and_leave_nothing_running() -> Resu
     let two: Ready = serde_json::from_str(&first_line(&mut second)?)?;
     assert_ne!(one.endpoint, two.endpoint);
     // What one knows, the other does not.
-    let connection = Api::of(&one, TENANTS[0])?.create(&serde_json::json!({ "name": "Here" })).await?;
+    let connection = Api::of(&one, TENANTS[0])?
+        .create(&serde_json::json!({ "name": "Here" }))
+        .await?;
     let id = connection["id"].as_str().ok_or("no id")?;
     assert!(Api::of(&one, TENANTS[0])?.get(id).await.is_ok());
     assert!(Api::of(&two, TENANTS[0])?.get(id).await.is_err());
@@ -108,7 +119,10 @@ fn a_port_that_is_taken_is_refused_and_the_one_that_is_asked_for_is_used() -> Re
 
 #[test]
 fn a_signal_in_the_middle_of_the_start_leaves_nothing_running() -> Result<(), Error> {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port()
+        .to_string();
     let mut child = local(&["--port", &free])?;
     while !is_running(&format!("--port\0{free}\0--account"))? {
         std::thread::sleep(Duration::from_millis(10));
@@ -128,12 +142,23 @@ fn the_demo_tells_its_story_and_ends_with_a_line_for_each_connection() -> Result
         .spawn()?;
     let code = wait(&mut demo)?;
     let mut output = String::new();
-    demo.stdout.take().ok_or("no stdout")?.read_to_string(&mut output)?;
+    demo.stdout
+        .take()
+        .ok_or("no stdout")?
+        .read_to_string(&mut output)?;
     assert_eq!(code, 0, "{output}");
-    let connections: Vec<Value> = output.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let connections: Vec<Value> = output
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
     let ends: Vec<(&str, Option<&str>)> = connections
         .iter()
-        .map(|connection| (connection["status"].as_str().unwrap_or_default(), connection["reason"].as_str()))
+        .map(|connection| {
+            (
+                connection["status"].as_str().unwrap_or_default(),
+                connection["reason"].as_str(),
+            )
+        })
         .collect();
     assert_eq!(
         ends,

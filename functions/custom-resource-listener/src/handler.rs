@@ -51,7 +51,8 @@ impl Handler {
                 error = causes(&error),
                 "request.failed"
             );
-            Error::from(error)
+            // The cause is in the line above; the runtime would log an error it is given with all that it holds.
+            Error::from("the request was not worked on; it is delivered again")
         })
     }
 

@@ -1,9 +1,9 @@
 //! From a batch of queue messages to use cases, all at once: their time is waiting.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use futures::future::join_all;
+use futures::{FutureExt as _, future::join_all};
 use lambda_runtime::Error;
 use latchkey_shared::{
     ports::{Unavailable, VerificationQueue, VerificationTask},
@@ -13,6 +13,9 @@ use latchkey_shared::{
         verify_role::{Verified, VerifyRole, retry_delay_seconds},
     },
 };
+
+/// Longest time for one message: below the function's own time-out of 60 s, with time to give the batch back.
+const MESSAGE_TIME: Duration = Duration::from_secs(45);
 
 pub struct Handler {
     pub verify: VerifyRole,
@@ -53,7 +56,7 @@ impl Handler {
             .unwrap_or(1);
         let body = message.body.as_deref().unwrap_or_default();
         let result = match serde_json::from_str(body) {
-            Ok(task) => self.run(&task, tries).await,
+            Ok(task) => self.run_bounded(&task, tries).await,
             // Ends in the dead-letter queue, where somebody looks at it.
             Err(error) => Err(Unavailable::new("verification.task", error)),
         };
@@ -66,6 +69,17 @@ impl Handler {
             );
             Some(retry_delay_seconds(tries))
         })
+    }
+
+    /// Neither a call that hangs nor a panic of one message may keep its neighbours from being given back in time:
+    /// their stacks would have given up before the queue shows them again.
+    async fn run_bounded(&self, task: &VerificationTask, tries: u32) -> Result<Option<u32>, Unavailable> {
+        let work = AssertUnwindSafe(self.run(task, tries)).catch_unwind();
+        match tokio::time::timeout(MESSAGE_TIME, work).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_panic)) => Err(Unavailable::new("verification", "it panicked")),
+            Err(elapsed) => Err(Unavailable::new("verification", elapsed)),
+        }
     }
 
     async fn run(&self, task: &VerificationTask, tries: u32) -> Result<Option<u32>, Unavailable> {

@@ -29,6 +29,9 @@ impl CloudFormationAnswers {
         let operation = "cloudformation_answers.client";
         let mut roots = rustls::RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(Unavailable::new(operation, "this host has no root certificates"));
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -18,6 +18,12 @@ use crate::domain::{
     request_budget::RequestBudget,
 };
 
+/// How long a request can be worked on, in seconds: CloudFormation's longest patience.
+pub const ATTEMPT_SECONDS: i64 = 3_600;
+/// How long a binding may wait for its stack's bucket to take our SUCCESS, in seconds. The stack itself has given up
+/// after five minutes (`ServiceTimeout` of the customer template).
+pub const SETTLEMENT_SECONDS: i64 = 900;
+
 /// A customer's account as one tenant sees it, from the launch link to the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
@@ -256,11 +262,34 @@ impl Connection {
 
     /// Where it stands for whoever asks at `now`. A link whose time is over is expired from that moment, written down or not.
     pub fn status(&self, now: Timestamp) -> Status {
-        match &self.state {
+        match &self.state_at(now) {
             State::Pending { .. } if now >= self.expires_at => Status::Expired,
             // Proven, but the stack's bucket has not taken our answer yet: until then a forged request may be undone.
             State::Active { binding, .. } if binding.is_unsettled_first_registration() => Status::Verifying,
             state => state.status(),
+        }
+    }
+
+    /// Its state, without what was begun and never finished: a request whose stack has long given up, or a binding
+    /// whose SUCCESS its stack's bucket has not taken in all this time. Neither holds anything up for ever, whatever
+    /// became of the message that should have ended it.
+    pub fn state_at(&self, now: Timestamp) -> State {
+        let is_over = |since: Timestamp, seconds| now.duration_since(since).as_secs() >= seconds;
+        match &self.state {
+            State::Verifying { attempt } if is_over(attempt.started_at, ATTEMPT_SECONDS) => {
+                State::Pending { last_failure: None }
+            }
+            State::Active {
+                binding,
+                last_verified_at,
+            } if is_over(*last_verified_at, SETTLEMENT_SECONDS) => match &binding.unsettled {
+                Some(Unsettled {
+                    replaces: Some(before),
+                }) => (**before).clone(),
+                Some(Unsettled { replaces: None }) => State::Pending { last_failure: None },
+                None => self.state.clone(),
+            },
+            state => state.clone(),
         }
     }
 

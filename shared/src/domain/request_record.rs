@@ -70,14 +70,14 @@ impl RequestRecord {
         tenant: TenantId,
         connection_id: ConnectionId,
         published_at: Timestamp,
-        received_at: Timestamp,
         patience_seconds: i64,
     ) -> Self {
         let stack_waits = (i64::from(envelope.service_timeout_seconds) - ANSWER_MARGIN_SECONDS).max(0);
         let seconds = patience_seconds.min(stack_waits);
-        let deadline = received_at
+        // From the sending on, as the stack counts: a message that was delivered late has less time left.
+        let deadline = published_at
             .checked_add(jiff::SignedDuration::from_secs(seconds))
-            .unwrap_or(received_at);
+            .unwrap_or(published_at);
         Self {
             key: envelope.key.clone(),
             request_type: envelope.request_type,
@@ -157,15 +157,14 @@ mod tests {
         CustomerStack::new(&account).create(&external_id, &role(&account, "Reader"))
     }
 
-    fn record(request: &StackRequest, received_at: Timestamp, patience_seconds: i64) -> RequestRecord {
+    fn record(request: &StackRequest, sent_at: Timestamp, patience_seconds: i64) -> RequestRecord {
         let envelope = request.envelope();
         RequestRecord::new(
             &envelope,
             &envelope.properties().unwrap(),
             tenant("acme"),
             "conn_tz4a98xxat96iws9zmbrgj3a".parse().unwrap(),
-            at(-60),
-            received_at,
+            sent_at,
             patience_seconds,
         )
     }
@@ -174,7 +173,10 @@ mod tests {
     fn a_record_that_is_shown_shows_nothing_of_its_answer_url() {
         let record = record(&request(), at(10), 240);
         let shown = format!("{record:?}");
-        assert!(shown.contains("UnverifiedUrl(…)") && !shown.contains("X-Amz"), "{shown}");
+        assert!(
+            shown.contains("UnverifiedUrl(…)") && !shown.contains("X-Amz"),
+            "{shown}"
+        );
     }
 
     #[test]

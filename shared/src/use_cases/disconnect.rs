@@ -80,9 +80,8 @@ impl DisconnectByStack {
                     if bound.unsettled.is_some()
                         && bound.logical_resource_id == envelope.logical_resource_id =>
                 {
-                    if self.undo(&connection, bound.request.clone()).await? {
-                        return self.look_later(&connection).await;
-                    }
+                    // Undone or not, what stands now decides: it may be the very resource that this Delete names.
+                    self.undo(&connection, bound.request.clone()).await?;
                     continue;
                 }
                 // The stack's own resource under an id that is not ours: CloudFormation made one up because it never
@@ -116,8 +115,8 @@ impl DisconnectByStack {
         Ok(Deleted::LeftAlone)
     }
 
-    /// Goes back to what was before an unsettled binding; `false` where another writer came first.
-    async fn undo(&self, connection: &Connection, request: RequestKey) -> Result<bool, Unavailable> {
+    /// Goes back to what was before an unsettled binding, unless another writer comes first.
+    async fn undo(&self, connection: &Connection, request: RequestKey) -> Result<(), Unavailable> {
         let now = self.clock.now();
         let event = Event::AnswerRefused {
             request: request.clone(),
@@ -133,7 +132,7 @@ impl DisconnectByStack {
             request: None,
             audit: Some(audit),
         };
-        Ok(self.store.commit(change).await?.is_ok())
+        self.store.commit(change).await.map(|_outcome| ())
     }
 
     /// A Delete that names a live connection's own stack and was not signed by CloudFormation is somebody's attempt

@@ -6,7 +6,7 @@ use super::{MAX_COMMIT_TRIES, contended, probe_role::ProbeRole};
 use crate::{
     domain::{
         audit::{Actor, AuditEntry},
-        connection::{Event, Status},
+        connection::{Binding, Connection, Event, Status},
         ids::{ConnectionId, TenantId},
         reason::ReasonCode,
         verdict::{Cause, Verdict},
@@ -42,7 +42,18 @@ impl RecheckRole {
             let Some(before) = self.store.get(tenant, id).await? else {
                 return Ok(Rechecked::NotLive);
             };
-            let Some(binding) = before.live_binding() else {
+            let current = before.state_at(self.clock.now());
+            if let Some(unfinished) = before.live_binding().filter(|_| current != before.state) {
+                if let Some(status) = self.give_up(&before, unfinished).await? {
+                    return Ok(Rechecked::Stands(status));
+                }
+                continue;
+            }
+            // One that waits for its stack's bucket to take our SUCCESS is looked at when that is settled.
+            let settled = before
+                .live_binding()
+                .filter(|binding| binding.unsettled.is_none());
+            let Some(binding) = settled else {
                 return Ok(Rechecked::NotLive);
             };
             let finding = self
@@ -78,5 +89,32 @@ impl RecheckRole {
             }
         }
         Err(contended("recheck_role"))
+    }
+
+    /// Writes down that a binding was never settled, so that it holds its account and role no longer. `None` where
+    /// another writer came first.
+    async fn give_up(
+        &self,
+        before: &Connection,
+        unfinished: &Binding,
+    ) -> Result<Option<Status>, Unavailable> {
+        let now = self.clock.now();
+        let request = unfinished.request.clone();
+        let event = Event::AnswerRefused {
+            request: request.clone(),
+        };
+        let name = event.name();
+        let after = before
+            .apply(event, now)
+            .map_err(|error| Unavailable::new("recheck_role", error))?;
+        let audit = AuditEntry::new(&after, Actor::Verification, name, Some(&request), now);
+        let change = Change {
+            before,
+            after: &after,
+            request: None,
+            audit: Some(audit),
+        };
+        let stored = self.store.commit(change).await?;
+        Ok(stored.is_ok().then(|| after.state.status()))
     }
 }

@@ -120,7 +120,7 @@ impl RegisterRole {
         sent_at: Timestamp,
     ) -> Result<Result<(), Conflict>, Unavailable> {
         let now = self.clock.now();
-        let record = self.new_record(connection, envelope, properties, sent_at, now);
+        let record = self.new_record(connection, envelope, properties, sent_at);
         let event = Event::AttemptStarted(Attempt {
             request: envelope.key.clone(),
             role_arn: properties.role_arn.clone(),
@@ -198,7 +198,7 @@ impl RegisterRole {
         for _ in 0..MAX_COMMIT_TRIES {
             let now = self.clock.now();
             let record = self
-                .new_record(&connection, envelope, properties, sent_at, now)
+                .new_record(&connection, envelope, properties, sent_at)
                 .decided(Outcome::Refused {
                     reason: reason.clone(),
                 })
@@ -246,7 +246,6 @@ impl RegisterRole {
         envelope: &Envelope,
         properties: &Properties,
         sent_at: Timestamp,
-        now: Timestamp,
     ) -> RequestRecord {
         RequestRecord::new(
             envelope,
@@ -254,7 +253,6 @@ impl RegisterRole {
             connection.tenant.clone(),
             connection.id.clone(),
             sent_at,
-            now,
             self.patience_seconds,
         )
     }

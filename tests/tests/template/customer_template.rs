@@ -189,7 +189,7 @@ fn the_stack_tells_the_vendor_last_and_waits_longer_than_a_verification_takes() 
                     .remove("DependsOn");
             }),
             ("a stack that gives up too early", &|t| {
-                resource(t, "Connection")["ServiceTimeout"] = json!(299)
+                resource(t, "Connection")["ServiceTimeout"] = json!(269)
             }),
             ("a topic of another region", &|t| {
                 resource(t, "Connection")["ServiceToken"] = json!({

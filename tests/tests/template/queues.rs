@@ -57,8 +57,8 @@ fn messages_stay_invisible_while_they_are_worked_on(template: &Value) -> Problem
             let timeout = function_property(template, function, "Timeout")
                 .as_i64()
                 .unwrap_or(3);
-            // Lambda's guide for SQS: at least six times the function's time-out.
-            (visibility < 6 * timeout)
+            // Not again while it is worked on; and, after a crash, again while a stack of 300 s patience still waits.
+            (visibility < 2 * timeout || visibility > 150)
                 .then(|| format!("{id}: {visibility} s of visibility for {timeout} s of work"))
         })
         .collect()
@@ -148,13 +148,16 @@ fn the_verifier_may_take_hand_back_and_delay_its_messages() {
 }
 
 #[test]
-fn a_message_stays_invisible_for_six_times_the_verifiers_time_out() {
+fn a_message_stays_invisible_while_it_is_worked_on_and_comes_again_while_its_stack_waits() {
     holds_and_notices(
         messages_stay_invisible_while_they_are_worked_on,
         &vendor(),
         &[
             ("too short a visibility", &|t| {
-                resource(t, "VerificationQueue")["VisibilityTimeout"] = json!(359)
+                resource(t, "VerificationQueue")["VisibilityTimeout"] = json!(119)
+            }),
+            ("so long that the stack has given up", &|t| {
+                resource(t, "VerificationQueue")["VisibilityTimeout"] = json!(360)
             }),
             ("too long a time-out", &|t| {
                 resource(t, "RoleVerifierFunction")["Timeout"] = json!(61)

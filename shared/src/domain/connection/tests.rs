@@ -25,7 +25,7 @@ fn at(seconds: i64) -> Timestamp {
 const PROVEN: i64 = 100;
 const FOUND_WRONG: i64 = 200;
 const NOW: i64 = 300;
-const EXPIRY: i64 = 1_000;
+const EXPIRY: i64 = 990;
 
 fn key(stack: &str, request_id: &str) -> RequestKey {
     RequestKey {

@@ -68,7 +68,8 @@ impl Connection {
             status: self.state.status(),
             event: event_name,
         };
-        let state = match (&self.state, event) {
+        let current = self.state_at(now);
+        let state = match (&current, event) {
             (S::Pending { .. } | S::Verifying { .. }, E::AttemptStarted(attempt)) => S::Verifying { attempt },
 
             (S::Pending { .. } | S::Verifying { .. }, E::AttemptProven { binding, proof })
@@ -92,7 +93,7 @@ impl Connection {
                 && bound.stack_id() == binding.stack_id()
                 && *proof.role_arn() == binding.role_arn =>
             {
-                let replaces = Some(Box::new(self.state.clone()));
+                let replaces = Some(Box::new(current.clone()));
                 let binding = Binding {
                     unsettled: Some(Unsettled { replaces }),
                     ..binding
@@ -104,7 +105,7 @@ impl Connection {
             }
 
             (S::Verifying { attempt }, E::AttemptFailed { request, .. }) if attempt.request != request => {
-                self.state.clone()
+                current.clone()
             }
             (S::Pending { .. } | S::Verifying { .. }, E::AttemptFailed { request, reason }) => S::Pending {
                 last_failure: Some(Failure {
@@ -114,7 +115,7 @@ impl Connection {
                 }),
             },
             // A failed update leaves what is connected as it was; what has ended stays ended.
-            (_, E::AttemptFailed { .. }) => self.state.clone(),
+            (_, E::AttemptFailed { .. }) => current.clone(),
 
             (S::Active { binding, .. } | S::Degraded { binding, .. }, E::AnswerRefused { request })
                 if binding.request == request
@@ -135,9 +136,10 @@ impl Connection {
                     }
                 }
             }
-            (state, E::AnswerAccepted { request }) => state.settled(&request),
+            // However late it is: the stack has been told, and what was stored stands.
+            (_, E::AnswerAccepted { request }) => self.state.settled(&request),
             // The answer to a request that is settled, or was overtaken, changes nothing.
-            (_, E::AnswerRefused { .. }) => self.state.clone(),
+            (_, E::AnswerRefused { .. }) => current.clone(),
 
             (S::Active { binding, .. } | S::Degraded { binding, .. }, E::CheckPassed(proof))
                 if *proof.role_arn() == binding.role_arn =>

@@ -112,7 +112,6 @@ impl Case {
             self.connection.tenant.clone(),
             self.connection.id.clone(),
             sent_at,
-            sent_at,
             240,
         )
     }
