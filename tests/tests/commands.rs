@@ -133,6 +133,40 @@ fn a_signal_in_the_middle_of_the_start_leaves_nothing_running() -> Result<(), Er
 }
 
 #[test]
+fn a_command_that_is_run_in_it_is_asked_to_end_before_the_cloud_is_gone() -> Result<(), Error> {
+    let mut child = local(&[
+        "--",
+        "sh",
+        "-c",
+        "trap 'echo ended; exit 7' TERM; echo begun; while :; do sleep 0.1; done",
+    ])?;
+    let mut output = BufReader::new(child.stdout.take().ok_or("no stdout")?);
+    let mut line = String::new();
+    output.read_line(&mut line)?;
+    assert_eq!(line, "begun\n");
+    signal(&child, "-TERM")?;
+    assert_eq!(wait(&mut child)?, 143);
+    line.clear();
+    output.read_line(&mut line)?;
+    assert_eq!(line, "ended\n");
+    Ok(())
+}
+
+#[test]
+fn a_command_that_is_run_in_it_knows_where_it_is_and_its_exit_code_is_passed_on() -> Result<(), Error> {
+    let mut child = local(&["--", "sh", "-c", "printf '%s' \"$LATCHKEY_LOCAL_AWS\"; exit 7"])?;
+    let mut output = String::new();
+    child
+        .stdout
+        .take()
+        .ok_or("no stdout")?
+        .read_to_string(&mut output)?;
+    assert_eq!(wait(&mut child)?, 7);
+    let ready: Ready = serde_json::from_str(&output)?;
+    assert_nothing_runs_on(&port(&ready))
+}
+
+#[test]
 fn the_demo_tells_its_story_and_ends_with_a_line_for_each_connection() -> Result<(), Error> {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_latchkey-demo"))
         .arg("--once")

@@ -1,6 +1,6 @@
 //! `latchkey-local`: the local AWS as a process of its own. `cargo xtask local` and `cargo xtask test` start it.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use latchkey_tests::{
     Error,
@@ -8,7 +8,7 @@ use latchkey_tests::{
 };
 use lexopt::{Arg, ValueExt as _};
 use tokio::{
-    process::Command,
+    process::{Child, Command},
     signal::unix::{SignalKind, signal},
 };
 
@@ -84,13 +84,27 @@ async fn run() -> Result<ExitCode, Error> {
                 status = child.wait() => {
                     ExitCode::from(u8::try_from(status?.code().unwrap_or(1)).unwrap_or(1))
                 }
-                _ = interrupt.recv() => { child.kill().await?; ExitCode::from(130) }
-                _ = terminate.recv() => { child.kill().await?; ExitCode::from(143) }
+                _ = interrupt.recv() => { end(&mut child).await?; ExitCode::from(130) }
+                _ = terminate.recv() => { end(&mut child).await?; ExitCode::from(143) }
             }
         }
     };
     started.stop().await?;
     Ok(code)
+}
+
+/// Asks a command to end, so that it can end what it started itself; after a while it is killed.
+async fn end(child: &mut Child) -> Result<(), Error> {
+    /// Long enough for a test runner to end its tests.
+    const GRACE: Duration = Duration::from_secs(10);
+    if let Some(pid) = child.id() {
+        // It may have ended by itself, as on Ctrl-C, which it got as well.
+        let _ = Command::new("kill").arg(pid.to_string()).status().await?;
+    }
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        child.kill().await?;
+    }
+    Ok(())
 }
 
 fn say(text: &str) {
