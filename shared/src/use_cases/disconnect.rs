@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{MAX_COMMIT_TRIES, answer_stack::AnswerStack, contended};
+use super::{MAX_COMMIT_TRIES, answer_stack::AnswerStack, contended, store_event};
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry},
+        audit::Actor,
         connection::{Connection, Event, Status},
-        custom_resource::{Envelope, Outcome, RequestKey},
+        custom_resource::{Envelope, Outcome},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
         reason::ReasonCode,
     },
-    ports::{Change, Clock, ConnectionStore, Delivery, Unavailable, VerificationQueue, VerificationTask},
+    ports::{Clock, ConnectionStore, Delivery, Unavailable, VerificationQueue, VerificationTask},
 };
 
 /// How long after a Delete that leaves a connection alone its role is looked at, in seconds: the role goes after
@@ -81,7 +81,12 @@ impl DisconnectByStack {
                         && bound.logical_resource_id == envelope.logical_resource_id =>
                 {
                     // Undone or not, what stands now decides: it may be the very resource that this Delete names.
-                    self.undo(&connection, bound.request.clone()).await?;
+                    let request = bound.request.clone();
+                    let event = Event::AnswerRefused {
+                        request: request.clone(),
+                    };
+                    let (actor, now) = (Actor::CustomerStack, self.clock.now());
+                    store_event(&*self.store, &connection, event, actor, Some(&request), now).await?;
                     continue;
                 }
                 // The stack's own resource under an id that is not ours: CloudFormation made one up because it never
@@ -89,12 +94,12 @@ impl DisconnectByStack {
                 Some(_) => return self.look_later(&connection).await,
                 None => return Ok(Deleted::LeftAlone),
             }
-            let actor = Actor::CustomerStack;
-            let ended = end(
+            let event = Event::Disconnected(ReasonCode::StackDeleted.into());
+            let ended = store_event(
                 &*self.store,
                 &connection,
-                ReasonCode::StackDeleted,
-                actor,
+                event,
+                Actor::CustomerStack,
                 Some(&envelope.key),
                 self.clock.now(),
             );
@@ -113,26 +118,6 @@ impl DisconnectByStack {
         };
         self.queue.send(&[task], RECHECK_AFTER_DELETE_SECONDS).await?;
         Ok(Deleted::LeftAlone)
-    }
-
-    /// Goes back to what was before an unsettled binding, unless another writer comes first.
-    async fn undo(&self, connection: &Connection, request: RequestKey) -> Result<(), Unavailable> {
-        let now = self.clock.now();
-        let event = Event::AnswerRefused {
-            request: request.clone(),
-        };
-        let name = event.name();
-        let after = connection
-            .apply(event, now)
-            .map_err(|error| Unavailable::new("disconnect", error))?;
-        let audit = AuditEntry::new(&after, Actor::CustomerStack, name, Some(&request), now);
-        let change = Change {
-            before: connection,
-            after: &after,
-            request: None,
-            audit: Some(audit),
-        };
-        self.store.commit(change).await.map(|_outcome| ())
     }
 
     /// A Delete that names a live connection's own stack and was not signed by CloudFormation is somebody's attempt
@@ -175,11 +160,11 @@ impl DisconnectByVendor {
             if connection.state.status() == Status::Disconnected {
                 return Ok(Some(connection));
             }
-            let code = ReasonCode::DisconnectedByVendor;
-            let ended = end(
+            let event = Event::Disconnected(ReasonCode::DisconnectedByVendor.into());
+            let ended = store_event(
                 &*self.store,
                 &connection,
-                code,
+                event,
                 Actor::VendorApi,
                 None,
                 self.clock.now(),
@@ -190,28 +175,4 @@ impl DisconnectByVendor {
         }
         Err(contended("disconnect"))
     }
-}
-
-/// Stores the end; `None` where another writer came first.
-async fn end(
-    store: &dyn ConnectionStore,
-    connection: &Connection,
-    code: ReasonCode,
-    actor: Actor,
-    request: Option<&RequestKey>,
-    now: Timestamp,
-) -> Result<Option<Connection>, Unavailable> {
-    let event = Event::Disconnected(code.into());
-    let name = event.name();
-    let after = connection
-        .apply(event, now)
-        .map_err(|error| Unavailable::new("disconnect", error))?;
-    let audit = AuditEntry::new(&after, actor, name, request, now);
-    let change = Change {
-        before: connection,
-        after: &after,
-        request: None,
-        audit: Some(audit),
-    };
-    Ok(store.commit(change).await?.is_ok().then_some(after))
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{MAX_COMMIT_TRIES, contended, probe_role::ProbeRole};
+use super::{MAX_COMMIT_TRIES, contended, probe_role::ProbeRole, store_event};
 use crate::{
     domain::{
         audit::{Actor, AuditEntry},
-        connection::{Binding, Connection, Event, Status},
+        connection::{Event, Status},
         ids::{ConnectionId, TenantId},
         reason::ReasonCode,
         verdict::{Cause, Verdict},
@@ -44,10 +44,17 @@ impl RecheckRole {
             };
             let current = before.state_at(self.clock.now());
             if let Some(unfinished) = before.live_binding().filter(|_| current != before.state) {
-                if let Some(status) = self.give_up(&before, unfinished).await? {
-                    return Ok(Rechecked::Stands(status));
+                // Never settled: written down, so that it holds its account and role no longer.
+                let request = unfinished.request.clone();
+                let event = Event::AnswerRefused {
+                    request: request.clone(),
+                };
+                let (actor, now) = (Actor::Verification, self.clock.now());
+                let stored = store_event(&*self.store, &before, event, actor, Some(&request), now).await?;
+                match stored {
+                    Some(after) => return Ok(Rechecked::Stands(after.state.status())),
+                    None => continue,
                 }
-                continue;
             }
             // One that waits for its stack's bucket to take our SUCCESS is looked at when that is settled.
             let settled = before
@@ -89,32 +96,5 @@ impl RecheckRole {
             }
         }
         Err(contended("recheck_role"))
-    }
-
-    /// Writes down that a binding was never settled, so that it holds its account and role no longer. `None` where
-    /// another writer came first.
-    async fn give_up(
-        &self,
-        before: &Connection,
-        unfinished: &Binding,
-    ) -> Result<Option<Status>, Unavailable> {
-        let now = self.clock.now();
-        let request = unfinished.request.clone();
-        let event = Event::AnswerRefused {
-            request: request.clone(),
-        };
-        let name = event.name();
-        let after = before
-            .apply(event, now)
-            .map_err(|error| Unavailable::new("recheck_role", error))?;
-        let audit = AuditEntry::new(&after, Actor::Verification, name, Some(&request), now);
-        let change = Change {
-            before,
-            after: &after,
-            request: None,
-            audit: Some(audit),
-        };
-        let stored = self.store.commit(change).await?;
-        Ok(stored.is_ok().then(|| after.state.status()))
     }
 }
