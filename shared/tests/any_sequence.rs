@@ -6,16 +6,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::FutureExt;
 use jiff::SignedDuration;
 use latchkey_shared::{
     domain::{
+        audit::ROTATED_EVENT,
         aws::{AccountId, RoleArn},
-        connection::{Connection, State, Status},
+        connection::{Binding, Connection, State, Status},
         custom_resource::{Envelope, RequestType},
         external_id::ExternalId,
+        ids::ConnectionId,
         reason::ReasonCode,
         verdict::Cause,
     },
@@ -73,6 +75,10 @@ enum Step {
     Deliver { message: Index },
     /// The verifier takes one task from the queue; SQS may hand it out again afterwards.
     Work { task: Index, again: bool },
+    /// The vendor gives a connection another external ID, or takes that back.
+    Rotate { connection: Index, cancel: bool },
+    /// A customer updates the stack to the next external ID: the role first, then what phones home.
+    FinishRotation { connection: Index },
     /// The vendor ends a connection.
     Disconnect { connection: Index },
     /// A connection is checked.
@@ -118,6 +124,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (index(), index()).prop_map(|(stack, connection)| Step::Launch { stack, connection }),
         8 => index().prop_map(|message| Step::Deliver { message }),
         8 => (index(), prop::bool::weighted(0.2)).prop_map(|(task, again)| Step::Work { task, again }),
+        4 => (index(), prop::bool::weighted(0.2)).prop_map(|(connection, cancel)| Step::Rotate { connection, cancel }),
+        5 => index().prop_map(|connection| Step::FinishRotation { connection }),
         1 => index().prop_map(|connection| Step::Disconnect { connection }),
         2 => index().prop_map(|connection| Step::Recheck { connection }),
         1 => cause.prop_map(|cause| Step::Trouble { cause }),
@@ -148,6 +156,8 @@ impl Message {
 struct Run {
     world: World,
     links: Vec<Connection>,
+    /// Every external ID that was ever made, and for which connection.
+    external_ids: HashMap<ExternalId, ConnectionId>,
     stacks: Vec<CustomerStack>,
     messages: Vec<Message>,
     /// What each resource of a stack is called, as far as CloudFormation read our answers.
@@ -176,6 +186,10 @@ impl Run {
                 links.push(now(world.link_for(tenant, expected)));
             }
         }
+        let external_ids = links
+            .iter()
+            .map(|link| (link.external_id.clone(), link.id.clone()))
+            .collect();
         let stacks = ACCOUNTS
             .iter()
             .flat_map(|digits| {
@@ -188,6 +202,7 @@ impl Run {
         Self {
             world,
             links,
+            external_ids,
             stacks,
             messages: Vec::new(),
             physical_ids: BTreeMap::new(),
@@ -198,8 +213,20 @@ impl Run {
         }
     }
 
-    fn link(&self, index: &Index) -> &Connection {
-        index.get(&self.links)
+    /// A connection as it stands.
+    fn link(&self, index: &Index) -> Connection {
+        let id = &index.get(&self.links).id;
+        let stored = self.world.store.all_connections();
+        stored.into_iter().find(|stored| stored.id == *id).unwrap()
+    }
+
+    /// Whether the role of a connection lets us in as it should, with an external ID that the connection may have.
+    fn is_safe(&self, connection: &Connection, binding: &Binding) -> bool {
+        let next = connection.rotation.as_ref().map(|rotation| &rotation.external_id);
+        [Some(&binding.external_id), next]
+            .into_iter()
+            .flatten()
+            .any(|external_id| self.world.sts.is_safe(&binding.role_arn, external_id))
     }
 
     fn take(&mut self, step: &Step) {
@@ -269,6 +296,39 @@ impl Run {
                     if !matches!(done, Ok(None)) && !again {
                         self.world.queue.put_back(queued);
                     }
+                }
+            }
+            Step::Rotate { connection, cancel } => {
+                let connection = self.link(connection).clone();
+                self.allowed.insert(connection.id.to_string());
+                let (tenant, id) = (&connection.tenant, &connection.id);
+                if *cancel {
+                    let _ = now(self.world.rotate.cancel(tenant, id));
+                } else {
+                    let _ = now(self.world.rotate.start(tenant, id));
+                }
+                // From the table: a crash may have kept the answer from us.
+                for stored in self.world.store.all_connections() {
+                    let next = stored.rotation.map(|rotation| rotation.external_id);
+                    self.external_ids.extend(next.map(|next| (next, stored.id)));
+                }
+            }
+            Step::FinishRotation { connection } => {
+                let connection = self.link(connection).clone();
+                if let (Some(bound), Some(rotation)) = (connection.live_binding(), &connection.rotation) {
+                    let next = &rotation.external_id;
+                    self.world.sts.put_role(&bound.role_arn, Trust::only(next));
+                    let stack = self.stacks.iter().find(|stack| {
+                        stack.stack_id == *bound.stack_id()
+                            && stack.logical_resource_id == bound.logical_resource_id
+                    });
+                    let request = stack
+                        .unwrap()
+                        .update(&bound.physical_resource_id, next, &bound.role_arn)
+                        .sent_at(self.world.clock.now())
+                        .signed(&self.world.bucket);
+                    self.messages.push(Message::new(request, true));
+                    self.deliver(self.messages.len() - 1);
                 }
             }
             Step::Disconnect { connection } => {
@@ -372,8 +432,8 @@ impl Run {
     }
 
     fn allow(&mut self, external_id: &ExternalId) {
-        let links = self.links.iter().filter(|link| link.external_id == *external_id);
-        self.allowed.extend(links.map(|link| link.id.to_string()));
+        let id = self.external_ids.get(external_id);
+        self.allowed.extend(id.map(ToString::to_string));
     }
 
     fn allow_task(&mut self, task: &latchkey_shared::ports::VerificationTask) {
@@ -439,7 +499,7 @@ impl Run {
             || before.last_verified_at() != Some(*last_verified_at);
         if is_new {
             assert!(
-                self.world.sts.is_safe(&binding.role_arn, &after.external_id),
+                self.is_safe(after, binding),
                 "{} is relied on and is not safe",
                 binding.role_arn
             );
@@ -456,7 +516,7 @@ impl Run {
                 ..
             } => {
                 let is_news = !matches!(&before.state, State::Degraded { failed_checks: known, .. } if known == failed_checks);
-                let is_safe = self.world.sts.is_safe(&binding.role_arn, &after.external_id);
+                let is_safe = self.is_safe(after, binding);
                 let went_back = before
                     .live_binding()
                     .is_some_and(|before| before.request != binding.request);
@@ -468,8 +528,14 @@ impl Run {
             State::Disconnected { reason, .. }
                 if reason.code == ReasonCode::StackDeleted && before.state != after.state =>
             {
-                let message = &self.messages[self.delivering.unwrap()];
-                let (envelope, bound) = (&message.envelope, before.live_binding().unwrap());
+                let bound = before.live_binding().unwrap();
+                let Some(delivering) = self.delivering else {
+                    // By a look at the role, after CloudFormation deleted it under an id that it made up.
+                    assert!(bound.deletion_seen_at.is_some() && !self.is_safe(before, bound));
+                    return;
+                };
+                let message = &self.messages[delivering];
+                let envelope = &message.envelope;
                 assert!(message.signed, "a forged Delete disconnects: {before:?}");
                 assert_eq!(envelope.request_type, RequestType::Delete);
                 assert_eq!(envelope.key.stack_id, *bound.stack_id());
@@ -496,7 +562,7 @@ impl Run {
                 && envelope.key.stack_id == bound.request.stack_id
                 && envelope.logical_resource_id == bound.logical_resource_id
                 && envelope.physical_resource_id.as_ref() == Some(&bound.physical_resource_id)
-                && envelope.external_id().as_ref() == Some(&connection.external_id)
+                && envelope.external_id().and_then(|id| self.external_ids.get(&id)) == Some(&connection.id)
                 && message.request.sent_at >= made_at;
             assert!(!deletes_it, "{connection:?} was deleted by {:?}", envelope.key);
         }
@@ -544,6 +610,7 @@ impl Run {
                 self.check();
             }
         }
+        self.delivering = None;
         now(self.world.drain());
         self.allowed = self.links.iter().map(|link| link.id.to_string()).collect();
         self.check();
@@ -648,6 +715,9 @@ fn the_sequences_really_connect_refuse_disconnect_and_crash() {
             *told.entry(name).or_default() += 1;
         }
         for connection in run.world.store.all_connections() {
+            let history = run.world.history(&connection.id);
+            *told.entry("rotated").or_default() +=
+                history.iter().filter(|event| *event == ROTATED_EVENT).count();
             *told.entry(connection.state.status().as_str()).or_default() += 1;
         }
     }
@@ -655,6 +725,7 @@ fn the_sequences_really_connect_refuse_disconnect_and_crash() {
         ("connected", 100),
         ("deleted", 100),
         ("failed", 100),
+        ("rotated", 10),
         ("forged", 100),
         ("active", 30),
         ("degraded", 5),

@@ -279,17 +279,62 @@ async fn a_delete_under_an_id_that_is_not_ours_is_answered_and_the_role_looked_a
         .signed(&world.bucket);
     assert_eq!(receive(&world, &delete).await, Deleted::LeftAlone);
     assert!(world.bucket.answer(&delete.key).unwrap().success);
-    assert_eq!(world.reload(connection).await, *connection);
+    assert_eq!(world.status(connection).await, Status::Active);
     let waiting = world.queue.waiting();
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0].task, recheck(connection));
     assert_eq!(waiting[0].delay_seconds, RECHECK_AFTER_DELETE_SECONDS);
-    // The stack is gone, and the role with it: that is noticed.
+    // The stack is gone, and the role with it: the account is free again.
     world.sts.delete_role(&customer.role_arn);
     world.drain().await;
     let noticed = world.reload(connection).await;
-    assert_eq!(noticed.state.status(), Status::Degraded);
+    assert_eq!(noticed.state.status(), Status::Disconnected);
+    assert_eq!(noticed.reason(), Some(&Reason::from(ReasonCode::StackDeleted)));
+    world.connect("acme", &account(ACCOUNT)).await;
+}
+
+#[tokio::test]
+async fn a_role_that_outlived_such_a_delete_and_is_gone_later_only_degrades() {
+    let world = World::default();
+    let customer = world.connect("acme", &account(ACCOUNT)).await;
+    let connection = &customer.connection;
+    let delete = customer
+        .stack
+        .delete(
+            "Latchkey-Connection-1ABC",
+            &connection.external_id,
+            &customer.role_arn,
+        )
+        .signed(&world.bucket);
+    // Twice, as SNS may deliver it: the note is made once.
+    receive(&world, &delete).await;
+    receive(&world, &delete).await;
+    let notes = world.history(&connection.id);
+    assert_eq!(notes.iter().filter(|event| *event == "deletion_seen").count(), 1);
+    world.drain().await;
+    assert_eq!(world.status(connection).await, Status::Active);
+    world.sts.delete_role(&customer.role_arn);
+    world
+        .recheck
+        .run(&connection.tenant, &connection.id)
+        .await
+        .unwrap();
+    let noticed = world.reload(connection).await;
     assert_eq!(noticed.reason(), Some(&Reason::from(ReasonCode::RoleGone)));
+}
+
+#[tokio::test]
+async fn such_a_delete_that_is_forged_leaves_no_note() {
+    let world = World::default();
+    let customer = world.connect("acme", &account(ACCOUNT)).await;
+    let connection = &customer.connection;
+    let forged = customer.stack.delete(
+        "Latchkey-Connection-1ABC",
+        &connection.external_id,
+        &customer.role_arn,
+    );
+    assert_eq!(receive(&world, &forged).await, Deleted::NotFromCloudFormation);
+    assert_eq!(world.reload(connection).await, *connection);
 }
 
 #[tokio::test]

@@ -674,3 +674,41 @@ async fn one_connection_gets_so_many_verifications_an_hour_and_the_next_hour_as_
         .signed(&world.bucket);
     assert!(world.complete(&create).await.success);
 }
+
+/// Whoever knows an external ID and not the resource that is bound cannot keep the customer from updating it.
+#[tokio::test]
+async fn an_update_of_what_is_bound_has_a_budget_of_its_own() {
+    let world = World::default();
+    let customer = world.connect("acme", &account(ACCOUNT)).await;
+    let external_id = &customer.connection.external_id;
+    let forge = || customer.stack.create(external_id, &customer.role_arn);
+    for _ in 0..MAX_REQUESTS_PER_WINDOW {
+        world.receive(&forge()).await.unwrap();
+    }
+    world.queue.take_all();
+    assert_refused(
+        &world,
+        &forge().signed(&world.bucket),
+        ReasonCode::TooManyRequests,
+    )
+    .await;
+
+    let bound = customer.connection.live_binding().unwrap();
+    let update = || {
+        let update = customer
+            .stack
+            .update(&bound.physical_resource_id, external_id, &customer.role_arn);
+        update.sent_at(world.clock.now())
+    };
+    assert!(world.complete(&update().signed(&world.bucket)).await.success);
+    for _ in 1..MAX_REQUESTS_PER_WINDOW {
+        world.receive(&update()).await.unwrap();
+    }
+    world.queue.take_all();
+    assert_refused(
+        &world,
+        &update().signed(&world.bucket),
+        ReasonCode::TooManyRequests,
+    )
+    .await;
+}

@@ -133,6 +133,44 @@ impl Customer {
         Ok(())
     }
 
+    /// Does what an `aws cloudformation update-stack` command of ours says, and waits for the end of that.
+    pub async fn run_update_command(&self, command: &str) -> Result<StackOutcome, Error> {
+        let value = |name: &str| {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            let at = words.iter().position(|word| *word == name);
+            at.and_then(|at| words.get(at + 1))
+                .map(|word| word.trim_matches('\''))
+                .ok_or_else(|| format!("there is no {name} in {command}"))
+        };
+        if !command.starts_with("aws cloudformation update-stack ")
+            || !command.contains(" --use-previous-template ")
+            || value("--region")? != self.region
+            || value("--capabilities")? != Capability::CapabilityIam.as_str()
+        {
+            return Err(format!("this command is another one: {command}").into());
+        }
+        let (name, new_value) = value("--parameters")?
+            .strip_prefix("ParameterKey=")
+            .and_then(|rest| rest.split_once(",ParameterValue="))
+            .ok_or_else(|| format!("the parameter is not readable: {command}"))?;
+        let stack = value("--stack-name")?;
+        self.cloudformation
+            .update_stack()
+            .stack_name(stack)
+            .use_previous_template(true)
+            .parameters(
+                Parameter::builder()
+                    .parameter_key(name)
+                    .parameter_value(new_value)
+                    .build(),
+            )
+            .capabilities(Capability::CapabilityIam)
+            .send()
+            .await
+            .map_err(|error| failed("updating the stack", &error))?;
+        self.wait(stack).await
+    }
+
     /// Deletes a stack and waits until it is gone or has failed to go.
     pub async fn delete_stack(&self, stack_id: &str) -> Result<StackOutcome, Error> {
         self.start_deletion(stack_id).await?;

@@ -13,11 +13,13 @@ use serde_json::{Value, json};
 
 /// Every route, with an id where it takes one. A route that is added without a line here is found by
 /// `every_route_of_the_template_is_called_here`.
-const ROUTES: [(&str, &str); 4] = [
+const ROUTES: [(&str, &str); 6] = [
     ("POST", "/v1/connections"),
     ("GET", "/v1/connections"),
     ("GET", "/v1/connections/{id}"),
     ("DELETE", "/v1/connections/{id}"),
+    ("POST", "/v1/connections/{id}/rotate-external-id"),
+    ("DELETE", "/v1/connections/{id}/rotate-external-id"),
 ];
 /// In the form of an id, and nobody's.
 const UNKNOWN_ID: &str = "conn_tz4a98xxat96iws9zmbrgj3a";
@@ -27,7 +29,7 @@ async fn call_all(api: &Api, id: &str) -> Result<Vec<(String, Answer)>, Error> {
     let mut answers = Vec::new();
     for (method, path) in ROUTES {
         let body = json!({ "name": "x" });
-        let body = (method == "POST").then_some(&body);
+        let body = ((method, path) == ("POST", "/v1/connections")).then_some(&body);
         let path = path.replace("{id}", id);
         answers.push((
             format!("{method} {path}"),

@@ -75,6 +75,16 @@ const FILES: &[(&str, &str, Expected)] = &[
         "delete",
         Http(404, "type", "urn:latchkey:problem:not_found"),
     ),
+    (
+        "link-generator",
+        "rotate",
+        Http(404, "type", "urn:latchkey:problem:not_found"),
+    ),
+    (
+        "link-generator",
+        "cancel-rotation",
+        Http(404, "type", "urn:latchkey:problem:not_found"),
+    ),
     ("link-generator", "list", Http(200, "", "")),
     ("link-generator", "list-with-a-limit", Http(200, "", "")),
     (

@@ -77,10 +77,12 @@ async fn a_role_without_the_external_id_condition_fails_its_stack_and_the_link_w
 
     let outcome = customer.launch("Open", &bad).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::ExternalIdNotEnforced)?;
-    assert_waits_again(&api.get(&id).await?, ReasonCode::ExternalIdNotEnforced);
+    // The reason is stored when the stack's bucket took it: a moment after the stack has read it.
+    let waiting = api.wait_until(&id, |shown| !shown["reason"].is_null()).await?;
+    assert_waits_again(&waiting, ReasonCode::ExternalIdNotEnforced);
     assert_eq!(
         scene.audit_events(&id).await?,
-        ["created", "attempt_started", "attempt_failed"]
+        ["created", "attempt_started", "attempt_refused"]
     );
 
     customer

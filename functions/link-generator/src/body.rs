@@ -14,6 +14,7 @@ use latchkey_shared::{
         permissions::PermissionReport,
         profile::Profile,
         reason::ReasonCode,
+        stack_update::StackUpdate,
     },
     use_cases::start_connection::NewConnection,
 };
@@ -94,10 +95,22 @@ pub struct ConnectionBody<'a> {
     /// What the role may do too little and too much of.
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<&'a PermissionReport>,
+    /// The external ID that the customer's stack shall be updated to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation: Option<RotationBody<'a>>,
     created_at: Timestamp,
     expires_at: Timestamp,
     #[serde(flatten)]
     launch: Option<LaunchBody>,
+}
+
+#[derive(Serialize)]
+struct RotationBody<'a> {
+    external_id: &'a ExternalId,
+    started_at: Timestamp,
+    expires_at: Timestamp,
+    update_url: String,
+    update_command: String,
 }
 
 #[derive(Serialize)]
@@ -121,7 +134,10 @@ struct LaunchBody {
 impl<'a> ConnectionBody<'a> {
     /// `link` is shown while somebody can still use it.
     pub fn new(connection: &'a Connection, link: Option<&LaunchLink>, now: Timestamp) -> Self {
-        let binding = connection.binding();
+        // Not before its stack's bucket took our answer: what an unsettled first registration claims may be forged.
+        let binding = connection
+            .binding()
+            .filter(|binding| !binding.is_unsettled_first_registration());
         let status = connection.status(now);
         let usable = matches!(status, Status::Pending | Status::Verifying);
         Self {
@@ -151,6 +167,7 @@ impl<'a> ConnectionBody<'a> {
                 _ => None,
             },
             permissions: binding.and_then(|binding| binding.permissions.as_ref()),
+            rotation: rotation(connection, now),
             created_at: connection.created_at,
             expires_at: connection.expires_at,
             launch: link.filter(|_| usable).map(|link| LaunchBody {
@@ -159,6 +176,22 @@ impl<'a> ConnectionBody<'a> {
             }),
         }
     }
+}
+
+/// What the customer needs to finish a rotation, by hand or by infrastructure code.
+fn rotation(connection: &Connection, now: Timestamp) -> Option<RotationBody<'_>> {
+    let rotation = connection.rotation_at(now)?;
+    let update = StackUpdate {
+        stack_id: connection.live_binding()?.stack_id().clone(),
+        external_id: rotation.external_id.clone(),
+    };
+    Some(RotationBody {
+        external_id: &rotation.external_id,
+        started_at: rotation.started_at,
+        expires_at: rotation.expires_at,
+        update_url: update.url(),
+        update_command: update.cli_command(),
+    })
 }
 
 /// A page of connections.

@@ -16,7 +16,10 @@ use latchkey_shared::{
     },
     config::Environment,
     telemetry,
-    use_cases::{disconnect::DisconnectByVendor, start_connection::StartConnection},
+    use_cases::{
+        disconnect::DisconnectByVendor, rotate_external_id::RotateExternalId,
+        start_connection::StartConnection,
+    },
 };
 
 use crate::{config::Config, handler::Handler};
@@ -28,6 +31,7 @@ async fn main() -> Result<(), Error> {
     let config = Config::read(&environment)?;
     let aws = sdk_config().await;
     let clock = Arc::new(SystemClock);
+    let ids = Arc::new(Cuid2Ids);
     let store = Arc::new(DynamoDbStore::new(
         &aws,
         config.table,
@@ -40,11 +44,16 @@ async fn main() -> Result<(), Error> {
             store: store.clone(),
             templates: store.clone(),
             clock: clock.clone(),
-            ids: Arc::new(Cuid2Ids),
+            ids: ids.clone(),
             policy: config.link_policy,
         },
         disconnect: DisconnectByVendor {
             store: store.clone(),
+            clock: clock.clone(),
+        },
+        rotate: RotateExternalId {
+            store: store.clone(),
+            ids,
             clock: clock.clone(),
         },
         store,

@@ -85,6 +85,17 @@ impl Problem {
         }
     }
 
+    /// The request is fine, and does not go with where the connection stands.
+    pub fn conflict(detail: impl ToString) -> Self {
+        let title = "The connection does not allow this now";
+        Self {
+            status: 409,
+            code: "conflict",
+            title,
+            detail: detail.to_string(),
+        }
+    }
+
     pub fn not_ready(detail: impl ToString) -> Self {
         let title = "The deployment is not ready";
         Self {

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use crate::domain::{
     aws::{AccountId, StackId},
-    connection::{Binding, Connection, State, Status},
+    connection::{Binding, Connection, Standing, State, Status},
     custom_resource::{Properties, RequestType},
+    external_id::ExternalId,
     reason::ReasonCode,
 };
 
@@ -16,6 +17,8 @@ pub struct Claim<'a> {
     pub request_type: RequestType,
     /// The stack.
     pub stack_id: &'a StackId,
+    /// The external ID that it brings: one that was made for the connection.
+    pub external_id: &'a ExternalId,
     /// The resource that an Update names.
     pub physical_resource_id: Option<&'a str>,
 }
@@ -27,6 +30,8 @@ pub enum Admission {
     FirstRegistration,
     /// It changes what a live connection is bound to: that stays as it is until the change is proven.
     Change,
+    /// The same, by an Update of the very resource that is bound.
+    ChangeOfBoundResource,
 }
 
 /// The role must be in the stack's own account and partition, and not in the vendor's (I2).
@@ -56,6 +61,9 @@ pub fn admit(connection: &Connection, claim: Claim<'_>, sent_at: Timestamp) -> R
     if let State::Disconnected { reason, .. } = &connection.state {
         return Err(reason.code);
     }
+    if connection.standing(claim.external_id, sent_at) == Standing::Retired {
+        return Err(ReasonCode::ExternalIdRetired);
+    }
     match (claim.request_type, connection.live_binding()) {
         // Also while another stack is being verified: a link in use lives no longer than one that is not.
         (RequestType::Create, None)
@@ -75,7 +83,7 @@ pub fn admit(connection: &Connection, claim: Claim<'_>, sent_at: Timestamp) -> R
             Err(ReasonCode::AccountAlreadyConnected)
         }
         (RequestType::Create, Some(_)) => Err(ReasonCode::LinkAlreadyUsed),
-        (RequestType::Update, Some(bound)) if names(claim, bound) => Ok(Admission::Change),
+        (RequestType::Update, Some(bound)) if names(claim, bound) => Ok(Admission::ChangeOfBoundResource),
         (RequestType::Update | RequestType::Delete, _) => Err(ReasonCode::ExternalIdChanged),
     }
 }

@@ -25,6 +25,8 @@ pub enum Actor {
 
 /// The event of the entry that counts a day's forged Deletes.
 pub const FORGED_DELETE_EVENT: &str = "delete_forged";
+/// The event of the entry that tells that an external ID was replaced: from then on the former is retired.
+pub const ROTATED_EVENT: &str = "external_id_rotated";
 
 /// One line of a connection's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,12 @@
 //! A connection and where it can stand. What can happen to it is in [`transitions`].
 
+pub mod rotation;
 pub mod transitions;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use rotation::{Rotation, Standing};
 pub use transitions::{Event, IllegalTransition};
 
 use crate::domain::{
@@ -33,6 +35,9 @@ pub struct Connection {
     pub id: ConnectionId,
     /// The external ID that its role must ask for; made by us, for it alone (I1).
     pub external_id: ExternalId,
+    /// The external ID that its role shall ask for, while the customer has not updated the stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
     /// Name, description and tags.
     pub profile: Profile,
     /// The only account that may take the link, where the vendor said so at creation.
@@ -49,6 +54,10 @@ pub struct Connection {
     /// How often it may still be asked for within the hour.
     #[serde(default)]
     pub requests: RequestBudget,
+    /// How often the very resource that it is bound to may still be changed within the hour: a budget of its own, so
+    /// that nobody who does not know that resource can use it up.
+    #[serde(default)]
+    pub changes: RequestBudget,
     /// Where it stands.
     pub state: State,
     /// Counts the writes: a write succeeds only on the version that it was made from (I9).
@@ -176,6 +185,8 @@ pub struct Failure {
 pub struct Binding {
     /// The proven role.
     pub role_arn: RoleArn,
+    /// The external ID that it was proven with.
+    pub external_id: ExternalId,
     /// The request that was answered SUCCESS for it, and with it the stack.
     pub request: RequestKey,
     /// The custom resource in that stack.
@@ -188,6 +199,10 @@ pub struct Binding {
     /// is undone takes it along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<PermissionReport>,
+    /// When CloudFormation sent a Delete of this resource under an id that we never gave it: should the role turn out
+    /// to be gone, the stack was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_seen_at: Option<Timestamp>,
     /// While CloudFormation's bucket has not yet taken our SUCCESS for it: what to go back to if it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Unsettled>,
@@ -248,6 +263,7 @@ impl Connection {
             tenant,
             id,
             external_id,
+            rotation: None,
             profile,
             expected_account,
             launch_region,
@@ -255,6 +271,7 @@ impl Connection {
             created_at,
             expires_at,
             requests: RequestBudget::default(),
+            changes: RequestBudget::default(),
             state: State::Pending { last_failure: None },
             version: 1,
         }
@@ -345,6 +362,15 @@ impl State {
             && binding.request == *request
         {
             binding.unsettled = None;
+        }
+        state
+    }
+
+    /// The same state, with the note that CloudFormation deleted what is bound under an id that is not ours.
+    fn with_deletion_seen(&self, at: Timestamp) -> Self {
+        let mut state = self.clone();
+        if let Self::Active { binding, .. } | Self::Degraded { binding, .. } = &mut state {
+            binding.deletion_seen_at = Some(at);
         }
         state
     }

@@ -23,12 +23,35 @@ impl ExternalId {
             Err(Invalid::new("ExternalId", "is not one that this vendor issued"))
         }
     }
+
+    /// One that differs in the last character alone: whatever accepts it looks at a part of the external ID only, as
+    /// `StringLike` with the beginning of the right one and an asterisk does.
+    #[must_use]
+    pub fn similar(&self) -> Self {
+        let (start, last) = self.0.split_at(EXTERNAL_ID_CHARS - 1);
+        let other = if last == "a" { "b" } else { "a" };
+        Self(format!("{start}{other}"))
+    }
 }
 checked_text!(ExternalId);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_similar_one_has_the_same_shape_and_another_end() {
+        for text in [
+            "tz4a98xxat96iws9zmbrgj3atz4a98xx",
+            "tz4a98xxat96iws9zmbrgj3atz4a98xa",
+        ] {
+            let external_id = ExternalId::parse(text).unwrap();
+            let similar = external_id.similar();
+            assert_ne!(similar, external_id);
+            assert_eq!(similar.as_str()[..31], text[..31]);
+            assert!(ExternalId::parse(similar.as_str()).is_ok());
+        }
+    }
 
     #[test]
     fn only_the_shape_of_our_own_external_ids_is_read() {

@@ -55,13 +55,15 @@ pub enum ReasonCode {
     TooManyRequests,
     /// An update gave the stack the external ID of another connection.
     ExternalIdChanged,
+    /// The external ID was the connection's once, or was to become it, and is not any more.
+    ExternalIdRetired,
     /// CloudFormation's bucket did not take our answer: the request was not CloudFormation's, or too old.
     AnswerRefused,
 }
 
 impl ReasonCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::InvalidRequest,
         Self::ExternalIdUnknown,
         Self::LinkExpired,
@@ -83,6 +85,7 @@ impl ReasonCode {
         Self::DisconnectedByVendor,
         Self::TooManyRequests,
         Self::ExternalIdChanged,
+        Self::ExternalIdRetired,
         Self::AnswerRefused,
     ];
 
@@ -110,6 +113,7 @@ impl ReasonCode {
             Self::DisconnectedByVendor => "disconnected_by_vendor",
             Self::TooManyRequests => "too_many_requests",
             Self::ExternalIdChanged => "external_id_changed",
+            Self::ExternalIdRetired => "external_id_retired",
             Self::AnswerRefused => "answer_refused",
         }
     }
@@ -194,6 +198,10 @@ impl ReasonCode {
             Self::ExternalIdChanged => {
                 "An update cannot move a stack to another connection; put the former ExternalId back, or delete \
                  the stack and create one from the new link."
+            }
+            Self::ExternalIdRetired => {
+                "This external ID was replaced or its rotation was cancelled or ran out; ask the vendor for the \
+                 connection's current one and update the stack with it."
             }
             Self::AnswerRefused => {
                 "CloudFormation did not take the answer, so the request was not its own or came too late; create \

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     aws::RoleArn,
     custom_resource::{Envelope, Outcome, Properties, RequestKey, RequestType, answer_body},
+    external_id::ExternalId,
     ids::{ConnectionId, TenantId},
     invalid::Invalid,
     response_url::ResponseUrl,
@@ -41,6 +42,8 @@ pub struct RequestRecord {
     pub connection_id: ConnectionId,
     /// The role that the stack claims; in the stack's account.
     pub role_arn: RoleArn,
+    /// The external ID that the stack brings: the connection's current or next one.
+    pub external_id: ExternalId,
     /// The version of the template that the stack was made from.
     pub template_version: String,
     /// The custom resource in the stack.
@@ -84,6 +87,7 @@ impl RequestRecord {
             tenant,
             connection_id,
             role_arn: properties.role_arn.clone(),
+            external_id: properties.external_id.clone(),
             template_version: properties.template_version.clone(),
             logical_resource_id: envelope.logical_resource_id.clone(),
             physical_resource_id: envelope.answered_physical_resource_id(),

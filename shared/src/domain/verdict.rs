@@ -34,7 +34,7 @@ pub enum Cause {
     VendorNotPermitted,
 }
 
-/// The three probes of one verification.
+/// The probes of one verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probes {
     /// With the connection's external ID.
@@ -43,6 +43,8 @@ pub struct Probes {
     pub no_external_id: Option<Probe>,
     /// With one made up for this probe. `None` as above.
     pub wrong_external_id: Option<Probe>,
+    /// With one that is the right one but for its last character. `None` as above.
+    pub similar_external_id: Option<Probe>,
 }
 
 /// That a role was proven. Only [`judge`] makes one, and nothing becomes `active` without one.
@@ -75,7 +77,11 @@ pub enum Verdict {
 
 /// The only source of a verdict (I3).
 pub fn judge(probes: &Probes, claimed_role: &RoleArn) -> Verdict {
-    let negatives = [&probes.no_external_id, &probes.wrong_external_id];
+    let negatives = [
+        &probes.no_external_id,
+        &probes.wrong_external_id,
+        &probes.similar_external_id,
+    ];
     // Whatever else was seen, a role that opens to anybody is not safe.
     if negatives
         .iter()
@@ -143,14 +149,17 @@ mod tests {
         for right_external_id in every_probe().into_iter().flatten() {
             for no_external_id in every_probe() {
                 for wrong_external_id in every_probe() {
-                    let probes = Probes {
-                        right_external_id: right_external_id.clone(),
-                        no_external_id: no_external_id.clone(),
-                        wrong_external_id: wrong_external_id.clone(),
-                    };
-                    if let Verdict::Proven(proof) = judge(&probes, &role()) {
-                        assert_eq!(proof.role_arn(), &role());
-                        proven.push(probes);
+                    for similar_external_id in every_probe() {
+                        let probes = Probes {
+                            right_external_id: right_external_id.clone(),
+                            no_external_id: no_external_id.clone(),
+                            wrong_external_id: wrong_external_id.clone(),
+                            similar_external_id,
+                        };
+                        if let Verdict::Proven(proof) = judge(&probes, &role()) {
+                            assert_eq!(proof.role_arn(), &role());
+                            proven.push(probes);
+                        }
                     }
                 }
             }
@@ -161,6 +170,7 @@ mod tests {
                 right_external_id: accepted("222222222222"),
                 no_external_id: Some(Probe::Refused),
                 wrong_external_id: Some(Probe::Refused),
+                similar_external_id: Some(Probe::Refused),
             }]
         );
     }
@@ -190,7 +200,7 @@ mod tests {
                 throttled(),
                 Verdict::Inconclusive(Cause::Throttled),
             ),
-            (yes(), None, refused(), Verdict::Inconclusive(Cause::ServiceError)),
+            (yes(), None, None, Verdict::Inconclusive(Cause::ServiceError)),
             (
                 yes(),
                 Some(yes()),
@@ -216,12 +226,17 @@ mod tests {
                 Verdict::Unsafe(ReasonCode::RoleInOtherAccount),
             ),
         ] {
-            let probes = Probes {
-                right_external_id: right,
-                no_external_id: none,
-                wrong_external_id: wrong,
-            };
-            assert_eq!(judge(&probes, &role()), verdict, "{probes:?}");
+            let tried = none.as_ref().map(|_| Probe::Refused);
+            // What is said of a wrong external ID is said of one that is nearly right.
+            for (wrong, similar) in [(wrong.clone(), tried.clone()), (tried, wrong)] {
+                let probes = Probes {
+                    right_external_id: right.clone(),
+                    no_external_id: none.clone(),
+                    wrong_external_id: wrong,
+                    similar_external_id: similar,
+                };
+                assert_eq!(judge(&probes, &role()), verdict, "{probes:?}");
+            }
         }
     }
 }

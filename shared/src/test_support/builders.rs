@@ -81,7 +81,7 @@ pub fn created(connection: &Connection) -> AuditEntry {
     )
 }
 
-/// A proof of a role, won as every proof is: from three probes that went as they should.
+/// A proof of a role, won as every proof is: from four probes that went as they should.
 pub fn proof(role_arn: &RoleArn) -> Proof {
     let probes = Probes {
         right_external_id: Probe::Accepted {
@@ -89,6 +89,7 @@ pub fn proof(role_arn: &RoleArn) -> Proof {
         },
         no_external_id: Some(Probe::Refused),
         wrong_external_id: Some(Probe::Refused),
+        similar_external_id: Some(Probe::Refused),
     };
     match judge(&probes, role_arn) {
         Verdict::Proven(proof) => proof,

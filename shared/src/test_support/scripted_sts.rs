@@ -26,6 +26,7 @@ pub struct Trust {
     accepts: BTreeSet<String>,
     without: bool,
     any: bool,
+    beginning: Option<String>,
 }
 
 impl Trust {
@@ -56,6 +57,14 @@ impl Trust {
         }
     }
 
+    /// `StringLike` with how an external ID begins, and an asterisk.
+    pub fn beginning_of(external_id: &ExternalId, chars: usize) -> Self {
+        Self {
+            beginning: Some(external_id.as_str()[..chars].to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// No condition at all.
     pub fn open() -> Self {
         Self::wildcard().if_exists()
@@ -69,7 +78,13 @@ impl Trust {
     fn lets_in(&self, external_id: Option<&ExternalId>) -> bool {
         match external_id {
             None => self.without,
-            Some(external_id) => self.any || self.accepts.contains(external_id.as_str()),
+            Some(external_id) => {
+                let text = external_id.as_str();
+                let beginning = self.beginning.as_deref();
+                self.any
+                    || self.accepts.contains(text)
+                    || beginning.is_some_and(|start| text.starts_with(start))
+            }
         }
     }
 }
@@ -178,10 +193,12 @@ impl ScriptedSts {
                 accepts,
                 without,
                 any,
+                beginning,
             } = &role.trust;
             accepts.contains(external_id.as_str())
                 && !without
                 && !any
+                && beginning.is_none()
                 && role.acts_in == role_arn.account()
                 && role.assumable_from.is_none_or(|from| from <= self.clock.now())
         })

@@ -32,6 +32,7 @@ use crate::{
         recheck_role::RecheckRole,
         register_role::{Received, RegisterRole},
         revalidate::Revalidate,
+        rotate_external_id::RotateExternalId,
         start_connection::{LinkPolicy, NewConnection, StartConnection},
         verify_role::{Verified, VerifyRole},
     },
@@ -63,6 +64,7 @@ pub struct World {
     pub recheck: RecheckRole,
     pub disconnect_by_stack: DisconnectByStack,
     pub disconnect_by_vendor: DisconnectByVendor,
+    pub rotate: RotateExternalId,
     pub revalidate: Revalidate,
 }
 
@@ -150,6 +152,11 @@ impl Default for World {
             },
             disconnect_by_vendor: DisconnectByVendor {
                 store: store.clone(),
+                clock: clock.clone(),
+            },
+            rotate: RotateExternalId {
+                store: store.clone(),
+                ids: ids.clone(),
                 clock: clock.clone(),
             },
             revalidate: Revalidate {

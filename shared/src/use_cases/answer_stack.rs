@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{MAX_COMMIT_TRIES, contended};
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry},
+        audit::{Actor, AuditEntry, ROTATED_EVENT},
         connection::Event,
         custom_resource::{Envelope, Outcome, answer_body},
         request_record::RequestRecord,
@@ -74,9 +74,14 @@ impl AnswerStack {
             };
             let now = self.clock.now();
             let request = record.key.clone();
-            let event = match delivery {
-                Delivery::Accepted => Event::AnswerAccepted { request },
-                Delivery::Refused => Event::AnswerRefused { request },
+            let event = match (delivery, &record.outcome) {
+                // Only now: a forged request leaves nothing to read.
+                (Delivery::Accepted, Some(Outcome::Refused { reason })) => Event::AttemptFailed {
+                    request,
+                    reason: reason.clone(),
+                },
+                (Delivery::Accepted, _) => Event::AnswerAccepted { request },
+                (Delivery::Refused, _) => Event::AnswerRefused { request },
             };
             let name = event.name();
             let mut after = before
@@ -85,8 +90,10 @@ impl AnswerStack {
             if after.state == before.state {
                 after = before.clone();
             }
-            // An accepted answer is what everybody expects; a refused one is news.
-            let audit = (delivery == Delivery::Refused)
+            // An accepted answer is what everybody expects, unless it ended a rotation; a refused one is news.
+            let rotated = after.external_id != before.external_id;
+            let name = if rotated { ROTATED_EVENT } else { name };
+            let audit = (rotated || delivery == Delivery::Refused)
                 .then(|| AuditEntry::new(&after, Actor::CustomerStack, name, Some(&record.key), now));
             let change = Change {
                 before: &before,

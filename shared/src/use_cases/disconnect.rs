@@ -91,7 +91,17 @@ impl DisconnectByStack {
                 }
                 // The stack's own resource under an id that is not ours: CloudFormation made one up because it never
                 // saw our answer, or this is the old one of two. A look at the role tells which.
-                Some(_) => return self.look_later(&connection).await,
+                Some(bound) => {
+                    if bound.deletion_seen_at.is_none() {
+                        let (actor, now) = (Actor::CustomerStack, self.clock.now());
+                        let (event, key) = (Event::DeletionSeen, Some(&envelope.key));
+                        let noted = store_event(&*self.store, &connection, event, actor, key, now).await?;
+                        if noted.is_none() {
+                            continue;
+                        }
+                    }
+                    return self.look_later(&connection).await;
+                }
                 None => return Ok(Deleted::LeftAlone),
             }
             let event = Event::Disconnected(ReasonCode::StackDeleted.into());

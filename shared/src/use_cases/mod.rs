@@ -7,6 +7,7 @@ pub mod probe_role;
 pub mod recheck_role;
 pub mod register_role;
 pub mod revalidate;
+pub mod rotate_external_id;
 pub mod start_connection;
 pub mod verify_role;
 
@@ -44,11 +45,22 @@ async fn store_event(
     let after = before
         .apply(event, now)
         .map_err(|error| Unavailable::new(name, error))?;
+    let audit = AuditEntry::new(&after, actor, name, request, now);
+    store_change(store, before, after, audit).await
+}
+
+/// Stores a connection as it shall be, with its line in the audit log. `None` where another writer came first.
+async fn store_change(
+    store: &dyn ConnectionStore,
+    before: &Connection,
+    after: Connection,
+    audit: AuditEntry,
+) -> Result<Option<Connection>, Unavailable> {
     let change = Change {
         before,
         after: &after,
         request: None,
-        audit: Some(AuditEntry::new(&after, actor, name, request, now)),
+        audit: Some(audit),
     };
     Ok(store.commit(change).await?.is_ok().then_some(after))
 }

@@ -1,4 +1,4 @@
-//! A role is tried three ways and judged; a proven one is held against what its tier asks for.
+//! A role is tried four ways and judged; a proven one is held against what its tier asks for.
 
 use std::sync::Arc;
 
@@ -37,8 +37,8 @@ pub struct Finding {
 }
 
 impl ProbeRole {
-    /// Tries `role_arn` with `external_id` and, where that is accepted, without one and with a wrong one. A role that
-    /// is refused to us anyway is not asked three times.
+    /// Tries `role_arn` with `external_id` and, where that is accepted, without one, with a wrong one and with one that
+    /// is nearly right. A role that is refused to us anyway is not asked four times.
     pub async fn run(
         &self,
         connection: &Connection,
@@ -47,18 +47,20 @@ impl ProbeRole {
     ) -> Finding {
         let probe = |external_id| self.assumer.probe(role_arn, external_id, &connection.id);
         let right_external_id = probe(Some(external_id)).await;
-        let (no_external_id, wrong_external_id) = if let Probe::Accepted { .. } = right_external_id {
-            let wrong = self.ids.external_id();
-            let (none, wrong) = futures::join!(probe(None), probe(Some(&wrong)));
-            (Some(none), Some(wrong))
-        } else {
-            (None, None)
-        };
-        let probes = Probes {
+        let mut probes = Probes {
             right_external_id,
-            no_external_id,
-            wrong_external_id,
+            no_external_id: None,
+            wrong_external_id: None,
+            similar_external_id: None,
         };
+        if let Probe::Accepted { .. } = probes.right_external_id {
+            let (wrong, similar) = (self.ids.external_id(), external_id.similar());
+            let (none, wrong, similar) =
+                futures::join!(probe(None), probe(Some(&wrong)), probe(Some(&similar)));
+            probes.no_external_id = Some(none);
+            probes.wrong_external_id = Some(wrong);
+            probes.similar_external_id = Some(similar);
+        }
         match judge(&probes, role_arn) {
             Verdict::Proven(proof) => {
                 let permissions = self.inspect(connection, role_arn, external_id).await;

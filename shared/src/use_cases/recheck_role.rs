@@ -63,14 +63,27 @@ impl RecheckRole {
             let Some(binding) = settled else {
                 return Ok(Rechecked::NotLive);
             };
-            let finding = self
+            let mut finding = self
                 .probes
                 .run(&before, &binding.role_arn, &before.external_id)
                 .await;
+            // The customer's update has changed the role already, and is about to tell us so.
+            if let (Verdict::NotAssumable, Some(next)) =
+                (&finding.verdict, before.rotation_at(self.clock.now()))
+            {
+                finding = self
+                    .probes
+                    .run(&before, &binding.role_arn, &next.external_id)
+                    .await;
+            }
             let event = match finding.verdict {
                 Verdict::Proven(proof) => Event::CheckPassed(proof),
                 Verdict::Unsafe(code) => Event::CheckFailed(code.into()),
                 Verdict::Unfit(reason) => Event::CheckFailed(reason),
+                // Its stack was deleted, in a message that did not name the resource as we know it.
+                Verdict::NotAssumable if binding.deletion_seen_at.is_some() => {
+                    Event::Disconnected(ReasonCode::StackDeleted.into())
+                }
                 Verdict::NotAssumable => Event::CheckFailed(ReasonCode::RoleGone.into()),
                 Verdict::Inconclusive(cause) => return Ok(Rechecked::Inconclusive(cause)),
             };

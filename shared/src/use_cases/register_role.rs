@@ -15,7 +15,6 @@ use crate::{
         connection::{Attempt, Connection, Event, State, Status},
         custom_resource::{Envelope, Outcome, Properties, RequestKey},
         reason::{Reason, ReasonCode},
-        request_budget::RequestBudget,
         request_record::RequestRecord,
     },
     ports::{
@@ -72,12 +71,12 @@ impl RegisterRole {
             let claim = Claim {
                 request_type: envelope.request_type,
                 stack_id: &envelope.key.stack_id,
+                external_id: &properties.external_id,
                 physical_resource_id: envelope.physical_resource_id.as_deref(),
             };
-            let budget = connection.requests.spend(self.clock.now());
             let admitted = admit(&connection, claim, sent_at)
-                .and_then(|admission| Ok((admission, budget.ok_or(ReasonCode::TooManyRequests)?)));
-            let (admission, budget) = match admitted {
+                .and_then(|admission| Ok((admission, self.spend(&connection, admission)?)));
+            let (admission, spent) = match admitted {
                 Ok(admitted) => admitted,
                 Err(code) => {
                     // A request that was told that its resource is deleted is told so for ever, whatever became of
@@ -94,7 +93,7 @@ impl RegisterRole {
                 }
             };
             match self
-                .record(&connection, (admission, budget), envelope, &properties, sent_at)
+                .record(&connection, (admission, spent), envelope, &properties, sent_at)
                 .await?
             {
                 Ok(()) => {
@@ -111,10 +110,24 @@ impl RegisterRole {
         Err(contended("register_role"))
     }
 
+    /// The connection, with one request less to go. An Update of what is bound has a budget of its own: whoever does
+    /// not know the resource cannot use that up (I10).
+    fn spend(&self, connection: &Connection, admission: Admission) -> Result<Connection, ReasonCode> {
+        let mut spent = connection.clone();
+        let budget = match admission {
+            Admission::FirstRegistration | Admission::Change => &mut spent.requests,
+            Admission::ChangeOfBoundResource => &mut spent.changes,
+        };
+        *budget = budget
+            .spend(self.clock.now())
+            .ok_or(ReasonCode::TooManyRequests)?;
+        Ok(spent)
+    }
+
     async fn record(
         &self,
         connection: &Connection,
-        (admission, requests): (Admission, RequestBudget),
+        (admission, spent): (Admission, Connection),
         envelope: &Envelope,
         properties: &Properties,
         sent_at: Timestamp,
@@ -128,15 +141,14 @@ impl RegisterRole {
         });
         let event_name = event.name();
         let after = match admission {
-            Admission::FirstRegistration => connection
+            Admission::FirstRegistration => spent
                 .apply(event, now)
                 .map_err(|error| Unavailable::new("register_role", error))?,
-            Admission::Change => Connection {
-                version: connection.version + 1,
-                ..connection.clone()
+            Admission::Change | Admission::ChangeOfBoundResource => Connection {
+                version: spent.version + 1,
+                ..spent
             },
         };
-        let after = Connection { requests, ..after };
         let audit = AuditEntry::new(&after, Actor::CustomerStack, event_name, Some(&envelope.key), now);
         let change = Change {
             before: connection,

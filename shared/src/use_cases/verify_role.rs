@@ -109,6 +109,7 @@ impl VerifyRole {
         let claim = Claim {
             request_type: record.request_type,
             stack_id: &record.key.stack_id,
+            external_id: &record.external_id,
             physical_resource_id: Some(&record.physical_resource_id),
         };
         Ok(admit(connection, claim, record.published_at).err())
@@ -117,7 +118,7 @@ impl VerifyRole {
     async fn decide(&self, connection: &Connection, record: &RequestRecord, tries: u32) -> Decision {
         let finding = self
             .probes
-            .run(connection, &record.role_arn, &connection.external_id)
+            .run(connection, &record.role_arn, &record.external_id)
             .await;
         let reason = match finding.verdict {
             Verdict::Proven(proof) => return Decision::Connect(proof, finding.permissions),
@@ -152,15 +153,17 @@ impl VerifyRole {
         (proof, permissions): (Proof, Option<PermissionReport>),
         tries: u32,
     ) -> Result<Stored, Unavailable> {
-        let binding = Binding {
+        let binding = Box::new(Binding {
             role_arn: record.role_arn.clone(),
+            external_id: record.external_id.clone(),
             request: record.key.clone(),
             logical_resource_id: record.logical_resource_id.clone(),
             physical_resource_id: record.physical_resource_id.clone(),
             template_version: record.template_version.clone(),
             permissions,
+            deletion_seen_at: None,
             unsettled: None,
-        };
+        });
         let now = self.clock.now();
         let event = Event::AttemptProven { binding, proof };
         let name = event.name();
@@ -196,9 +199,8 @@ impl VerifyRole {
         reason: Reason,
     ) -> Result<Stored, Unavailable> {
         let now = self.clock.now();
-        let event = Event::AttemptFailed {
+        let event = Event::AttemptRefused {
             request: record.key.clone(),
-            reason: reason.clone(),
         };
         let name = event.name();
         let after = connection

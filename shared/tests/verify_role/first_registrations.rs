@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use latchkey_shared::{
     domain::{
         connection::Status,
+        external_id::ExternalId,
         reason::{Reason, ReasonCode},
         verdict::Cause,
     },
@@ -49,7 +50,7 @@ async fn a_safe_role_is_connected_and_then_the_stack_is_told() {
 }
 
 #[tokio::test]
-async fn one_verification_asks_three_times_and_each_wrong_external_id_is_a_fresh_one() {
+async fn one_verification_asks_four_times_and_each_wrong_external_id_is_a_fresh_one() {
     let world = World::default();
     let (connection, _, role_arn, create) = received(&world).await;
     world.verify.run(&create.key, 1).await.unwrap();
@@ -59,17 +60,18 @@ async fn one_verification_asks_three_times_and_each_wrong_external_id_is_a_fresh
         .await
         .unwrap();
     let calls = world.sts.calls();
-    assert_eq!(calls.len(), 6);
+    assert_eq!(calls.len(), 8);
     assert!(
         calls
             .iter()
             .all(|call| call.role_arn == role_arn && call.session == connection.id)
     );
     let mut wrong = Vec::new();
-    for three in calls.chunks(3) {
-        assert_eq!(three[0].external_id.as_ref(), Some(&connection.external_id));
-        assert_eq!(three[1].external_id, None);
-        wrong.push(three[2].external_id.clone().unwrap());
+    for four in calls.chunks(4) {
+        assert_eq!(four[0].external_id.as_ref(), Some(&connection.external_id));
+        assert_eq!(four[1].external_id, None);
+        wrong.push(four[2].external_id.clone().unwrap());
+        assert_eq!(four[3].external_id, Some(connection.external_id.similar()));
     }
     assert_ne!(wrong[0], wrong[1]);
     assert!(!wrong.contains(&connection.external_id));
@@ -100,8 +102,8 @@ async fn a_role_that_appears_late_is_waited_for_at_one_call_a_try() {
     assert!(world.clock.now().duration_since(from).as_secs() < 15);
     assert_eq!(
         world.sts.calls().len(),
-        usize::try_from(tries - 1).unwrap() + 3,
-        "a refused role is not asked three times"
+        usize::try_from(tries - 1).unwrap() + 4,
+        "a refused role is not asked four times"
     );
     assert_eq!(world.status(&connection).await, Status::Active);
 }
@@ -138,14 +140,19 @@ async fn a_role_that_never_appears_fails_the_stack_at_the_deadline_and_leaves_th
 
 #[tokio::test]
 async fn a_new_role_that_is_open_is_refused_at_once_whatever_opens_it() {
-    for trust in [
-        Trust::open(),
-        Trust::wildcard(),
-        Trust::wildcard().if_exists(),
-        Trust::nobody().if_exists(),
-    ] {
+    let trusts: [fn(&ExternalId) -> Trust; 6] = [
+        |_| Trust::open(),
+        |_| Trust::wildcard(),
+        // The beginning of the right one and an asterisk: no random value would notice.
+        |right| Trust::beginning_of(right, 8),
+        |right| Trust::beginning_of(right, 31),
+        |_| Trust::wildcard().if_exists(),
+        |_| Trust::nobody().if_exists(),
+    ];
+    for trust in trusts {
         let world = World::default();
         let (connection, _, role_arn, create) = received(&world).await;
+        let trust = trust(&connection.external_id);
         let opens_to_us = trust != Trust::nobody().if_exists();
         world.sts.put_role(&role_arn, trust);
         let verified = world.verify.run(&create.key, 1).await.unwrap();

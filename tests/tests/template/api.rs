@@ -65,6 +65,8 @@ pub fn the_api_has_exactly_its_routes(template: &Value) -> Problems {
         "GET /v1/connections",
         "GET /v1/connections/{id}",
         "DELETE /v1/connections/{id}",
+        "POST /v1/connections/{id}/rotate-external-id",
+        "DELETE /v1/connections/{id}/rotate-external-id",
     ]);
     let mut problems = differences("route", &routes, &expected);
     for (id, route) in resources(template, "AWS::ApiGatewayV2::Route") {

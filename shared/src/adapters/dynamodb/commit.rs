@@ -11,7 +11,9 @@ use jiff::Timestamp;
 
 use super::{
     DynamoDbStore, REQUEST_RETENTION_SECONDS,
-    items::{CONNECTION_ID, DELETED_AT_MS, Item, Key, SWEEP_SLOT, TTL, number, text, to_item},
+    items::{
+        CONNECTION_ID, DELETED_AT_MS, ExternalIdPointer, Item, Key, SWEEP_SLOT, TTL, number, text, to_item,
+    },
 };
 use crate::{
     domain::{
@@ -82,6 +84,7 @@ impl DynamoDbStore {
         }
         parts.push(self.replace_connection(before, after)?);
         parts.extend(self.move_claims(before, after)?);
+        parts.extend(self.new_external_id(before, after)?);
         if let Some(audit) = audit {
             parts.push(Part {
                 write: put(self.audit_item(after, audit)?, &self.table, PutBuilder::clone)?,
@@ -129,11 +132,14 @@ impl DynamoDbStore {
         connection: &Connection,
         audit: &AuditEntry,
     ) -> Result<Item, Unavailable> {
+        // Two entries of one moment differ in what they tell or in the request that they tell it of.
+        let request = audit.request.as_ref().map(|key| key.request_id.as_str());
         let order = format!(
-            "{:015}#{:010}#{}",
+            "{:015}#{:010}#{}#{}",
             audit.at.as_millisecond(),
             connection.version,
-            audit.event
+            audit.event,
+            request.unwrap_or_default()
         );
         let mut item = to_item(Key::audit(&connection.id, order), audit)?;
         let seconds = i64::from(self.audit_retention_days) * 24 * 3_600;
@@ -196,6 +202,8 @@ impl DynamoDbStore {
                 let delete = Delete::builder()
                     .table_name(&self.table)
                     .set_key(Some(key.into_item()))
+                    .condition_expression(format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id"))
+                    .expression_attribute_values(":id", text(after.id.as_str()))
                     .build()
                     .map_err(|error| Unavailable::new(OPERATION, error))?;
                 let write = TransactWriteItem::builder().delete(delete).build();
@@ -207,6 +215,34 @@ impl DynamoDbStore {
         }
         Ok(parts)
     }
+}
+
+impl DynamoDbStore {
+    /// Makes the next external ID of a rotation findable, for ever (I1).
+    fn new_external_id(&self, before: &Connection, after: &Connection) -> Result<Option<Part>, Unavailable> {
+        let Some(rotation) = after
+            .rotation
+            .as_ref()
+            .filter(|_| before.rotation != after.rotation)
+        else {
+            return Ok(None);
+        };
+        let item = to_item(
+            Key::external_id(&rotation.external_id),
+            &ExternalIdPointer::to(after),
+        )?;
+        Ok(Some(Part {
+            write: put_new(item, &self.table)?,
+            conflict: Conflict::ConnectionChanged,
+        }))
+    }
+}
+
+/// A put of an item whose key must be free.
+pub(super) fn put_new(item: Item, table: &str) -> Result<TransactWriteItem, Unavailable> {
+    put(item, table, |put| {
+        put.clone().condition_expression("attribute_not_exists(pk)")
+    })
 }
 
 /// The account and the roles that a connection holds: while a change of role is not settled, both roles.

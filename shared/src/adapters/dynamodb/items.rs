@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     domain::{
@@ -34,6 +34,22 @@ pub(super) const DELETED_AT_MS: &str = "deleted_at_ms";
 /// How the sort key of a connection begins.
 pub(super) const CONNECTION_SK_PREFIX: &str = "CONN#";
 const TENANT_PK_PREFIX: &str = "TENANT#";
+
+/// Whose connection an external ID was made for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ExternalIdPointer {
+    pub(super) tenant: TenantId,
+    pub(super) connection_id: ConnectionId,
+}
+
+impl ExternalIdPointer {
+    pub(super) fn to(connection: &Connection) -> Self {
+        Self {
+            tenant: connection.tenant.clone(),
+            connection_id: connection.id.clone(),
+        }
+    }
+}
 
 /// A primary key.
 #[derive(Debug, Clone, PartialEq, Eq)]

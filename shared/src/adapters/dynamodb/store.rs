@@ -1,15 +1,15 @@
 //! [`ConnectionStore`] over the table.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{error::SdkError, types::TransactWriteItem};
+use aws_sdk_dynamodb::error::SdkError;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::{
     DynamoDbStore,
-    commit::{forget_deletion_at, put},
+    commit::{forget_deletion_at, put_new},
     items::{
-        CONNECTION_SK_PREFIX, DELETED_AT_MS, Item, Key, SK, TTL, from_item, number, tenant_pk, text, to_item,
+        CONNECTION_SK_PREFIX, DELETED_AT_MS, ExternalIdPointer, Item, Key, SK, TTL, from_item, number,
+        tenant_pk, text, to_item,
     },
 };
 use crate::{
@@ -24,13 +24,6 @@ use crate::{
     },
     ports::{Change, Conflict, ConnectionStore, Page, Unavailable},
 };
-
-/// Whose connection an external ID was made for.
-#[derive(Serialize, Deserialize)]
-struct ExternalIdPointer {
-    tenant: TenantId,
-    connection_id: ConnectionId,
-}
 
 impl DynamoDbStore {
     /// Reads one item as it is now, not as it was a moment ago.
@@ -51,21 +44,13 @@ impl DynamoDbStore {
 #[async_trait]
 impl ConnectionStore for DynamoDbStore {
     async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable> {
-        let pointer = ExternalIdPointer {
-            tenant: connection.tenant.clone(),
-            connection_id: connection.id.clone(),
-        };
-        let new = |item: Item| -> Result<TransactWriteItem, Unavailable> {
-            put(item, &self.table, |put| {
-                put.clone().condition_expression("attribute_not_exists(pk)")
-            })
-        };
+        let new = |item| put_new(item, &self.table);
         self.client
             .transact_write_items()
             .transact_items(new(self.connection_item(connection)?)?)
             .transact_items(new(to_item(
                 Key::external_id(&connection.external_id),
-                &pointer,
+                &ExternalIdPointer::to(connection),
             )?)?)
             .transact_items(new(self.audit_item(connection, audit)?)?)
             .send()

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     domain::{
         aws::{Region, RoleArn},
-        connection::{Attempt, Unsettled},
+        connection::{Attempt, Rotation, Unsettled, rotation::ROTATION_SECONDS},
         custom_resource::RequestKey,
         external_id::ExternalId,
         ids::ConnectionId,
@@ -37,6 +37,7 @@ fn stack(text: &str) -> StackId {
 fn bound(unsettled: Option<Option<State>>) -> Binding {
     Binding {
         role_arn: role(&account("222222222222"), "Reader"),
+        external_id: ExternalId::parse("tz4a98xxat96iws9zmbrgj3atz4a98xx").unwrap(),
         request: RequestKey {
             stack_id: stack(SAME_STACK),
             request_id: "r1".to_owned(),
@@ -45,6 +46,7 @@ fn bound(unsettled: Option<Option<State>>) -> Binding {
         physical_resource_id: PHYSICAL_ID.to_owned(),
         template_version: "1.0.0".to_owned(),
         permissions: None,
+        deletion_seen_at: None,
         unsettled: unsettled.map(|replaces| Unsettled {
             replaces: replaces.map(Box::new),
         }),
@@ -138,11 +140,11 @@ const TABLE: [&str; 14] = [
     "expired expired expired moved moved moved moved moved moved moved",
     "first   first   first   moved moved moved moved moved moved moved",
     "expired expired expired moved moved moved moved moved moved moved",
-    "change  account used    change moved moved moved moved moved moved",
-    "change  account used    change moved moved moved moved moved moved",
-    "change  change  change  change moved moved moved moved moved moved",
-    "change  account used    change moved moved moved moved moved moved",
-    "change  account used    change moved moved moved moved moved moved",
+    "change  account used    update moved moved moved moved moved moved",
+    "change  account used    update moved moved moved moved moved moved",
+    "change  change  change  update moved moved moved moved moved moved",
+    "change  account used    update moved moved moved moved moved moved",
+    "change  account used    update moved moved moved moved moved moved",
     "deleted deleted deleted deleted deleted deleted deleted deleted deleted deleted",
     "vendor  vendor  vendor  vendor  vendor  vendor  vendor  vendor  vendor  vendor",
     "expired expired expired moved moved moved moved moved moved moved",
@@ -153,6 +155,7 @@ fn expected(word: &str) -> Result<Admission, ReasonCode> {
     match word {
         "first" => Ok(Admission::FirstRegistration),
         "change" => Ok(Admission::Change),
+        "update" => Ok(Admission::ChangeOfBoundResource),
         "moved" => Err(ReasonCode::ExternalIdChanged),
         "expired" => Err(ReasonCode::LinkExpired),
         "account" => Err(ReasonCode::AccountAlreadyConnected),
@@ -170,9 +173,11 @@ fn every_request_in_every_state_is_let_in_or_refused_as_the_table_says() {
         assert_eq!(words.len(), CLAIMS.len());
         for ((request_type, stack_id, physical_resource_id), word) in CLAIMS.into_iter().zip(words) {
             let stack_id = stack(stack_id);
+            let current = connection(state.clone(), None).external_id;
             let claim = Claim {
                 request_type,
                 stack_id: &stack_id,
+                external_id: &current,
                 physical_resource_id,
             };
             let what = format!("{claim:?} at {sent_at} while {state:?}");
@@ -193,6 +198,72 @@ fn every_request_in_every_state_is_let_in_or_refused_as_the_table_says() {
                     "{what}, made for {expected_account}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn a_rotation_lets_its_next_external_id_in_for_what_is_bound_and_for_nothing_else_until_it_is_over() {
+    let current = ExternalId::parse("tz4a98xxat96iws9zmbrgj3atz4a98xx").unwrap();
+    let next = ExternalId::parse("qn7c21yyat96iws9zmbrgj3atz4a98xx").unwrap();
+    let retired = ExternalId::parse("pz7c21yyat96iws9zmbrgj3atz4a98xx").unwrap();
+    let update = (RequestType::Update, SAME_STACK, Some(PHYSICAL_ID));
+    let over = 100 + ROTATION_SECONDS;
+    for state in [active(None), degraded()] {
+        let rotating = Connection {
+            rotation: Some(Rotation::new(next.clone(), at(100))),
+            ..connection(state, None)
+        };
+        for ((request_type, stack_id, physical_resource_id), external_id, sent_at, answer) in [
+            (update, &current, 200, Ok(Admission::ChangeOfBoundResource)),
+            (update, &next, 200, Ok(Admission::ChangeOfBoundResource)),
+            (update, &next, over - 1, Ok(Admission::ChangeOfBoundResource)),
+            (update, &next, over, Err(ReasonCode::ExternalIdRetired)),
+            (update, &current, over, Ok(Admission::ChangeOfBoundResource)),
+            (update, &retired, 200, Err(ReasonCode::ExternalIdRetired)),
+            (
+                (RequestType::Create, SAME_STACK, None),
+                &next,
+                200,
+                Ok(Admission::Change),
+            ),
+            (
+                (RequestType::Create, SAME_ACCOUNT, None),
+                &next,
+                200,
+                Err(ReasonCode::AccountAlreadyConnected),
+            ),
+            (
+                (RequestType::Create, OTHER_ACCOUNT, None),
+                &next,
+                200,
+                Err(ReasonCode::LinkAlreadyUsed),
+            ),
+            (
+                (RequestType::Create, OTHER_ACCOUNT, None),
+                &retired,
+                200,
+                Err(ReasonCode::ExternalIdRetired),
+            ),
+            (
+                (RequestType::Update, SAME_STACK, Some("latchkey-2")),
+                &next,
+                200,
+                Err(ReasonCode::ExternalIdChanged),
+            ),
+        ] {
+            let stack_id = stack(stack_id);
+            let claim = Claim {
+                request_type,
+                stack_id: &stack_id,
+                external_id,
+                physical_resource_id,
+            };
+            assert_eq!(
+                admit(&rotating, claim, at(sent_at)),
+                answer,
+                "{claim:?} at {sent_at}"
+            );
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::*;
+use super::{rotation::ROTATION_SECONDS, *};
 use crate::domain::reason::ReasonCode;
 use crate::{
     domain::profile::Profile,
@@ -27,6 +27,13 @@ const FOUND_WRONG: i64 = 200;
 const NOW: i64 = 300;
 const EXPIRY: i64 = 990;
 
+const EXTERNAL_ID: &str = "tz4a98xxat96iws9zmbrgj3atz4a98xx";
+const NEXT_EXTERNAL_ID: &str = "qn7c21yyat96iws9zmbrgj3atz4a98xx";
+
+fn external_id(text: &str) -> ExternalId {
+    ExternalId::parse(text).unwrap()
+}
+
 fn key(stack: &str, request_id: &str) -> RequestKey {
     RequestKey {
         stack_id: StackId::parse(stack).unwrap(),
@@ -41,11 +48,13 @@ fn role_named(name: &str) -> RoleArn {
 fn binding(stack: &str, request_id: &str, role_name: &str) -> Binding {
     Binding {
         role_arn: role_named(role_name),
+        external_id: external_id(EXTERNAL_ID),
         request: key(stack, request_id),
         logical_resource_id: "Connection".to_owned(),
         physical_resource_id: format!("latchkey-{request_id}"),
         template_version: "1.0.0".to_owned(),
         permissions: None,
+        deletion_seen_at: None,
         unsettled: None,
     }
 }
@@ -91,7 +100,7 @@ fn connection(state: State) -> Connection {
         ..Connection::new(
             tenant("acme"),
             ConnectionId::parse("conn_tz4a98xxat96iws9zmbrgj3a").unwrap(),
-            ExternalId::parse("tz4a98xxat96iws9zmbrgj3atz4a98xx").unwrap(),
+            external_id(EXTERNAL_ID),
             Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
             None,
             Region::parse("eu-west-1").unwrap(),
@@ -180,7 +189,7 @@ fn own(state: &State) -> (RequestKey, RoleArn) {
     }
 }
 
-const EVENTS: [&str; 16] = [
+const EVENTS: [&str; 21] = [
     "started",
     "proven_same_stack",
     "proven_other_stack",
@@ -197,6 +206,11 @@ const EVENTS: [&str; 16] = [
     "disconnected",
     "expired_early",
     "expired_due",
+    "attempt_refused_own",
+    "attempt_refused_other",
+    "rotation_started",
+    "rotation_cancelled",
+    "deletion_seen",
 ];
 
 /// The event of a name, for a connection in `state`, and when it happens.
@@ -206,15 +220,15 @@ fn event(name: &str, state: &State) -> (Event, Timestamp) {
     let event = match name {
         "started" => Event::AttemptStarted(attempt()),
         "proven_same_stack" => Event::AttemptProven {
-            binding: binding(S1, "r9", "New"),
+            binding: Box::new(binding(S1, "r9", "New")),
             proof: proof(&role_named("New")),
         },
         "proven_other_stack" => Event::AttemptProven {
-            binding: binding(S2, "r9", "New"),
+            binding: Box::new(binding(S2, "r9", "New")),
             proof: proof(&role_named("New")),
         },
         "proven_other_role" => Event::AttemptProven {
-            binding: binding(S1, "r9", "New"),
+            binding: Box::new(binding(S1, "r9", "New")),
             proof: proof(&role_named("First")),
         },
         "failed_own" => Event::AttemptFailed {
@@ -235,9 +249,18 @@ fn event(name: &str, state: &State) -> (Event, Timestamp) {
         "disconnected" => Event::Disconnected(ReasonCode::StackDeleted.into()),
         "expired_early" => return (Event::LinkExpired, at(EXPIRY - 1)),
         "expired_due" => return (Event::LinkExpired, at(EXPIRY)),
+        "attempt_refused_own" => Event::AttemptRefused { request: own_request },
+        "attempt_refused_other" => Event::AttemptRefused { request: other() },
+        "rotation_started" => Event::RotationStarted(rotation(NOW)),
+        "rotation_cancelled" => Event::RotationCancelled,
+        "deletion_seen" => Event::DeletionSeen,
         _ => panic!("{name}"),
     };
     (event, at(NOW))
+}
+
+fn rotation(seconds: i64) -> Rotation {
+    Rotation::new(external_id(NEXT_EXTERNAL_ID), at(seconds))
 }
 
 fn attempt() -> Attempt {
@@ -250,63 +273,24 @@ fn attempt() -> Attempt {
 
 /// What comes of each event, in the order of [`EVENTS`]; the letters are read by [`expected`].
 const TABLE: [(&str, &str); 14] = [
-    //                        started proven... failed  accepted refused passed  check_failed disconnected expired
-    (
-        "pending",
-        "             V       N N !     F F     . .      . .     ! !     !            E            ! X",
-    ),
-    (
-        "pending_failed",
-        "      V       N N !     F F     . .      . .     ! !     !            E            ! X",
-    ),
-    (
-        "verifying",
-        "           V       N N !     F .     . .      . .     ! !     !            E            ! !",
-    ),
-    (
-        "active",
-        "              !       C ! !     . .     . .      . .     P !     D            E            ! !",
-    ),
-    (
-        "active_new",
-        "          !       ! ! !     . .     S .      R .     P !     D            E            ! !",
-    ),
-    (
-        "active_changed",
-        "      !       ! ! !     . .     S .      B .     P !     D            E            ! !",
-    ),
+    //          started proven... failed accepted refused passed check_failed disconnected expired attempt_refused rotation... deletion_seen
+    ("pending", "V N N ! F F . . . . ! ! ! E ! X . . ! ! !"),
+    ("pending_failed", "V N N ! F F . . . . ! ! ! E ! X . . ! ! !"),
+    ("verifying", "V N N ! F . . . . . ! ! ! E ! ! A . ! ! !"),
+    ("active", "! C ! ! . . . . . . P ! D E ! ! . . O . M"),
+    ("active_new", "! ! ! ! . . S . R . P ! D E ! ! . . ! . M"),
+    ("active_changed", "! ! ! ! . . S . B . P ! D E ! ! . . ! . M"),
     (
         "active_from_degraded",
-        "!       ! ! !     . .     S .      B .     P !     D            E            ! !",
+        "! ! ! ! . . S . B . P ! D E ! ! . . ! . M",
     ),
-    (
-        "degraded",
-        "            !       C ! !     . .     . .      . .     P !     +            E            ! !",
-    ),
-    (
-        "degraded_new",
-        "        !       ! ! !     . .     S .      R .     P !     +            E            ! !",
-    ),
-    (
-        "degraded_changed",
-        "    !       ! ! !     . .     S .      B .     P !     +            E            ! !",
-    ),
-    (
-        "degraded_twice",
-        "      !       ! ! !     . .     S .      B .     P !     +            E            ! !",
-    ),
-    (
-        "disconnected",
-        "        !       ! ! !     . .     . .      . .     ! !     !            !            ! !",
-    ),
-    (
-        "disconnected_bound",
-        "  !       ! ! !     . .     . .      . .     ! !     !            !            ! !",
-    ),
-    (
-        "expired",
-        "             !       ! ! !     . .     . .      . .     ! !     !            E            ! !",
-    ),
+    ("degraded", "! C ! ! . . . . . . P ! + E ! ! . . O . M"),
+    ("degraded_new", "! ! ! ! . . S . R . P ! + E ! ! . . ! . M"),
+    ("degraded_changed", "! ! ! ! . . S . B . P ! + E ! ! . . ! . M"),
+    ("degraded_twice", "! ! ! ! . . S . B . P ! + E ! ! . . ! . M"),
+    ("disconnected", "! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! !"),
+    ("disconnected_bound", "! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! !"),
+    ("expired", "! ! ! ! . . . . . . ! ! ! E ! ! . . ! ! !"),
 ];
 
 /// The state that a letter of the table means; `None` for an illegal transition.
@@ -380,6 +364,16 @@ fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
             State::Pending { last_failure } => State::Expired { last_failure },
             state => panic!("{state:?}"),
         },
+        "A" => State::Pending { last_failure: None },
+        // The same state; what else changes is told by the event.
+        "O" => state,
+        "M" => {
+            let mut marked = state;
+            if let State::Active { binding, .. } | State::Degraded { binding, .. } = &mut marked {
+                binding.deletion_seen_at = Some(at(NOW));
+            }
+            marked
+        }
         letter => panic!("{letter}"),
     })
 }
@@ -402,6 +396,7 @@ fn every_event_in_every_state_does_what_the_table_says_and_nothing_else() {
             let expected = match expected(letter, event_name, &state) {
                 Some(state) => Ok(Connection {
                     state,
+                    rotation: (letter == "O").then(|| rotation(NOW)),
                     version: 42,
                     ..before
                 }),
@@ -528,4 +523,113 @@ fn a_connection_tells_what_it_is_bound_to_why_it_is_not_active_and_when_it_was_p
             );
         }
     }
+}
+
+/// A connection whose role is about to get its next external ID, in `state`.
+fn rotating(state: State) -> Connection {
+    Connection {
+        rotation: Some(rotation(NOW)),
+        ..connection(state)
+    }
+}
+
+/// The bound resource, proven with the next external ID.
+fn proven_with(external_id_text: &str) -> Event {
+    let binding = Binding {
+        external_id: external_id(external_id_text),
+        ..binding(S1, "r9", "First")
+    };
+    let proof = proof(&binding.role_arn);
+    let binding = Box::new(binding);
+    Event::AttemptProven { binding, proof }
+}
+
+#[test]
+fn a_rotation_ends_when_cloudformation_took_the_success_of_its_proof_and_not_before() {
+    for state in [
+        active(binding(S1, "r1", "First")),
+        degraded(binding(S1, "r1", "First")),
+    ] {
+        let before = rotating(state);
+        let proven = before.apply(proven_with(NEXT_EXTERNAL_ID), at(NOW + 1)).unwrap();
+        assert_eq!(
+            (&proven.external_id, &proven.rotation),
+            (&before.external_id, &before.rotation)
+        );
+        assert!(proven.rotation_is_being_settled());
+        assert!(
+            proven.apply(Event::RotationCancelled, at(NOW + 2)).is_err(),
+            "the role asks for nothing else"
+        );
+
+        let request = key(S1, "r9");
+        let accepted = Event::AnswerAccepted {
+            request: request.clone(),
+        };
+        let settled = proven.apply(accepted, at(NOW + 2)).unwrap();
+        assert_eq!(settled.external_id, external_id(NEXT_EXTERNAL_ID));
+        assert_eq!(settled.rotation, None);
+        assert_eq!(
+            settled.standing(&external_id(EXTERNAL_ID), at(NOW + 3)),
+            Standing::Retired
+        );
+
+        let undone = proven
+            .apply(Event::AnswerRefused { request }, at(NOW + 2))
+            .unwrap();
+        assert_eq!(
+            (&undone.state, &undone.external_id),
+            (&before.state, &before.external_id)
+        );
+        assert_eq!(undone.rotation, before.rotation, "the next one is still awaited");
+    }
+}
+
+#[test]
+fn an_update_with_the_current_external_id_leaves_the_rotation_as_it_is() {
+    let before = rotating(active(binding(S1, "r1", "First")));
+    let proven = before.apply(proven_with(EXTERNAL_ID), at(NOW + 1)).unwrap();
+    let accepted = Event::AnswerAccepted {
+        request: key(S1, "r9"),
+    };
+    let settled = proven.apply(accepted, at(NOW + 2)).unwrap();
+    assert_eq!(
+        (settled.external_id, settled.rotation),
+        (before.external_id, before.rotation)
+    );
+}
+
+#[test]
+fn nothing_is_bound_by_an_external_id_that_is_neither_the_current_nor_the_next() {
+    let third = "pz7c21yyat96iws9zmbrgj3atz4a98xx";
+    let rotating = rotating(active(binding(S1, "r1", "First")));
+    assert!(rotating.apply(proven_with(third), at(NOW + 1)).is_err());
+    let waiting = connection(State::Pending { last_failure: None });
+    assert!(waiting.apply(proven_with(NEXT_EXTERNAL_ID), at(NOW + 1)).is_err());
+}
+
+#[test]
+fn one_rotation_at_a_time_until_it_is_cancelled_or_runs_out() {
+    let running = rotating(active(binding(S1, "r1", "First")));
+    let another = || {
+        Event::RotationStarted(Rotation::new(
+            external_id("pz7c21yyat96iws9zmbrgj3atz4a98xx"),
+            at(NOW),
+        ))
+    };
+    let over = NOW + ROTATION_SECONDS;
+    assert!(running.apply(another(), at(over - 1)).is_err());
+    assert!(running.apply(another(), at(over)).is_ok());
+    let next = external_id(NEXT_EXTERNAL_ID);
+    assert_eq!(running.standing(&next, at(over - 1)), Standing::Next);
+    assert_eq!(running.standing(&next, at(over)), Standing::Retired);
+    let cancelled = running.apply(Event::RotationCancelled, at(NOW + 1)).unwrap();
+    assert_eq!(
+        (&cancelled.rotation, &cancelled.external_id),
+        (&None, &running.external_id)
+    );
+    assert_eq!(cancelled.standing(&next, at(NOW + 2)), Standing::Retired);
+    assert!(cancelled.apply(another(), at(NOW + 2)).is_ok());
+    let ended = running.apply(Event::Disconnected(ReasonCode::StackDeleted.into()), at(NOW + 1));
+    assert_eq!(ended.unwrap().rotation, None);
 }

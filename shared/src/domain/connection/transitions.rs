@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Attempt, Binding, Connection, Failure, State, Status, Unsettled};
+use super::{Attempt, Binding, Connection, Failure, Rotation, State, Status, Unsettled};
 use crate::domain::{
     custom_resource::RequestKey,
     reason::{Reason, ReasonCode},
@@ -17,11 +17,16 @@ pub enum Event {
     /// A stack's role was proven: a first registration, an update, or a second resource in the same stack.
     AttemptProven {
         /// What is now connected.
-        binding: Binding,
+        binding: Box<Binding>,
         /// That it was proven (I3).
         proof: Proof,
     },
-    /// A stack's request was refused.
+    /// A stack's request was decided against; its bucket has not been asked yet.
+    AttemptRefused {
+        /// The request.
+        request: RequestKey,
+    },
+    /// A stack was told that its request failed: its bucket took the refusal, so that the request was CloudFormation's.
     AttemptFailed {
         /// The request.
         request: RequestKey,
@@ -46,6 +51,12 @@ pub enum Event {
     Disconnected(Reason),
     /// The link's time is over.
     LinkExpired,
+    /// The vendor asked for another external ID.
+    RotationStarted(Rotation),
+    /// The vendor took that back.
+    RotationCancelled,
+    /// CloudFormation deleted what is bound, under an id that we never gave it.
+    DeletionSeen,
 }
 
 /// That an event cannot happen to a connection in its state.
@@ -69,15 +80,16 @@ impl Connection {
             event: event_name,
         };
         let current = self.state_at(now);
+        let mut rotation = self.rotation.clone();
         let state = match (&current, event) {
             (S::Pending { .. } | S::Verifying { .. }, E::AttemptStarted(attempt)) => S::Verifying { attempt },
 
             (S::Pending { .. } | S::Verifying { .. }, E::AttemptProven { binding, proof })
-                if *proof.role_arn() == binding.role_arn =>
+                if *proof.role_arn() == binding.role_arn && binding.external_id == self.external_id =>
             {
                 let binding = Binding {
                     unsettled: Some(Unsettled { replaces: None }),
-                    ..binding
+                    ..*binding
                 };
                 S::Active {
                     binding,
@@ -91,12 +103,13 @@ impl Connection {
                 E::AttemptProven { binding, proof },
             ) if bound.unsettled.is_none()
                 && bound.stack_id() == binding.stack_id()
-                && *proof.role_arn() == binding.role_arn =>
+                && *proof.role_arn() == binding.role_arn
+                && self.has_external_id(&binding.external_id) =>
             {
                 let replaces = Some(Box::new(current.clone()));
                 let binding = Binding {
                     unsettled: Some(Unsettled { replaces }),
-                    ..binding
+                    ..*binding
                 };
                 S::Active {
                     binding,
@@ -104,9 +117,12 @@ impl Connection {
                 }
             }
 
-            (S::Verifying { attempt }, E::AttemptFailed { request, .. }) if attempt.request != request => {
+            (S::Verifying { attempt }, E::AttemptRefused { request } | E::AttemptFailed { request, .. })
+                if attempt.request != request =>
+            {
                 current.clone()
             }
+            (S::Verifying { .. }, E::AttemptRefused { .. }) => S::Pending { last_failure: None },
             (S::Pending { .. } | S::Verifying { .. }, E::AttemptFailed { request, reason }) => S::Pending {
                 last_failure: Some(Failure {
                     reason,
@@ -115,7 +131,7 @@ impl Connection {
                 }),
             },
             // A failed update leaves what is connected as it was; what has ended stays ended.
-            (_, E::AttemptFailed { .. }) => current.clone(),
+            (_, E::AttemptRefused { .. } | E::AttemptFailed { .. }) => current.clone(),
 
             (S::Active { binding, .. } | S::Degraded { binding, .. }, E::AnswerRefused { request })
                 if binding.request == request
@@ -144,8 +160,10 @@ impl Connection {
             (S::Active { binding, .. } | S::Degraded { binding, .. }, E::CheckPassed(proof))
                 if *proof.role_arn() == binding.role_arn =>
             {
+                let mut binding = binding.clone();
+                binding.deletion_seen_at = None;
                 S::Active {
-                    binding: binding.clone(),
+                    binding,
                     last_verified_at: now,
                 }
             }
@@ -180,11 +198,31 @@ impl Connection {
             },
 
             (S::Disconnected { .. }, E::Disconnected(_)) => return Err(illegal()),
-            (_, E::Disconnected(reason)) => S::Disconnected {
-                binding: self.binding().cloned(),
-                reason,
-                at: now,
-            },
+            (_, E::Disconnected(reason)) => {
+                rotation = None;
+                S::Disconnected {
+                    binding: self.binding().cloned(),
+                    reason,
+                    at: now,
+                }
+            }
+
+            // One rotation at a time, and none while a change is not settled: what is bound then may still be undone.
+            (S::Active { binding, .. } | S::Degraded { binding, .. }, E::RotationStarted(next))
+                if binding.unsettled.is_none() && self.rotation_at(now).is_none() =>
+            {
+                rotation = Some(next);
+                current.clone()
+            }
+            // Too late once the next one is proven: the role asks for nothing else any more.
+            (S::Active { .. } | S::Degraded { .. }, E::RotationCancelled)
+                if !self.rotation_is_being_settled() =>
+            {
+                rotation = None;
+                current.clone()
+            }
+
+            (S::Active { .. } | S::Degraded { .. }, E::DeletionSeen) => current.with_deletion_seen(now),
 
             (S::Pending { last_failure }, E::LinkExpired) if now >= self.expires_at => S::Expired {
                 last_failure: last_failure.clone(),
@@ -196,14 +234,19 @@ impl Connection {
                 | E::AttemptProven { .. }
                 | E::CheckPassed(_)
                 | E::CheckFailed(_)
-                | E::LinkExpired,
+                | E::LinkExpired
+                | E::RotationStarted(_)
+                | E::RotationCancelled
+                | E::DeletionSeen,
             ) => return Err(illegal()),
         };
-        Ok(Self {
+        let after = Self {
             state,
+            rotation,
             version: self.version + 1,
             ..self.clone()
-        })
+        };
+        Ok(after.with_settled_external_id())
     }
 }
 
@@ -213,6 +256,7 @@ impl Event {
         match self {
             Self::AttemptStarted(_) => "attempt_started",
             Self::AttemptProven { .. } => "attempt_proven",
+            Self::AttemptRefused { .. } => "attempt_refused",
             Self::AttemptFailed { .. } => "attempt_failed",
             Self::AnswerAccepted { .. } => "answer_accepted",
             Self::AnswerRefused { .. } => "answer_refused",
@@ -220,6 +264,9 @@ impl Event {
             Self::CheckFailed(_) => "check_failed",
             Self::Disconnected(_) => "disconnected",
             Self::LinkExpired => "link_expired",
+            Self::RotationStarted(_) => "rotation_started",
+            Self::RotationCancelled => "rotation_cancelled",
+            Self::DeletionSeen => "deletion_seen",
         }
     }
 }

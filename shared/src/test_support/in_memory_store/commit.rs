@@ -33,6 +33,13 @@ pub(super) fn commit(tables: &mut Tables, plan: SweepPlan, change: Change<'_>) -
     }
     let (old, new) = (claims(before), claims(after));
     check_claims(tables, after, &old, &new)?;
+    let new_external_id = after
+        .rotation
+        .as_ref()
+        .filter(|_| before.rotation != after.rotation);
+    if new_external_id.is_some_and(|rotation| tables.external_ids.contains_key(&rotation.external_id)) {
+        return Err(Conflict::ConnectionChanged);
+    }
 
     match request {
         Some(
@@ -58,6 +65,11 @@ pub(super) fn commit(tables: &mut Tables, plan: SweepPlan, change: Change<'_>) -
         tables
             .roles
             .insert(RoleArn::parse(role).unwrap(), after.id.clone());
+    }
+    if let Some(rotation) = new_external_id {
+        tables
+            .external_ids
+            .insert(rotation.external_id.clone(), key(after));
     }
     if let Some(entry) = audit {
         tables.put_audit(after, entry);

@@ -21,6 +21,9 @@ use crate::{
 
 pub(super) type ConnectionKey = (TenantId, ConnectionId);
 
+/// Time, version, event and request.
+type AuditOrder = (i64, u64, String, String);
+
 #[derive(Default)]
 pub(super) struct Tables {
     connections: BTreeMap<ConnectionKey, String>,
@@ -30,8 +33,8 @@ pub(super) struct Tables {
     pub deleted: HashMap<(StackId, String), i64>,
     pub accounts: HashMap<(TenantId, AccountId), ConnectionId>,
     pub roles: HashMap<RoleArn, ConnectionId>,
-    /// By time, version and event, as the sort key of the table is.
-    pub audit: BTreeMap<ConnectionId, BTreeMap<(i64, u64, String), AuditEntry>>,
+    /// By time, version, event and request, as the sort key of the table is.
+    pub audit: BTreeMap<ConnectionId, BTreeMap<AuditOrder, AuditEntry>>,
     /// How many forged Deletes a connection has seen.
     pub forged_deletes: BTreeMap<ConnectionId, u32>,
     pub slots: BTreeMap<ConnectionKey, String>,
@@ -82,7 +85,13 @@ impl Tables {
     }
 
     pub fn put_audit(&mut self, connection: &Connection, entry: AuditEntry) {
-        let order = (entry.at.as_millisecond(), connection.version, entry.event.clone());
+        let request = entry.request.as_ref().map(|key| key.request_id.clone());
+        let order = (
+            entry.at.as_millisecond(),
+            connection.version,
+            entry.event.clone(),
+            request.unwrap_or_default(),
+        );
         self.audit
             .entry(connection.id.clone())
             .or_default()
@@ -101,7 +110,7 @@ impl Tables {
             reason: None,
             request: None,
         };
-        let order = (midnight * 1_000, 0, entry.event.clone());
+        let order = (midnight * 1_000, 0, entry.event.clone(), String::new());
         let id = &connection.id;
         self.audit.entry(id.clone()).or_default().insert(order, entry);
         *self.forged_deletes.entry(id.clone()).or_default() += 1;

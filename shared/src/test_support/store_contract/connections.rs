@@ -2,11 +2,11 @@
 
 use super::{
     super::builders::{created, fresh_tenant, pending},
-    Case, commit, disconnected, find, new_connection, now, verifying,
+    Case, after, commit, disconnected, find, new_connection, now, verifying,
 };
 use crate::{
     adapters::system::Cuid2Ids,
-    domain::connection::Connection,
+    domain::connection::{Connection, Event, Rotation},
     ports::{Conflict, ConnectionStore, IdSource},
 };
 
@@ -83,6 +83,47 @@ pub(super) async fn an_id_or_external_id_is_never_given_twice<S: ConnectionStore
             .await
             .is_err()
     );
+}
+
+/// I1: from the moment that a rotation is stored, and also when it is over.
+pub(super) async fn the_next_external_id_of_a_rotation_is_found_and_given_to_nobody_else<
+    S: ConnectionStore,
+>(
+    store: &S,
+) {
+    let mut case = Case::new(store).await;
+    let create = case.create();
+    let proven = case.proven(&create);
+    case.moved(store, proven).await;
+    let accepted = Event::AnswerAccepted { request: create.key };
+    let settled = after(&case.connection, accepted);
+    case.moved(store, settled).await;
+
+    let taken = new_connection(store, &fresh_tenant()).await;
+    let start = |external_id| Event::RotationStarted(Rotation::new(external_id, now()));
+    let collision = after(&case.connection, start(taken.external_id.clone()));
+    assert_eq!(
+        commit(store, &case.connection, &collision, None).await,
+        Err(Conflict::ConnectionChanged)
+    );
+    assert_eq!(case.stored(store).await, case.connection);
+
+    let next = Cuid2Ids.external_id();
+    let rotating = after(&case.connection, start(next.clone()));
+    case.moved(store, rotating).await;
+    for external_id in [&next, &case.connection.external_id] {
+        let found = store.find_by_external_id(external_id).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&case.connection));
+    }
+    let same = Connection {
+        external_id: next.clone(),
+        ..pending(&fresh_tenant(), &Cuid2Ids, now())
+    };
+    assert!(store.insert(&same, &created(&same)).await.is_err());
+    let cancelled = after(&case.connection, Event::RotationCancelled);
+    case.moved(store, cancelled).await;
+    let found = store.find_by_external_id(&next).await.unwrap();
+    assert_eq!(found, Some(case.connection));
 }
 
 /// I8, and paging without gaps or repetitions.

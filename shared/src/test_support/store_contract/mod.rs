@@ -37,6 +37,7 @@ pub async fn every_rule<S: ConnectionStore>(store: &S) {
     connections::a_connection_is_found_by_its_own_tenant_and_by_its_external_id(store).await;
     connections::what_was_never_stored_is_not_found(store).await;
     connections::an_id_or_external_id_is_never_given_twice(store).await;
+    connections::the_next_external_id_of_a_rotation_is_found_and_given_to_nobody_else(store).await;
     connections::pages_list_a_tenants_connections_in_order_and_nobody_elses(store).await;
     connections::a_change_of_a_version_that_is_gone_is_not_stored(store).await;
     connections::a_change_that_changes_nothing_still_needs_the_version_that_was_read(store).await;
@@ -120,15 +121,23 @@ impl Case {
     fn proven(&self, request: &StackRequest) -> Connection {
         let binding = Binding {
             role_arn: self.role_arn.clone(),
+            external_id: self.connection.external_id.clone(),
             request: request.key.clone(),
             logical_resource_id: self.stack.logical_resource_id.clone(),
             physical_resource_id: request.physical_resource_id(),
             template_version: "1.0.0".to_owned(),
             permissions: None,
+            deletion_seen_at: None,
             unsettled: None,
         };
         let proof = proof(&self.role_arn);
-        after(&self.connection, Event::AttemptProven { binding, proof })
+        after(
+            &self.connection,
+            Event::AttemptProven {
+                binding: Box::new(binding),
+                proof,
+            },
+        )
     }
 
     /// Stores a change of the connection, and has it from then on.

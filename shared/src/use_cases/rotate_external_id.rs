@@ -1,0 +1,108 @@
+//! A vendor gives a live connection another external ID, or takes that back.
+//!
+//! The customer's updated stack brings it ([`super::register_role`]); its proof ends the rotation.
+
+use std::sync::Arc;
+
+use super::{MAX_COMMIT_TRIES, contended, store_change};
+use crate::{
+    domain::{
+        audit::{Actor, AuditEntry},
+        connection::{Connection, Event, Rotation},
+        ids::{ConnectionId, TenantId},
+    },
+    ports::{Clock, ConnectionStore, IdSource, Unavailable},
+};
+
+/// Starts and cancels rotations.
+pub struct RotateExternalId {
+    /// Where connections are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// Makes the next external ID (I1).
+    pub ids: Arc<dyn IdSource>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why nothing was rotated, or nothing taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// The tenant has no such connection (I8).
+    #[error("there is no such connection")]
+    NotFound,
+    /// It is not connected, so that no role asks for its external ID.
+    #[error("only a connection that is active or degraded has an external ID to rotate; this one is {0}")]
+    NotConnected(&'static str),
+    /// A stack is changing it at this moment.
+    #[error("the customer's stack is changing this connection right now; try again in a minute")]
+    BeingChanged,
+    /// A service of ours could not be used.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What became of the wish for a rotation.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// One began.
+    Started(Box<Connection>),
+    /// One is under way already: the same next external ID.
+    UnderWay(Box<Connection>),
+}
+
+impl RotateExternalId {
+    /// Makes the next external ID; while that waits for the customer's stack, the same one again.
+    pub async fn start(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Rotated, RotateError> {
+        for _ in 0..MAX_COMMIT_TRIES {
+            let connection = self.live(tenant, id).await?;
+            let now = self.clock.now();
+            if connection.rotation_at(now).is_some() {
+                return Ok(Rotated::UnderWay(Box::new(connection)));
+            }
+            let event = Event::RotationStarted(Rotation::new(self.ids.external_id(), now));
+            if let Some(started) = self.store_event(&connection, event).await? {
+                return Ok(Rotated::Started(Box::new(started)));
+            }
+        }
+        Err(contended("rotate_external_id").into())
+    }
+
+    /// Takes the next external ID back: it is retired, and the current one stays. Without a rotation, nothing happens.
+    pub async fn cancel(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Connection, RotateError> {
+        for _ in 0..MAX_COMMIT_TRIES {
+            let connection = self.live(tenant, id).await?;
+            if connection.rotation.is_none() {
+                return Ok(connection);
+            }
+            if let Some(cancelled) = self.store_event(&connection, Event::RotationCancelled).await? {
+                return Ok(cancelled);
+            }
+        }
+        Err(contended("rotate_external_id").into())
+    }
+
+    async fn live(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Connection, RotateError> {
+        let connection = self.store.get(tenant, id).await?.ok_or(RotateError::NotFound)?;
+        match connection.live_binding() {
+            Some(binding) if !binding.is_unsettled_first_registration() => Ok(connection),
+            _ => Err(RotateError::NotConnected(
+                connection.status(self.clock.now()).as_str(),
+            )),
+        }
+    }
+
+    /// `None` where another writer came first.
+    async fn store_event(
+        &self,
+        connection: &Connection,
+        event: Event,
+    ) -> Result<Option<Connection>, RotateError> {
+        let now = self.clock.now();
+        let name = event.name();
+        let after = connection
+            .apply(event, now)
+            .map_err(|_| RotateError::BeingChanged)?;
+        let audit = AuditEntry::new(&after, Actor::VendorApi, name, None, now);
+        Ok(store_change(&*self.store, connection, after, audit).await?)
+    }
+}

@@ -1,0 +1,170 @@
+//! The external ID of a live connection is replaced, by the customer's own update of the stack.
+
+use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_tests::{
+    Error,
+    api::{Answer, Api},
+    customer::Customer,
+    scene::{Scene, text},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+async fn rotate(api: &Api, method: Method, id: &str) -> Result<Answer, Error> {
+    let path = format!("/v1/connections/{id}/rotate-external-id");
+    api.call(method, &path, None).await
+}
+
+/// A customer who launched the published template from its link.
+async fn launched(scene: &Scene, api: &Api) -> Result<(Customer, Value), Error> {
+    let link = scene.link(api, "us-east-1").await?;
+    let customer = scene.new_customer("us-east-1").await?;
+    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
+    customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    let shown = api.wait_for(&text(&link, "id")?, "active").await?;
+    Ok((customer, shown))
+}
+
+#[tokio::test]
+async fn the_command_from_the_api_updates_the_published_template_and_retires_the_former_external_id()
+-> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let (customer, shown) = launched(&scene, &api).await?;
+    let (id, former) = (text(&shown, "id")?, text(&shown, "external_id")?);
+
+    let started = rotate(&api, Method::POST, &id).await?;
+    assert_eq!((started.status, &started.body["status"]), (201, &json!("active")));
+    let next = text(&started.body["rotation"], "external_id")?;
+    assert_ne!(next, former);
+    assert_eq!(started.body["external_id"], json!(former));
+    let again = rotate(&api, Method::POST, &id).await?;
+    assert_eq!(
+        (again.status, &again.body["rotation"]),
+        (200, &started.body["rotation"])
+    );
+    assert_eq!(
+        api.get(&id).await?["rotation"],
+        started.body["rotation"],
+        "it can be read at any time"
+    );
+
+    let command = text(&started.body["rotation"], "update_command")?;
+    customer
+        .run_update_command(&command)
+        .await?
+        .expect("UPDATE_COMPLETE")?;
+    let rotated = api
+        .wait_until(&id, |connection| connection["external_id"] == json!(next))
+        .await?;
+    assert_eq!(
+        (&rotated["status"], rotated.get("rotation")),
+        (&json!("active"), None)
+    );
+    assert_eq!(rotated["role_arn"], shown["role_arn"]);
+    let audit = scene.audit_events(&id).await?;
+    assert_eq!(
+        audit.last().map(String::as_str),
+        Some("external_id_rotated"),
+        "{audit:?}"
+    );
+
+    // Back to the former one: refused, and the stack goes back to what is right.
+    let back = command.replace(&next, &former);
+    customer
+        .run_update_command(&back)
+        .await?
+        .expect_refusal("UPDATE_ROLLBACK_COMPLETE", ReasonCode::ExternalIdRetired)?;
+    let stands = api.get(&id).await?;
+    assert_eq!(
+        (&stands["status"], &stands["external_id"]),
+        (&json!("active"), &json!(next))
+    );
+    let stack = text(&shown, "stack_id")?;
+    customer.delete_stack(&stack).await?.expect("DELETE_COMPLETE")?;
+    assert_eq!(
+        api.wait_for(&id, "disconnected").await?["reason"]["code"],
+        "stack_deleted"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_role_that_has_the_next_external_id_before_its_stack_told_us_is_not_lost_to_a_check()
+-> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let one = scene.connect(&api, "us-east-1").await?;
+    let started = rotate(&api, Method::POST, &one.id).await?;
+    let next = text(&started.body["rotation"], "external_id")?;
+    let policy = one.template.published_trust().to_string();
+    one.customer
+        .set_trust(
+            latchkey_tests::scene::Connected::ROLE,
+            &policy.replace(&one.external_id, &next),
+        )
+        .await?;
+    let before = text(&one.shown, "last_verified_at")?;
+    let checked = scene
+        .revalidate_until(&api, &one.id, |connection| {
+            connection["last_verified_at"].as_str() > Some(before.as_str())
+        })
+        .await?;
+    assert_eq!(checked["status"], "active");
+    assert_eq!(
+        checked["external_id"],
+        json!(one.external_id),
+        "a check alone ends no rotation"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cancelled_rotation_refuses_its_update_and_the_stack_rolls_back_to_what_is_connected()
+-> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let (customer, shown) = launched(&scene, &api).await?;
+    let id = text(&shown, "id")?;
+    let started = rotate(&api, Method::POST, &id).await?;
+    let cancelled = rotate(&api, Method::DELETE, &id).await?;
+    assert_eq!((cancelled.status, cancelled.body.get("rotation")), (200, None));
+    let again = rotate(&api, Method::DELETE, &id).await?;
+    assert_eq!((again.status, &again.body["status"]), (200, &json!("active")));
+    customer
+        .run_update_command(&text(&started.body["rotation"], "update_command")?)
+        .await?
+        .expect_refusal("UPDATE_ROLLBACK_COMPLETE", ReasonCode::ExternalIdRetired)?;
+    let stands = api.get(&id).await?;
+    assert_eq!(
+        (&stands["status"], &stands["external_id"]),
+        (&json!("active"), &shown["external_id"])
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_chooses_the_next_external_id_or_rotates_what_is_not_theirs_or_not_connected()
+-> Result<(), Error> {
+    let scene = Scene::open()?;
+    let (acme, globex) = (scene.acme()?, scene.globex()?);
+    let waiting = text(&scene.link(&acme, "us-east-1").await?, "id")?;
+    let path = format!("/v1/connections/{waiting}/rotate-external-id");
+    let chosen = json!({ "external_id": "tz4a98xxat96iws9zmbrgj3atz4a98xx" });
+    let answer = acme.call(Method::POST, &path, Some(&chosen)).await?;
+    assert_eq!(
+        (answer.status, answer.content_type.as_str()),
+        (400, "application/problem+json")
+    );
+    for method in [Method::POST, Method::DELETE] {
+        let early = rotate(&acme, method.clone(), &waiting).await?;
+        assert_eq!(
+            (early.status, &early.body["type"]),
+            (409, &json!("urn:latchkey:problem:conflict"))
+        );
+        let strange = rotate(&globex, method.clone(), &waiting).await?;
+        let unknown = rotate(&globex, method, "conn_tz4a98xxat96iws9zmbrgj3a").await?;
+        assert_eq!((strange.status, &strange.body), (404, &unknown.body));
+    }
+    Ok(())
+}
