@@ -1,17 +1,18 @@
 //! What the use cases need from the outside world, as narrow as they need it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
     audit::AuditEntry,
-    aws::{RoleArn, StackId},
+    aws::{AccountId, Region, RoleArn, StackId},
     connection::{Connection, TemplateRef},
     custom_resource::RequestKey,
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
+    listener_access::Grant,
     permissions::{Inspection, Scope},
     request_record::RequestRecord,
     response_url::ResponseUrl,
@@ -169,6 +170,41 @@ pub struct SweepPage {
     pub keys: Vec<SweepKey>,
     /// Whether there is more after the last key.
     pub has_more: bool,
+}
+
+/// Which accounts may publish, and on whose behalf.
+#[async_trait]
+pub trait GrantStore: Send + Sync {
+    /// Remembers a grant; again, it is a repetition.
+    async fn remember_grant(&self, grant: &Grant) -> Result<(), Unavailable>;
+
+    /// Forgets a grant; one that is not there is forgotten.
+    async fn forget_grant(&self, grant: &Grant) -> Result<(), Unavailable>;
+
+    /// Every grant, as it stands at this moment.
+    async fn grants(&self) -> Result<Vec<Grant>, Unavailable>;
+}
+
+/// What a listener topic made of a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permitted {
+    /// The account may publish, now or already.
+    Yes,
+    /// The topic's policy takes no more statements.
+    PolicyFull,
+}
+
+/// The policies of the listener topics.
+#[async_trait]
+pub trait TopicPermissions: Send + Sync {
+    /// Lets an account publish to a region's topic; again, it is a repetition.
+    async fn permit(&self, region: &Region, account: &AccountId) -> Result<Permitted, Unavailable>;
+
+    /// Takes that back; again, it is a repetition.
+    async fn withdraw(&self, region: &Region, account: &AccountId) -> Result<(), Unavailable>;
+
+    /// The accounts that were permitted.
+    async fn permitted(&self, region: &Region) -> Result<BTreeSet<AccountId>, Unavailable>;
 }
 
 /// The customer template that new links open.

@@ -21,3 +21,8 @@ async fn the_store_in_memory_keeps_the_rules_of_the_sweep() {
     store_contract::every_sweep_rule(&store, PLAN).await;
     store_contract::the_sweep_cursor_never_goes_back(&store).await;
 }
+
+#[tokio::test]
+async fn the_store_in_memory_keeps_the_rules_of_grants() {
+    store_contract::every_grant_rule(&store()).await;
+}

@@ -29,6 +29,9 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("DEFAULT_REGION", &["moon", "eu-north-1"]),
             ("STACK_NAME_PREFIX", &["1st", "a b", "$(x)"]),
             ("REQUIRE_ACCOUNT_ID", &["perhaps", "1"]),
+            ("LISTENER_ACCESS", &["closed", "Open"]),
+            ("LISTENER_TOPIC_NAME", &["a b", "a.fifo", "*"]),
+            ("VENDOR_ACCOUNT_ID", &["1", "12345678901x", "*"]),
             (
                 "LINK_LIFETIME_SECONDS",
                 &["0", "59", "7776001", "week", "-1", "1e3"],
@@ -83,6 +86,10 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("SWEEP_SLOTS", &["0", "10081", "x"]),
             ("DEGRADED_SLOTS", &["0", "10081", "x"]),
             ("SWEEP_TICK_SECONDS", &["0", "86401", "x"]),
+            ("LISTENER_ACCESS", &["closed", "Open"]),
+            ("LISTENER_TOPIC_NAME", &["a b", "a.fifo", "*"]),
+            ("LISTENER_REGIONS", &["moon", "*"]),
+            ("VENDOR_ACCOUNT_ID", &["1", "12345678901x", "*"]),
         ],
     ),
 ];
@@ -178,7 +185,20 @@ fn given() -> Result<BTreeMap<String, BTreeSet<String>>, Error> {
 
 /// What the shared crate reads for a function. One that is missing here is found by the test above this: a function that
 /// gets only what the table knows would not start.
-const SHARED_READERS: [(&str, &[&str]); 3] = [
+const SHARED_READERS: [(&str, &[&str]); 5] = [
+    (
+        "ListenerTopics::from_environment",
+        &["VENDOR_ACCOUNT_ID", "LISTENER_TOPIC_NAME", "LISTENER_REGIONS"],
+    ),
+    (
+        "ListenerTopics::for_single_accounts",
+        &[
+            "LISTENER_ACCESS",
+            "VENDOR_ACCOUNT_ID",
+            "LISTENER_TOPIC_NAME",
+            "LISTENER_REGIONS",
+        ],
+    ),
     ("sweep_plan()", &["SWEEP_SLOTS", "DEGRADED_SLOTS"]),
     ("audit_retention_days()", &["AUDIT_RETENTION_DAYS"]),
     ("LocalEndpoint::from_environment", &["LOCAL_ANSWER_ENDPOINT"]),

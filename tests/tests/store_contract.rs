@@ -81,3 +81,9 @@ async fn the_table_keeps_the_rules_of_the_sweep() -> Result<(), Error> {
     store_contract::the_sweep_cursor_never_goes_back(&store).await;
     Ok(())
 }
+
+#[tokio::test]
+async fn the_table_keeps_the_rules_of_grants() -> Result<(), Error> {
+    store_contract::every_grant_rule(&store().await?).await;
+    Ok(())
+}

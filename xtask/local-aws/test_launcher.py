@@ -51,6 +51,36 @@ class TestCase(unittest.TestCase):
                    "deletion")
 
 
+class TopicPolicies(TestCase):
+    """How many accounts a topic lets in."""
+
+    def test_a_topic_takes_a_hundred_statements_and_no_more(self):
+        sns = AWS.client("sns", VENDOR, "eu-west-1")
+        topic = sns.create_topic(Name=self.name)["TopicArn"]
+        policy = lambda: json.loads(sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"])
+        # The owner's own statement is there already.
+        for number in range(100 - len(policy()["Statement"])):
+            sns.add_permission(TopicArn=topic, Label=f"l{number}", AWSAccountId=[CUSTOMER], ActionName=["Publish"])
+        full = policy()
+        self.assertEqual(len(full["Statement"]), 100)
+        with self.assertRaises(ClientError) as refused:
+            sns.add_permission(TopicArn=topic, Label="more", AWSAccountId=[CUSTOMER], ActionName=["Publish"])
+        self.assertEqual(refused.exception.response["Error"]["Code"], "InvalidParameter")
+        self.assertEqual(policy(), full)
+        sns.remove_permission(TopicArn=topic, Label="l0")
+        sns.add_permission(TopicArn=topic, Label="more", AWSAccountId=[CUSTOMER], ActionName=["Publish"])
+
+    def test_a_topic_s_policy_ends_at_30_kilobytes(self):
+        sns = AWS.client("sns", VENDOR, "eu-west-1")
+        topic = sns.create_topic(Name=self.name)["TopicArn"]
+        accounts = [f"{number:012d}" for number in range(100000000000, 100000000200)]
+        with self.assertRaises(ClientError):
+            for number in range(50):
+                sns.add_permission(TopicArn=topic, Label=f"l{number}", AWSAccountId=accounts, ActionName=["Publish"])
+        policy = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+        self.assertLessEqual(len(policy), 30 * 1024)
+
+
 class Principals(TestCase):
     """aws:PrincipalArn in a customer's trust policy."""
 

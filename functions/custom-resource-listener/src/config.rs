@@ -1,7 +1,7 @@
 //! The listener's configuration.
 
 use latchkey_shared::{
-    config::{ConfigError, Environment, local_endpoint::LocalEndpoint},
+    config::{ConfigError, Environment, listener_topics::ListenerTopics, local_endpoint::LocalEndpoint},
     domain::{
         aws::{AccountId, TopicArn},
         sweep::SweepPlan,
@@ -25,22 +25,12 @@ pub struct Config {
 
 impl Config {
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let vendor_account: AccountId = environment.parsed("VENDOR_ACCOUNT_ID")?;
-        let topic_name = environment.text("LISTENER_TOPIC_NAME")?;
-        let topics = environment
-            .regions("LISTENER_REGIONS")?
-            .iter()
-            .map(|region| TopicArn::of(region, &vendor_account, &topic_name))
-            .collect::<Result<_, _>>()
-            .map_err(|_| ConfigError {
-                variable: "LISTENER_TOPIC_NAME",
-                problem: "is malformed: it is not the name of an SNS topic".to_owned(),
-            })?;
+        let topics = ListenerTopics::from_environment(environment)?;
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
             queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
-            topics,
-            vendor_account,
+            topics: topics.arns()?,
+            vendor_account: topics.vendor_account,
             verification_deadline_seconds: environment.number(
                 "VERIFICATION_DEADLINE_SECONDS",
                 1,

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use latchkey_shared::{
-    config::{ConfigError, Environment},
+    config::{ConfigError, Environment, listener_topics::ListenerTopics},
     domain::{
         aws::{Region, stack_name_is_valid},
         sweep::SweepPlan,
@@ -19,6 +19,7 @@ pub struct Config {
     pub audit_retention_days: u32,
     pub sweep_plan: SweepPlan,
     pub link_policy: LinkPolicy,
+    pub single_accounts: Option<ListenerTopics>,
 }
 
 impl Config {
@@ -45,6 +46,7 @@ impl Config {
         )?;
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
+            single_accounts: ListenerTopics::for_single_accounts(environment)?,
             tenant_claim: environment.text("TENANT_CLAIM")?,
             audit_retention_days: environment.audit_retention_days()?,
             sweep_plan: environment.sweep_plan()?,

@@ -87,6 +87,7 @@ impl Handler {
         let (connection, link) = self.start.run(tenant, new).await.map_err(|error| match error {
             StartError::RegionNotServed | StartError::AccountRequired => Problem::invalid_request(error),
             StartError::NoTemplate => Problem::not_ready(error),
+            StartError::ListenerFull => Problem::listener_full(error),
             StartError::BadLink(_) => {
                 tracing::error!(error = causes(&error), "link.failed");
                 Problem::not_ready("the deployment's configuration makes no valid link")

@@ -12,13 +12,15 @@ use latchkey_shared::{
     adapters::{
         aws_clients::sdk_config,
         dynamodb::DynamoDbStore,
+        sns_topics::SnsTopics,
         system::{Cuid2Ids, SystemClock},
     },
     config::Environment,
     telemetry,
     use_cases::{
-        disconnect::DisconnectByVendor, rotate_external_id::RotateExternalId,
-        start_connection::StartConnection,
+        disconnect::DisconnectByVendor,
+        rotate_external_id::RotateExternalId,
+        start_connection::{Doors, StartConnection},
     },
 };
 
@@ -46,6 +48,10 @@ async fn main() -> Result<(), Error> {
             clock: clock.clone(),
             ids: ids.clone(),
             policy: config.link_policy,
+            doors: config.single_accounts.map(|topics| Doors {
+                grants: store.clone(),
+                topics: Arc::new(SnsTopics::new(&aws, topics.vendor_account, topics.name)),
+            }),
         },
         disconnect: DisconnectByVendor {
             store: store.clone(),

@@ -106,6 +106,17 @@ impl Problem {
         }
     }
 
+    /// No further account can be let in at the region's topic.
+    pub fn listener_full(detail: impl ToString) -> Self {
+        let title = "The region takes no further account";
+        Self {
+            status: 503,
+            code: "listener_full",
+            title,
+            detail: detail.to_string(),
+        }
+    }
+
     pub fn unavailable() -> Self {
         let detail = "Nothing was changed or it is safe to look; try again in a moment.".to_owned();
         Self {

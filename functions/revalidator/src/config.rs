@@ -1,7 +1,7 @@
 //! The revalidator's configuration.
 
 use latchkey_shared::{
-    config::{ConfigError, Environment},
+    config::{ConfigError, Environment, listener_topics::ListenerTopics},
     domain::sweep::SweepPlan,
 };
 
@@ -13,6 +13,7 @@ pub struct Config {
     pub queue_url: String,
     pub sweep_plan: SweepPlan,
     pub tick_seconds: u32,
+    pub single_accounts: Option<ListenerTopics>,
 }
 
 impl Config {
@@ -21,6 +22,7 @@ impl Config {
             table: environment.text("TABLE_NAME")?,
             queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
             sweep_plan: environment.sweep_plan()?,
+            single_accounts: ListenerTopics::for_single_accounts(environment)?,
             tick_seconds: environment.number("SWEEP_TICK_SECONDS", 1, MAX_TICK_SECONDS)?,
         })
     }

@@ -1,11 +1,16 @@
 //! From a tick of the schedule to the use case.
 
 use lambda_runtime::Error;
-use latchkey_shared::{telemetry::causes, use_cases::revalidate::Revalidate};
+use latchkey_shared::{
+    telemetry::causes,
+    use_cases::{keep_doors::KeepDoors, revalidate::Revalidate},
+};
 use serde::Serialize;
 
 pub struct Handler {
     pub revalidate: Revalidate,
+    /// Where single accounts are let in at the listener topics.
+    pub keep_doors: Option<KeepDoors>,
 }
 
 /// What the invocation shows to whoever started it by hand.
@@ -28,6 +33,18 @@ impl Handler {
             "sweep.queued" = swept.queued,
             "sweep.done"
         );
+        if let Some(keep_doors) = &self.keep_doors {
+            let kept = keep_doors.run().await.inspect_err(|error| {
+                tracing::error!(error = causes(error), "doors.failed");
+            })?;
+            tracing::info!(
+                "doors.needed" = kept.needed,
+                "doors.restored" = kept.restored,
+                "doors.withdrawn" = kept.withdrawn,
+                "doors.without_room" = kept.without_room,
+                "doors.kept"
+            );
+        }
         Ok(Summary {
             tick: swept.tick,
             slots: swept.slots,

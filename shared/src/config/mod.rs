@@ -1,5 +1,6 @@
 //! Reading a function's configuration: every variable that it needs, checked at start.
 
+pub mod listener_topics;
 pub mod local_endpoint;
 
 use std::str::FromStr;

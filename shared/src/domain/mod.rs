@@ -9,6 +9,7 @@ pub mod external_id;
 pub mod ids;
 pub mod invalid;
 pub mod launch_link;
+pub mod listener_access;
 pub mod permissions;
 pub mod profile;
 pub mod reason;

@@ -47,6 +47,18 @@ pub enum Operation {
     QueuePostpone,
     /// `AnswerSender::send`
     AnswerSend,
+    /// `GrantStore::remember_grant`
+    RememberGrant,
+    /// `GrantStore::forget_grant`
+    ForgetGrant,
+    /// `GrantStore::grants`
+    Grants,
+    /// `TopicPermissions::permit`
+    Permit,
+    /// `TopicPermissions::withdraw`
+    Withdraw,
+    /// `TopicPermissions::permitted`
+    ReadPolicy,
 }
 
 /// Whether a failing call does what it was asked before it fails.

@@ -21,4 +21,5 @@ pub mod recording_queue;
 pub mod scripted_sts;
 pub mod sequential_ids;
 pub mod store_contract;
+pub mod topic_policies;
 pub mod world;

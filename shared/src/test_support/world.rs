@@ -14,6 +14,7 @@ use super::{
     recording_queue::RecordingQueue,
     scripted_sts::{ScriptedSts, Trust, tier},
     sequential_ids::SequentialIds,
+    topic_policies::TopicPolicies,
 };
 use crate::{
     domain::{
@@ -28,12 +29,13 @@ use crate::{
     use_cases::{
         answer_stack::{AnswerStack, Answered},
         disconnect::{Deleted, DisconnectByStack, DisconnectByVendor},
+        keep_doors::KeepDoors,
         probe_role::ProbeRole,
         recheck_role::RecheckRole,
         register_role::{Received, RegisterRole},
         revalidate::Revalidate,
         rotate_external_id::RotateExternalId,
-        start_connection::{LinkPolicy, NewConnection, StartConnection},
+        start_connection::{Doors, LinkPolicy, NewConnection, StartConnection},
         verify_role::{Verified, VerifyRole},
     },
 };
@@ -47,6 +49,9 @@ pub const PLAN: SweepPlan = SweepPlan {
     slots: 4,
     degraded_slots: 2,
 };
+
+/// How many accounts a topic lets in, where single accounts are let in.
+pub const TOPIC_ROOM: usize = 3;
 
 /// A deployment over fakes, and the customers' side of it.
 #[expect(missing_docs, reason = "each field is what its type says")]
@@ -65,6 +70,8 @@ pub struct World {
     pub disconnect_by_stack: DisconnectByStack,
     pub disconnect_by_vendor: DisconnectByVendor,
     pub rotate: RotateExternalId,
+    pub topics: Arc<TopicPolicies>,
+    pub keep_doors: KeepDoors,
     pub revalidate: Revalidate,
 }
 
@@ -99,6 +106,7 @@ impl Default for World {
         let queue = Arc::new(RecordingQueue::new(faults.clone()));
         let bucket = Arc::new(CloudFormationBucket::new(clock.clone(), faults.clone()));
         let region = Region::parse(REGION).unwrap();
+        let topics = Arc::new(TopicPolicies::new(faults.clone(), TOPIC_ROOM));
         let answers = Arc::new(AnswerStack {
             store: store.clone(),
             sender: bucket.clone(),
@@ -121,9 +129,10 @@ impl Default for World {
                     requires_account: false,
                     lifetime: SignedDuration::from_secs(LINK_LIFETIME_SECONDS),
                     listener_regions: vec![region.clone()],
-                    default_region: region,
+                    default_region: region.clone(),
                     stack_name_prefix: "latchkey".to_owned(),
                 },
+                doors: None,
             },
             register: RegisterRole {
                 store: store.clone(),
@@ -154,6 +163,13 @@ impl Default for World {
                 store: store.clone(),
                 clock: clock.clone(),
             },
+            keep_doors: KeepDoors {
+                store: store.clone(),
+                grants: store.clone(),
+                topics: topics.clone(),
+                regions: vec![region.clone()],
+                clock: clock.clone(),
+            },
             rotate: RotateExternalId {
                 store: store.clone(),
                 ids: ids.clone(),
@@ -168,6 +184,7 @@ impl Default for World {
             },
             clock,
             ids,
+            topics,
             faults,
             store,
             sts,
@@ -178,6 +195,16 @@ impl Default for World {
 }
 
 impl World {
+    /// A world whose topics let in single accounts.
+    pub fn with_doors() -> Self {
+        let mut world = Self::default();
+        world.start.doors = Some(Doors {
+            grants: world.store.clone(),
+            topics: world.topics.clone(),
+        });
+        world
+    }
+
     /// A new connection of a tenant, for any account.
     pub async fn link(&self, tenant_name: &str) -> Connection {
         self.link_for(tenant_name, None).await

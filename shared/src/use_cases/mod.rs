@@ -3,6 +3,7 @@
 
 pub mod answer_stack;
 pub mod disconnect;
+pub mod keep_doors;
 pub mod probe_role;
 pub mod recheck_role;
 pub mod register_role;

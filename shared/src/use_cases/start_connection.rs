@@ -12,9 +12,13 @@ use crate::{
         ids::TenantId,
         invalid::Invalid,
         launch_link::LaunchLink,
+        listener_access::{Grant, MAX_POLICY_STATEMENTS},
         profile::Profile,
     },
-    ports::{Clock, ConnectionStore, IdSource, TemplateCatalog, Unavailable},
+    ports::{
+        Clock, ConnectionStore, GrantStore, IdSource, Permitted, TemplateCatalog, TopicPermissions,
+        Unavailable,
+    },
 };
 
 /// What a deployment decides about its links.
@@ -75,6 +79,12 @@ pub enum StartError {
     /// The deployment makes links for named accounts only.
     #[error("account_id is missing; this deployment makes links for one named account only")]
     AccountRequired,
+    /// The region's topic lets in no further account.
+    #[error(
+        "the listener topic of this region lets in no further account: its policy holds {MAX_POLICY_STATEMENTS} statements and 30 KB at \
+         most; use another region, end connections that are not needed, or deploy with open topics"
+    )]
+    ListenerFull,
     /// The deployment has not published a customer template yet.
     #[error("no customer template has been published; run the publishing command of the README")]
     NoTemplate,
@@ -98,6 +108,16 @@ pub struct StartConnection {
     pub ids: Arc<dyn IdSource>,
     /// What the deployment decides.
     pub policy: LinkPolicy,
+    /// Where an account has to be let in before its stack can publish; none where the topics are open.
+    pub doors: Option<Doors>,
+}
+
+/// The listener topics of a deployment that lets in single accounts.
+pub struct Doors {
+    /// Remembers who was let in, and for whom.
+    pub grants: Arc<dyn GrantStore>,
+    /// The topics' policies.
+    pub topics: Arc<dyn TopicPermissions>,
 }
 
 impl StartConnection {
@@ -111,7 +131,7 @@ impl StartConnection {
         if !self.policy.listener_regions.contains(&region) {
             return Err(StartError::RegionNotServed);
         }
-        if self.policy.requires_account && new.account_id.is_none() {
+        if (self.policy.requires_account || self.doors.is_some()) && new.account_id.is_none() {
             return Err(StartError::AccountRequired);
         }
         let template = self.templates.current().await?.ok_or(StartError::NoTemplate)?;
@@ -131,8 +151,26 @@ impl StartConnection {
             .policy
             .launch_link(&connection)
             .map_err(StartError::BadLink)?;
+        if let (Some(doors), Some(grant)) = (&self.doors, Grant::of(&connection)) {
+            doors.open(&grant).await?;
+        }
         let audit = AuditEntry::new(&connection, Actor::VendorApi, "created", None, now);
         self.store.insert(&connection, &audit).await?;
         Ok((connection, link))
+    }
+}
+
+impl Doors {
+    /// Lets the account of a grant publish. The grant is written down first: a permission that nobody remembers could
+    /// not be taken back ([`super::keep_doors`]).
+    async fn open(&self, grant: &Grant) -> Result<(), StartError> {
+        self.grants.remember_grant(grant).await?;
+        match self.topics.permit(&grant.region, &grant.account).await? {
+            Permitted::Yes => Ok(()),
+            Permitted::PolicyFull => {
+                self.grants.forget_grant(grant).await?;
+                Err(StartError::ListenerFull)
+            }
+        }
     }
 }

@@ -58,7 +58,7 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
     for region in LISTENER_REGIONS {
         topics.insert(
             region.to_owned(),
-            listener_topic(endpoint, region, topic_name, listener).await?,
+            listener_topic(endpoint, region, topic_name, listener, options).await?,
         );
     }
     progress("publishing the customer template");
@@ -114,6 +114,7 @@ async fn vendor_stack(
         ("SweepTickMinutes", "1".to_owned()),
         ("SweepSlots", "1".to_owned()),
         ("DegradedSlots", "1".to_owned()),
+        ("ListenerAccess", options.listener_access.as_str().to_owned()),
         ("LocalAnswerEndpoint", endpoint.to_owned()),
     ];
     let cloudformation = aws_sdk_cloudformation::Client::new(vendor);
@@ -140,6 +141,7 @@ async fn listener_topic(
     region: &str,
     topic_name: &str,
     listener: &str,
+    options: &Options,
 ) -> Result<String, Error> {
     let cloudformation = aws_sdk_cloudformation::Client::new(&aws::root(endpoint, VENDOR_ACCOUNT, region));
     let stack_name = "latchkey-listener-topic";
@@ -149,6 +151,7 @@ async fn listener_topic(
         .template_body(load("functions/custom-resource-listener/listener-topic.yaml")?.to_string())
         .parameters(parameter("ListenerTopicName", topic_name))
         .parameters(parameter("ListenerFunctionArn", listener))
+        .parameters(parameter("ListenerAccess", options.listener_access.as_str()))
         .send()
         .await
         .map_err(|error| failed("deploying a listener topic", &error))?;

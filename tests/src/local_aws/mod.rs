@@ -10,6 +10,8 @@ mod server;
 
 use std::time::Duration;
 
+use latchkey_shared::domain::listener_access::ListenerAccess;
+
 pub use ready::Ready;
 
 use crate::{Error, local_aws::server::Server};
@@ -32,6 +34,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// How long a role may take to become assumable.
     pub verification_deadline: Duration,
+    /// Whether the listener topics are open, or let in single accounts.
+    pub listener_access: ListenerAccess,
 }
 
 impl Default for Options {
@@ -39,6 +43,7 @@ impl Default for Options {
         Self {
             port: None,
             verification_deadline: Duration::from_secs(30),
+            listener_access: ListenerAccess::Open,
         }
     }
 }

@@ -79,6 +79,15 @@ pub fn strangers_may_only_publish_to_the_topic(template: &Value) -> Problems {
     let mut is_open = false;
     for (id, policy) in resources(template, "AWS::SNS::TopicPolicy") {
         for statement in list(&policy["Properties"]["PolicyDocument"]["Statement"]) {
+            // Of a statement that depends on ListenerAccess, the open one is looked at.
+            let statement = match &statement["Fn::If"] {
+                Value::Array(choice)
+                    if choice[0] == "IsOpen" && choice[2] == json!({"Ref": "AWS::NoValue"}) =>
+                {
+                    &choice[1]
+                }
+                _ => statement,
+            };
             let actions = texts(&statement["Action"]);
             if statement["Effect"] != "Allow" || statement["Principal"] == owner {
                 continue;
@@ -173,7 +182,7 @@ fn strangers_may_knock_at_the_listener_topic_and_do_nothing_else() {
         &topic(),
         &[
             ("strangers who subscribe", &|t| {
-                resource(t, "ListenerTopicPolicy")["PolicyDocument"]["Statement"][0]["Action"] =
+                resource(t, "ListenerTopicPolicy")["PolicyDocument"]["Statement"][0]["Fn::If"][1]["Action"] =
                     json!(["sns:Publish", "sns:Subscribe"]);
             }),
             ("a closed topic", &|t| {

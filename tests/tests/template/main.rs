@@ -15,6 +15,7 @@
 mod api;
 mod checking;
 mod customer_template;
+mod doors;
 mod functions;
 mod invocation;
 mod listener_topics;

@@ -76,7 +76,9 @@ pub fn statements<'a>(template: &'a Value, role: &str) -> Vec<&'a Value> {
     let inline = list(&properties(template, role)["Policies"])
         .into_iter()
         .map(|policy| &policy["PolicyDocument"]);
+    // Those of single-account deployments are looked at in `doors`.
     let attached = resources(template, "AWS::IAM::Policy")
+        .filter(|(_, policy)| policy["Condition"] != "LetsInSingleAccounts")
         .filter(|(_, policy)| {
             list(&policy["Properties"]["Roles"])
                 .into_iter()

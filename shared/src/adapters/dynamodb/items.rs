@@ -12,6 +12,7 @@ use crate::{
         custom_resource::RequestKey,
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
+        listener_access::Grant,
     },
     ports::{SweepKey, Unavailable},
 };
@@ -94,6 +95,22 @@ impl Key {
 
     pub(super) fn audit(connection: &ConnectionId, order: String) -> Self {
         Self::new(format!("AUDIT#{connection}"), order)
+    }
+
+    /// The partition of all grants.
+    pub(super) const GRANTS: &'static str = "GRANT";
+
+    pub(super) fn grant(grant: &Grant) -> Self {
+        let Grant {
+            region,
+            account,
+            connection_id,
+            ..
+        } = grant;
+        Self::new(
+            Self::GRANTS.to_owned(),
+            format!("{region}#{account}#{connection_id}"),
+        )
     }
 
     pub(super) fn current_template() -> Self {

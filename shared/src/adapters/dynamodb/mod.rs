@@ -1,6 +1,7 @@
 //! The one table, see DESIGN "Data".
 
 mod commit;
+mod grants;
 mod items;
 mod store;
 mod sweep;

@@ -2,6 +2,7 @@
 
 mod commit;
 mod connections;
+mod grants;
 mod sweep;
 mod tables;
 

@@ -14,6 +14,7 @@ use crate::{
         custom_resource::RequestKey,
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
+        listener_access::Grant,
         request_record::RequestRecord,
     },
     ports::SweepKey,
@@ -40,6 +41,7 @@ pub(super) struct Tables {
     pub slots: BTreeMap<ConnectionKey, String>,
     pub last_tick: Option<i64>,
     pub template: Option<TemplateRef>,
+    pub grants: Vec<Grant>,
 }
 
 impl Tables {

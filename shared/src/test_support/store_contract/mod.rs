@@ -6,6 +6,7 @@
 mod claims;
 mod connections;
 mod deletes;
+mod grants;
 mod requests;
 mod sweep;
 
@@ -27,7 +28,7 @@ use crate::{
         request_record::RequestRecord,
         sweep::SweepPlan,
     },
-    ports::{Change, Conflict, ConnectionStore, RequestChange, SweepIndex},
+    ports::{Change, Conflict, ConnectionStore, GrantStore, RequestChange, SweepIndex},
 };
 
 pub use sweep::{slot_keys, the_sweep_cursor_never_goes_back};
@@ -54,6 +55,11 @@ pub async fn every_rule<S: ConnectionStore>(store: &S) {
     claims::a_role_is_bound_once_for_all_tenants(store).await;
     claims::while_a_change_is_not_settled_both_roles_are_held(store).await;
     claims::a_change_that_meets_a_conflict_leaves_nothing_behind(store).await;
+}
+
+/// Every rule of [`GrantStore`].
+pub async fn every_grant_rule<S: GrantStore>(store: &S) {
+    grants::a_grant_is_remembered_once_and_forgotten(store).await;
 }
 
 /// The rules of [`SweepIndex`] that concern no more than own connections. The index may lag a little.

@@ -1,0 +1,104 @@
+//! The accounts that may publish to a listener topic are those whose stacks may still have something to say.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use crate::{
+    domain::{
+        aws::{AccountId, Region},
+        listener_access::Grant,
+    },
+    ports::{Clock, ConnectionStore, GrantStore, Permitted, TopicPermissions, Unavailable},
+};
+
+/// What was put right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Permissions that are needed and were there, or are there now.
+    pub needed: usize,
+    /// Permissions that were missing, and were given again.
+    pub restored: usize,
+    /// Permissions that were taken back.
+    pub withdrawn: usize,
+    /// Permissions that are needed, are missing, and have no room in their topic's policy.
+    pub without_room: usize,
+}
+
+/// Takes permissions back whose stacks are gone, and gives those again that somebody took.
+pub struct KeepDoors {
+    /// Where connections are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// Who was let in, and for whom.
+    pub grants: Arc<dyn GrantStore>,
+    /// The topics' policies.
+    pub topics: Arc<dyn TopicPermissions>,
+    /// The regions with a topic.
+    pub regions: Vec<Region>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl KeepDoors {
+    /// Looks at every grant and every topic once.
+    pub async fn run(&self) -> Result<Kept, Unavailable> {
+        let mut kept = Kept::default();
+        let mut needed: BTreeMap<&Region, BTreeSet<AccountId>> = BTreeMap::new();
+        let grants = self.grants.grants().await?;
+        for grant in &grants {
+            if self.is_needed(grant).await? {
+                needed
+                    .entry(&grant.region)
+                    .or_default()
+                    .insert(grant.account.clone());
+            } else {
+                self.grants.forget_grant(grant).await?;
+            }
+        }
+        for region in &self.regions {
+            let permitted = self.topics.permitted(region).await?;
+            let needed = needed.remove(region).unwrap_or_default();
+            for account in permitted.difference(&needed) {
+                kept.withdrawn += usize::from(self.withdraw(region, account).await?);
+            }
+            for account in needed.difference(&permitted) {
+                match self.topics.permit(region, account).await? {
+                    Permitted::Yes => kept.restored += 1,
+                    Permitted::PolicyFull => kept.without_room += 1,
+                }
+            }
+            kept.needed += needed.len();
+        }
+        Ok(kept)
+    }
+
+    async fn is_needed(&self, grant: &Grant) -> Result<bool, Unavailable> {
+        let connection = self.store.get(&grant.tenant, &grant.connection_id).await?;
+        let stack_is_gone = match connection.as_ref().and_then(|connection| connection.binding()) {
+            Some(bound) => {
+                let resource = &bound.logical_resource_id;
+                self.store
+                    .resource_deleted_since(bound.stack_id(), resource, Timestamp::UNIX_EPOCH)
+                    .await?
+            }
+            None => false,
+        };
+        Ok(grant.is_needed(connection.as_ref(), stack_is_gone, self.clock.now()))
+    }
+
+    /// Takes a permission back. A link that was made for the account at this very moment had its grant written down
+    /// before it asked for the permission: one more look tells.
+    async fn withdraw(&self, region: &Region, account: &AccountId) -> Result<bool, Unavailable> {
+        self.topics.withdraw(region, account).await?;
+        let grants = self.grants.grants().await?;
+        let came_meanwhile = |grant: &Grant| grant.region == *region && grant.account == *account;
+        if grants.iter().any(came_meanwhile) {
+            self.topics.permit(region, account).await?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
