@@ -4,5 +4,9 @@
 //! [`render`] is pure; [`publish`] is pure up to its one function that talks to AWS. The binary `latchkey-publish`
 //! joins both to a deployed stack.
 
+pub mod check;
+pub mod manifest;
+pub mod policy;
 pub mod publish;
 pub mod render;
+pub mod tiers;
