@@ -16,4 +16,5 @@ pub mod request_budget;
 pub mod request_record;
 pub mod response_url;
 pub mod sweep;
+pub mod template_version;
 pub mod verdict;
