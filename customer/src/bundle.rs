@@ -66,11 +66,19 @@ impl Bundle {
     /// Renders `source` for a deployment. The same source and deployment make the same bytes.
     pub fn of(source: &Source, deployment: &Deployment) -> Result<Self, BundleError> {
         let rendered = render_all(source)?;
-        let text = |path: &str| rendered.iter().find(|file| file.path == path).map_or("", |file| file.text.as_str());
+        let text = |path: &str| {
+            rendered
+                .iter()
+                .find(|file| file.path == path)
+                .map_or("", |file| file.text.as_str())
+        };
         let values = &deployment.values;
         let of_template = |error| BundleError::Placeholders(TEMPLATE_FILE.to_owned(), error);
-        let template = render_source(text(TEMPLATE_FILE), source.version.clone(), values).map_err(of_template)?;
-        let place = |name: &str, content_type, content: Vec<u8>| File::of(source, deployment, name, content_type, content);
+        let template =
+            render_source(text(TEMPLATE_FILE), source.version.clone(), values).map_err(of_template)?;
+        let place = |name: &str, content_type, content: Vec<u8>| {
+            File::of(source, deployment, name, content_type, content)
+        };
         let template = place(TEMPLATE_NAME, "application/yaml", template.text.into_bytes());
         let mut placeholders = deployment_placeholders(values, &source.version).to_vec();
         placeholders.extend([
@@ -79,7 +87,8 @@ impl Bundle {
             ("__TEMPLATE_SHA256__", template.sha256.as_str()),
         ]);
         let filled = |file: &Rendered| {
-            fill(&file.text, &placeholders).map_err(|error| BundleError::Placeholders(file.path.clone(), error))
+            fill(&file.text, &placeholders)
+                .map_err(|error| BundleError::Placeholders(file.path.clone(), error))
         };
         let (mut files, mut module) = (Vec::new(), Vec::new());
         for file in &rendered {
@@ -113,12 +122,21 @@ impl Bundle {
 }
 
 impl File {
-    fn of(source: &Source, deployment: &Deployment, name: &str, content_type: &'static str, content: Vec<u8>) -> Self {
+    fn of(
+        source: &Source,
+        deployment: &Deployment,
+        name: &str,
+        content_type: &'static str,
+        content: Vec<u8>,
+    ) -> Self {
         let sha256 = sha256_hex(&content);
         let key = format!("{PUBLIC_PREFIX}{}/{sha256}/{name}", source.version);
         let (bucket, region) = (&deployment.bucket, &deployment.region);
         // The regional form: it needs no redirect, and exists in every partition. No part needs encoding.
-        let url = format!("https://{bucket}.s3.{region}.{}/{key}", region.partition().dns_suffix());
+        let url = format!(
+            "https://{bucket}.s3.{region}.{}/{key}",
+            region.partition().dns_suffix()
+        );
         Self {
             name: name.to_owned(),
             content,
@@ -135,14 +153,22 @@ impl File {
 fn published_name(source: &Source, path: &str) -> Option<(String, &'static str)> {
     match path {
         "SECURITY.md" => return Some(("SECURITY.md".to_owned(), "text/markdown; charset=utf-8")),
-        "rendered/ORGANIZATION.md" => return Some(("ORGANIZATION.md".to_owned(), "text/markdown; charset=utf-8")),
+        "rendered/ORGANIZATION.md" => {
+            return Some(("ORGANIZATION.md".to_owned(), "text/markdown; charset=utf-8"));
+        }
         "rendered/security.html" => return Some(("security.html".to_owned(), "text/html; charset=utf-8")),
-        "rendered/create-role.sh" => return Some(("create-role.sh".to_owned(), "text/x-shellscript; charset=utf-8")),
+        "rendered/create-role.sh" => {
+            return Some(("create-role.sh".to_owned(), "text/x-shellscript; charset=utf-8"));
+        }
         _ => {}
     }
     if let Some(name) = path.strip_prefix("rendered/iam/") {
         let is_trust = name == "trust-policy.json";
-        let name = if is_trust { name.to_owned() } else { format!("permissions-{name}") };
+        let name = if is_trust {
+            name.to_owned()
+        } else {
+            format!("permissions-{name}")
+        };
         return Some((name, "application/json"));
     }
     let to_this_version = format!("-to-{}.md", source.version);

@@ -130,16 +130,24 @@ impl Changes {
         let mut changes = Vec::new();
         for tier in &to.tiers {
             if tier_of(from, &tier.name).is_none() {
-                changes.push(Change::TierAdded { tier: tier.name.clone(), title: tier.title.clone() });
+                changes.push(Change::TierAdded {
+                    tier: tier.name.clone(),
+                    title: tier.title.clone(),
+                });
             }
         }
         for tier in &from.tiers {
             if tier_of(to, &tier.name).is_none() {
-                changes.push(Change::TierRemoved { tier: tier.name.clone() });
+                changes.push(Change::TierRemoved {
+                    tier: tier.name.clone(),
+                });
             }
         }
         if from.default_tier != to.default_tier {
-            changes.push(Change::DefaultTierChanged { from: from.default_tier.clone(), to: to.default_tier.clone() });
+            changes.push(Change::DefaultTierChanged {
+                from: from.default_tier.clone(),
+                to: to.default_tier.clone(),
+            });
         }
         let mut grants = Vec::new();
         for tier in &to.tiers {
@@ -169,18 +177,48 @@ impl Changes {
 impl Change {
     /// The difference as a customer reads it, in Markdown.
     pub fn sentence(&self) -> String {
-        let code = |items: &[String]| items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ");
-        let list = |items: &[String]| if items.is_empty() { "none".to_owned() } else { code(items) };
+        let code = |items: &[String]| {
+            items
+                .iter()
+                .map(|item| format!("`{item}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let list = |items: &[String]| {
+            if items.is_empty() {
+                "none".to_owned()
+            } else {
+                code(items)
+            }
+        };
         let moved = |added: &[String], removed: &[String]| {
-            let part = |word: &str, items: &[String]| (!items.is_empty()).then(|| format!("{word} {}", code(items)));
-            [part("adds", added), part("removes", removed)].into_iter().flatten().collect::<Vec<_>>().join("; ")
+            let part =
+                |word: &str, items: &[String]| (!items.is_empty()).then(|| format!("{word} {}", code(items)));
+            [part("adds", added), part("removes", removed)]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join("; ")
         };
         match self {
             Self::TierAdded { tier, title } => format!("New tier `{tier}` ({}).", markdown(title)),
             Self::TierRemoved { tier } => format!("The tier `{tier}` is not offered any more."),
-            Self::DefaultTierChanged { from, to } => format!("The default tier is `{to}`, no longer `{from}`."),
-            Self::ActionAdded { action, access_level, on, conditions, reason, tiers } => {
-                let under = if conditions.is_empty() { String::new() } else { format!(", if {}", code(conditions)) };
+            Self::DefaultTierChanged { from, to } => {
+                format!("The default tier is `{to}`, no longer `{from}`.")
+            }
+            Self::ActionAdded {
+                action,
+                access_level,
+                on,
+                conditions,
+                reason,
+                tiers,
+            } => {
+                let under = if conditions.is_empty() {
+                    String::new()
+                } else {
+                    format!(", if {}", code(conditions))
+                };
                 format!(
                     "Adds `{action}` ({access_level}) on {}{under}, because the vendor needs it {} (tiers: {}).",
                     code(on),
@@ -189,13 +227,38 @@ impl Change {
                 )
             }
             Self::ActionRemoved { action, tiers } => format!("Removes `{action}` (tiers: {}).", code(tiers)),
-            Self::ResourcesChanged { action, from, to, tiers } => {
-                format!("`{action}` is granted on {}, no longer on {} (tiers: {}).", code(to), code(from), code(tiers))
+            Self::ResourcesChanged {
+                action,
+                from,
+                to,
+                tiers,
+            } => {
+                format!(
+                    "`{action}` is granted on {}, no longer on {} (tiers: {}).",
+                    code(to),
+                    code(from),
+                    code(tiers)
+                )
             }
-            Self::ConditionsChanged { action, from, to, tiers } => {
-                format!("`{action}` has the conditions {}, before {} (tiers: {}).", list(to), list(from), code(tiers))
+            Self::ConditionsChanged {
+                action,
+                from,
+                to,
+                tiers,
+            } => {
+                format!(
+                    "`{action}` has the conditions {}, before {} (tiers: {}).",
+                    list(to),
+                    list(from),
+                    code(tiers)
+                )
             }
-            Self::ManagedPolicyAdded { policy, reason, reads_data, tiers } => {
+            Self::ManagedPolicyAdded {
+                policy,
+                reason,
+                reads_data,
+                tiers,
+            } => {
                 let data = reads_data.as_ref().map_or(String::new(), |data| {
                     format!(" It reads data: {}.", markdown(data))
                 });
@@ -205,9 +268,13 @@ impl Change {
                     code(tiers)
                 )
             }
-            Self::ManagedPolicyRemoved { policy, tiers } => format!("Detaches `{policy}` (tiers: {}).", code(tiers)),
+            Self::ManagedPolicyRemoved { policy, tiers } => {
+                format!("Detaches `{policy}` (tiers: {}).", code(tiers))
+            }
             Self::TrustChanged { added, removed } => format!("The role's trust {}.", moved(added, removed)),
-            Self::RegionsChanged { added, removed } => format!("The regions of processing: {}.", moved(added, removed)),
+            Self::RegionsChanged { added, removed } => {
+                format!("The regions of processing: {}.", moved(added, removed))
+            }
         }
     }
 
@@ -242,20 +309,39 @@ fn compare(before: Option<&TierSnapshot>, after: &TierSnapshot, changes: &mut Ve
             Some(former) => {
                 if former.resources != statement.resources {
                     let (action, from, to) = (action.clone(), on(former), on(statement));
-                    changes.push(Change::ResourcesChanged { action, from, to, tiers: tiers() });
+                    changes.push(Change::ResourcesChanged {
+                        action,
+                        from,
+                        to,
+                        tiers: tiers(),
+                    });
                 }
                 if former.conditions != statement.conditions {
                     let (from, to) = (conditions(former), conditions(statement));
-                    changes.push(Change::ConditionsChanged { action, from, to, tiers: tiers() });
+                    changes.push(Change::ConditionsChanged {
+                        action,
+                        from,
+                        to,
+                        tiers: tiers(),
+                    });
                 }
             }
         }
     }
     for action in old.keys().filter(|action| !new.contains_key(*action)) {
-        changes.push(Change::ActionRemoved { action: (*action).to_owned(), tiers: tiers() });
+        changes.push(Change::ActionRemoved {
+            action: (*action).to_owned(),
+            tiers: tiers(),
+        });
     }
-    let attached = before.map(|tier| tier.managed_policies.as_slice()).unwrap_or_default();
-    for policy in after.managed_policies.iter().filter(|policy| !attached.iter().any(|old| old.arn == policy.arn)) {
+    let attached = before
+        .map(|tier| tier.managed_policies.as_slice())
+        .unwrap_or_default();
+    for policy in after
+        .managed_policies
+        .iter()
+        .filter(|policy| !attached.iter().any(|old| old.arn == policy.arn))
+    {
         changes.push(Change::ManagedPolicyAdded {
             policy: policy.arn.to_string(),
             reason: policy.reason.to_string(),
@@ -263,8 +349,14 @@ fn compare(before: Option<&TierSnapshot>, after: &TierSnapshot, changes: &mut Ve
             tiers: tiers(),
         });
     }
-    for policy in attached.iter().filter(|old| !after.managed_policies.iter().any(|policy| old.arn == policy.arn)) {
-        changes.push(Change::ManagedPolicyRemoved { policy: policy.arn.to_string(), tiers: tiers() });
+    for policy in attached
+        .iter()
+        .filter(|old| !after.managed_policies.iter().any(|policy| old.arn == policy.arn))
+    {
+        changes.push(Change::ManagedPolicyRemoved {
+            policy: policy.arn.to_string(),
+            tiers: tiers(),
+        });
     }
 }
 
@@ -283,7 +375,10 @@ fn merged(changes: Vec<Change>) -> Vec<Change> {
             }
             is_same
         };
-        match merged.iter_mut().find_map(|known| without_tiers(known).then_some(known)) {
+        match merged
+            .iter_mut()
+            .find_map(|known| without_tiers(known).then_some(known))
+        {
             Some(known) => {
                 if let Some(all) = known.tiers() {
                     all.extend(tiers);
@@ -305,8 +400,12 @@ fn tier_of<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a TierSnapshot> {
 }
 
 fn by_action(tier: &TierSnapshot) -> BTreeMap<&str, &Statement> {
-    let of_statement = |statement| move |action| (crate::manifest::texts::ActionPattern::as_str(action), statement);
-    tier.statements.iter().flat_map(|statement| statement.actions.iter().map(of_statement(statement))).collect()
+    let of_statement =
+        |statement| move |action| (crate::manifest::texts::ActionPattern::as_str(action), statement);
+    tier.statements
+        .iter()
+        .flat_map(|statement| statement.actions.iter().map(of_statement(statement)))
+        .collect()
 }
 
 fn on(statement: &Statement) -> Vec<String> {
@@ -329,7 +428,10 @@ fn conditions(statement: &Statement) -> Vec<String> {
 
 fn trust_lines(snapshot: &Snapshot) -> Vec<String> {
     let trust = &snapshot.trust;
-    let on_request = trust.on_request.iter().map(|term| format!("if you ask for it, {term}"));
+    let on_request = trust
+        .on_request
+        .iter()
+        .map(|term| format!("if you ask for it, {term}"));
     std::iter::once(format!("principal: {}", trust.principal))
         .chain(trust.always.iter().cloned())
         .chain(on_request)

@@ -35,11 +35,17 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// What the command line asks for.
 enum Job {
     Help,
-    Render { check_only: bool },
+    Render {
+        check_only: bool,
+    },
     Check,
     Release,
     PrintExample,
-    Publish { stack_name: String, region: Option<String>, print_only: bool },
+    Publish {
+        stack_name: String,
+        region: Option<String>,
+        print_only: bool,
+    },
 }
 
 /// The job and the folder that it is about.
@@ -66,7 +72,11 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(Job, PathBuf), Error> {
         (Some("check"), None) => Job::Check,
         (Some("release"), None) => Job::Release,
         (None, None) if example => Job::PrintExample,
-        (None, Some(stack_name)) => Job::Publish { stack_name, region, print_only: print },
+        (None, Some(stack_name)) => Job::Publish {
+            stack_name,
+            region,
+            print_only: print,
+        },
         (Some(other), None) => return Err(format!("unknown command {other}\n\n{USAGE}").into()),
         (None, None) => return Err(format!("a command or --stack-name is missing\n\n{USAGE}").into()),
         (Some(_), Some(_)) => return Err(format!("--stack-name is for publishing\n\n{USAGE}").into()),
@@ -106,7 +116,11 @@ async fn run(job: Job, folder: PathBuf) -> Result<String, Error> {
         Job::Help => Ok(USAGE.to_owned()),
         Job::Render { check_only: false } => {
             let changed = write(&folder, &render_all(&source)?)?;
-            Ok(if changed.is_empty() { "nothing changed".to_owned() } else { changed.join("\n") })
+            Ok(if changed.is_empty() {
+                "nothing changed".to_owned()
+            } else {
+                changed.join("\n")
+            })
         }
         Job::Render { check_only: true } => {
             let stale = stale(&folder, &render_all(&source)?)?;
@@ -123,13 +137,25 @@ async fn run(job: Job, folder: PathBuf) -> Result<String, Error> {
             }
             Err(problems.join("\n").into())
         }
-        Job::Release => Ok(format!("{}: commit it with customer/versions/SHA256SUMS", release(&folder, &source)?)),
+        Job::Release => Ok(format!(
+            "{}: commit it with customer/versions/SHA256SUMS",
+            release(&folder, &source)?
+        )),
         Job::PrintExample => template(&source, &Deployment::example()?),
-        Job::Publish { stack_name, region, print_only } => to_aws(&source, &stack_name, region, print_only).await,
+        Job::Publish {
+            stack_name,
+            region,
+            print_only,
+        } => to_aws(&source, &stack_name, region, print_only).await,
     }
 }
 
-async fn to_aws(source: &Source, stack_name: &str, region: Option<String>, print_only: bool) -> Result<String, Error> {
+async fn to_aws(
+    source: &Source,
+    stack_name: &str,
+    region: Option<String>,
+    print_only: bool,
+) -> Result<String, Error> {
     let config = aws(region).await;
     if config.region().is_none() {
         return Err("no region is configured: give --region, the region of the vendor stack".into());
@@ -145,8 +171,15 @@ async fn to_aws(source: &Source, stack_name: &str, region: Option<String>, print
     let s3 = aws_sdk_s3::Client::new(&config);
     let dynamodb = aws_sdk_dynamodb::Client::new(&config);
     let published = publish(&s3, &dynamodb, &deployment, source, Timestamp::now()).await?;
-    let files = published.files.iter().map(|file| format!("\n{:8} {}", "file", file.url));
-    let release = if source.is_released() { "" } else { "\nrun `latchkey-publish release` and commit: this version must not change any more" };
+    let files = published
+        .files
+        .iter()
+        .map(|file| format!("\n{:8} {}", "file", file.url));
+    let release = if source.is_released() {
+        ""
+    } else {
+        "\nrun `latchkey-publish release` and commit: this version must not change any more"
+    };
     Ok(format!(
         "version  {}\nsha256   {}\nurl      {}{}{release}",
         published.version,
@@ -157,7 +190,9 @@ async fn to_aws(source: &Source, stack_name: &str, region: Option<String>, print
 }
 
 fn template(source: &Source, deployment: &Deployment) -> Result<String, Error> {
-    Ok(String::from_utf8(Bundle::of(source, deployment)?.template.content)?)
+    Ok(String::from_utf8(
+        Bundle::of(source, deployment)?.template.content,
+    )?)
 }
 
 async fn aws(region: Option<String>) -> SdkConfig {

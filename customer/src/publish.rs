@@ -135,7 +135,9 @@ pub async fn publish(
     let version = bundle.published(source, published_at);
     // Before the uploads as well, so that what is refused leaves nothing behind.
     match published(dynamodb, &deployment.table, &version).await? {
-        Some(known) if !known.is_same_content(&version) => return Err(PublishError::VersionTaken(version.version)),
+        Some(known) if !known.is_same_content(&version) => {
+            return Err(PublishError::VersionTaken(version.version));
+        }
         _ => {}
     }
     for file in std::iter::once(&bundle.template).chain(&bundle.files) {
@@ -205,7 +207,9 @@ async fn published(
 }
 
 /// The item that remembers a version for ever.
-pub fn version_item(version: &PublishedVersion) -> Result<HashMap<String, AttributeValue>, serde_dynamo::Error> {
+pub fn version_item(
+    version: &PublishedVersion,
+) -> Result<HashMap<String, AttributeValue>, serde_dynamo::Error> {
     let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(version)?;
     item.insert("pk".to_owned(), AttributeValue::S(TEMPLATE_PK.to_owned()));
     item.insert("sk".to_owned(), AttributeValue::S(version.sk()));

@@ -82,7 +82,11 @@ impl TryFrom<String> for TemplateVersion {
 impl Ord for TemplateVersion {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let numbers = |version: &Self| -> Vec<u16> {
-            version.0.split('.').filter_map(|number| number.parse().ok()).collect()
+            version
+                .0
+                .split('.')
+                .filter_map(|number| number.parse().ok())
+                .collect()
         };
         numbers(self).cmp(&numbers(other))
     }
@@ -161,7 +165,10 @@ impl RenderedTemplate {
 
 /// The SHA-256 of `bytes`, in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Why a template cannot be rendered.
@@ -213,7 +220,9 @@ pub fn deployment_placeholders<'a>(
 pub fn fill(text: &str, placeholders: &[(&'static str, &str)]) -> Result<String, RenderError> {
     let filled = placeholders
         .iter()
-        .fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value));
+        .fold(text.to_owned(), |text, (placeholder, value)| {
+            text.replace(placeholder, value)
+        });
     placeholder_in(&filled).map_or(Ok(filled), |left| Err(RenderError::PlaceholderLeft(left)))
 }
 

@@ -50,14 +50,23 @@ impl Snapshot {
             title: tier.title.to_string(),
             includes: tier.includes.as_ref().map(ToString::to_string),
             statements: manifest.statements(&tier.name).into_iter().cloned().collect(),
-            managed_policies: manifest.managed_policies(&tier.name).into_iter().cloned().collect(),
+            managed_policies: manifest
+                .managed_policies(&tier.name)
+                .into_iter()
+                .cloned()
+                .collect(),
         });
         Self {
             version: version.clone(),
             template_sha256: sha256_hex(template.as_bytes()),
             default_tier: manifest.default_tier.to_string(),
             trust: trust_terms(),
-            processing_regions: manifest.vendor.processing_regions.iter().map(ToString::to_string).collect(),
+            processing_regions: manifest
+                .vendor
+                .processing_regions
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             tiers: tiers.collect(),
         }
     }

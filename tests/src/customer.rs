@@ -100,7 +100,7 @@ impl Customer {
             .stack_name(name)
             .template_url(&link.template_url)
             .parameters(external_id(link.external_id.as_str()))
-            .capabilities(Capability::CapabilityIam)
+            .capabilities(Capability::CapabilityNamedIam)
             .send()
             .await
             .map_err(|error| failed("creating the stack", &error))?;

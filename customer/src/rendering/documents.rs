@@ -43,7 +43,9 @@ pub fn script(source: &Source) -> Script {
         managed_policies: manifest
             .managed_policies(&tier.name)
             .into_iter()
-            .map(|policy| ScriptPolicy { arn_shell: policy.arn.as_str().replace("${partition}", "$PARTITION") })
+            .map(|policy| ScriptPolicy {
+                arn_shell: policy.arn.as_str().replace("${partition}", "$PARTITION"),
+            })
             .collect(),
     });
     Script {
@@ -65,9 +67,11 @@ fn for_shell(document: &Value) -> String {
             ("${external_id}", "EXTERNAL_ID"),
         ];
         let [before, after] = SHELL_MARKS;
-        let marked = variables.iter().fold(text.to_owned(), |text, (placeholder, name)| {
-            text.replace(placeholder, &format!("{before}{name}{after}"))
-        });
+        let marked = variables
+            .iter()
+            .fold(text.to_owned(), |text, (placeholder, name)| {
+                text.replace(placeholder, &format!("{before}{name}{after}"))
+            });
         json!(marked)
     });
     let mut shell = String::new();
@@ -84,7 +88,10 @@ fn for_shell(document: &Value) -> String {
 
 /// The trust policy, and the permissions of each tier, as IAM takes them once the customer's own values are in.
 pub fn policies(source: &Source) -> Vec<Rendered> {
-    let mut rendered = vec![json_file("rendered/iam/trust-policy.json", &for_reader(&trust_document()))];
+    let mut rendered = vec![json_file(
+        "rendered/iam/trust-policy.json",
+        &for_reader(&trust_document()),
+    )];
     for tier in source.manifest.offered() {
         let document = for_reader(&policy_document(&source.manifest, &tier.name));
         rendered.push(json_file(&policy_path(&tier.name), &document));
@@ -107,13 +114,19 @@ fn for_reader(document: &Value) -> Value {
             ("${role_arn}", "YOUR_ROLE_ARN"),
             ("${external_id}", "YOUR_EXTERNAL_ID"),
         ];
-        json!(values.iter().fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value)))
+        json!(values.iter().fold(text.to_owned(), |text, (placeholder, value)| {
+            text.replace(placeholder, value)
+        }))
     })
 }
 
 /// What each tier is, for a parameter's description.
 pub fn tier_help(source: &Source) -> String {
-    let tiers = source.manifest.offered().into_iter().map(|tier| format!("{}: {}", tier.name, tier.summary));
+    let tiers = source
+        .manifest
+        .offered()
+        .into_iter()
+        .map(|tier| format!("{}: {}", tier.name, tier.summary));
     format!(
         "What the vendor may do; the security page has every permission with its reason. {}",
         tiers.collect::<Vec<_>>().join(" ")
@@ -122,7 +135,13 @@ pub fn tier_help(source: &Source) -> String {
 
 /// What to enter as the vendor's addresses.
 pub fn source_ip_help(source: &Source) -> String {
-    let ranges: Vec<&str> = source.manifest.vendor.source_ips.iter().map(|range| range.as_str()).collect();
+    let ranges: Vec<&str> = source
+        .manifest
+        .vendor
+        .source_ips
+        .iter()
+        .map(|range| range.as_str())
+        .collect();
     let vendors = if ranges.is_empty() {
         "The vendor's calls come from no fixed addresses: leave it empty.".to_owned()
     } else {

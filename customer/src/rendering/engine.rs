@@ -5,15 +5,39 @@ use serde::Serialize;
 
 /// The texts, by the name of what they render; a name in `.html` escapes all that is filled in.
 const TEMPLATES: [(&str, &str); 10] = [
-    ("connection-template.yaml", include_str!("../../templates/connection-template.yaml.jinja")),
-    ("terraform/main.tf", include_str!("../../templates/terraform/main.tf.jinja")),
-    ("terraform/variables.tf", include_str!("../../templates/terraform/variables.tf.jinja")),
-    ("terraform/outputs.tf", include_str!("../../templates/terraform/outputs.tf.jinja")),
-    ("terraform/README.md", include_str!("../../templates/terraform/README.md.jinja")),
-    ("create-role.sh", include_str!("../../templates/create-role.sh.jinja")),
-    ("organization.md", include_str!("../../templates/organization.md.jinja")),
+    (
+        "connection-template.yaml",
+        include_str!("../../templates/connection-template.yaml.jinja"),
+    ),
+    (
+        "terraform/main.tf",
+        include_str!("../../templates/terraform/main.tf.jinja"),
+    ),
+    (
+        "terraform/variables.tf",
+        include_str!("../../templates/terraform/variables.tf.jinja"),
+    ),
+    (
+        "terraform/outputs.tf",
+        include_str!("../../templates/terraform/outputs.tf.jinja"),
+    ),
+    (
+        "terraform/README.md",
+        include_str!("../../templates/terraform/README.md.jinja"),
+    ),
+    (
+        "create-role.sh",
+        include_str!("../../templates/create-role.sh.jinja"),
+    ),
+    (
+        "organization.md",
+        include_str!("../../templates/organization.md.jinja"),
+    ),
     ("security.md", include_str!("../../templates/security.md.jinja")),
-    ("security.html", include_str!("../../templates/security.html.jinja")),
+    (
+        "security.html",
+        include_str!("../../templates/security.html.jinja"),
+    ),
     ("changes.md", include_str!("../../templates/changes.md.jinja")),
 ];
 
@@ -25,7 +49,11 @@ pub fn fill(name: &str, context: &impl Serialize) -> Result<String, minijinja::E
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        if name.ends_with(".html") {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
     });
     environment.add_filter("quoted", quoted);
     environment.add_filter("hcl", |text: String| hcl_string(&text));
@@ -69,7 +97,11 @@ fn hcl_value(value: &serde_json::Value, depth: usize) -> String {
                 .iter()
                 .map(|(name, value)| {
                     let name = quoted(name.clone());
-                    format!("{}{name:width$} = {}\n", indent(depth + 1), hcl_value(value, depth + 1))
+                    format!(
+                        "{}{name:width$} = {}\n",
+                        indent(depth + 1),
+                        hcl_value(value, depth + 1)
+                    )
                 })
                 .collect();
             format!("{{\n{}{}}}", lines.concat(), indent(depth))
@@ -103,9 +135,15 @@ mod tests {
     #[test]
     fn what_is_filled_in_stays_text() {
         assert_eq!(hcl_string("a\"${x}%{if}\\"), r#""a\"$${x}%%{if}\\""#);
-        assert_eq!(markdown("a|b <i>*x*</i> `y` [z](u)"), "a\\|b &lt;i&gt;\\*x\\*&lt;/i&gt; \\`y\\` \\[z\\](u)");
+        assert_eq!(
+            markdown("a|b <i>*x*</i> `y` [z](u)"),
+            "a\\|b &lt;i&gt;\\*x\\*&lt;/i&gt; \\`y\\` \\[z\\](u)"
+        );
         assert_eq!(quoted("a\nb\"c".to_owned()), r#""a\nb\"c""#);
         let value = serde_json::json!({"StringLike": {"aws:TagKeys": ["x"]}});
-        assert_eq!(hcl_value(&value, 0), "{\n  \"StringLike\" = {\n    \"aws:TagKeys\" = [\"x\"]\n  }\n}");
+        assert_eq!(
+            hcl_value(&value, 0),
+            "{\n  \"StringLike\" = {\n    \"aws:TagKeys\" = [\"x\"]\n  }\n}"
+        );
     }
 }

@@ -17,7 +17,10 @@ pub struct FolderError {
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> FolderError {
-    move |cause| FolderError { path: path.to_owned(), cause }
+    move |cause| FolderError {
+        path: path.to_owned(),
+        cause,
+    }
 }
 
 /// Writes everything into `folder`, and removes what is not rendered any more. Returns the paths that changed.
@@ -43,8 +46,13 @@ pub fn write(folder: &Path, rendered: &[Rendered]) -> Result<Vec<String>, Folder
 
 /// The rendered files of `folder` that are not what they should be.
 pub fn stale(folder: &Path, rendered: &[Rendered]) -> Result<Vec<String>, FolderError> {
-    let differs = |file: &&Rendered| !fs::read_to_string(folder.join(&file.path)).is_ok_and(|text| text == file.text);
-    let mut stale: Vec<String> = rendered.iter().filter(differs).map(|file| file.path.clone()).collect();
+    let differs =
+        |file: &&Rendered| !fs::read_to_string(folder.join(&file.path)).is_ok_and(|text| text == file.text);
+    let mut stale: Vec<String> = rendered
+        .iter()
+        .filter(differs)
+        .map(|file| file.path.clone())
+        .collect();
     stale.extend(left_over(folder, rendered)?);
     Ok(stale)
 }

@@ -60,7 +60,13 @@ pub fn render_all(source: &Source) -> Result<Vec<Rendered>, RenderingError> {
         tier_help: documents::tier_help(source),
         source_ip_help: documents::source_ip_help(source),
         organization_help: documents::organization_help(source),
-        tier_width: source.manifest.offered_tiers.iter().map(|name| name.as_str().len() + 2).max().unwrap_or(0),
+        tier_width: source
+            .manifest
+            .offered_tiers
+            .iter()
+            .map(|name| name.as_str().len() + 2)
+            .max()
+            .unwrap_or(0),
         view: &view,
     };
     let mut rendered = Vec::new();
@@ -80,17 +86,33 @@ pub fn render_all(source: &Source) -> Result<Vec<Rendered>, RenderingError> {
         path: "rendered/terraform/versions.tf".to_owned(),
         text: include_str!("../../templates/terraform/versions.tf").to_owned(),
     });
-    rendered.push(filled("rendered/create-role.sh", "create-role.sh", &documents::script(source))?);
+    rendered.push(filled(
+        "rendered/create-role.sh",
+        "create-role.sh",
+        &documents::script(source),
+    )?);
     rendered.extend(documents::policies(source));
-    let tiers: Vec<_> = source.manifest.offered().into_iter().map(|tier| verifier_tier(&source.manifest, tier)).collect();
+    let tiers: Vec<_> = source
+        .manifest
+        .offered()
+        .into_iter()
+        .map(|tier| verifier_tier(&source.manifest, tier))
+        .collect();
     rendered.push(json("rendered/tiers.json", &tiers));
-    if let Some(tier) = tiers.iter().find(|tier| tier.name == source.manifest.default_tier.as_str()) {
+    if let Some(tier) = tiers
+        .iter()
+        .find(|tier| tier.name == source.manifest.default_tier.as_str())
+    {
         rendered.push(json("tier.json", tier));
     }
     for changes in source.changes() {
         let path = format!("rendered/versions/{}-to-{}", changes.from, changes.to);
         rendered.push(json(&format!("{path}.json"), &changes));
-        rendered.push(filled(&format!("{path}.md"), "changes.md", &changes_text(&changes))?);
+        rendered.push(filled(
+            &format!("{path}.md"),
+            "changes.md",
+            &changes_text(&changes),
+        )?);
     }
     rendered.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(rendered)
@@ -115,12 +137,18 @@ fn changes_text(changes: &Changes) -> ChangesText<'_> {
 }
 
 fn filled(path: &str, text: &str, context: &impl Serialize) -> Result<Rendered, RenderingError> {
-    let failed = |cause| RenderingError { path: path.to_owned(), cause };
+    let failed = |cause| RenderingError {
+        path: path.to_owned(),
+        cause,
+    };
     let mut text = engine::fill(text, context).map_err(failed)?;
     // A text file ends with one line break, whatever its last block was.
     text.truncate(text.trim_end().len());
     text.push('\n');
-    Ok(Rendered { path: path.to_owned(), text })
+    Ok(Rendered {
+        path: path.to_owned(),
+        text,
+    })
 }
 
 fn json(path: &str, value: &impl Serialize) -> Rendered {

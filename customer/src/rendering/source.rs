@@ -75,7 +75,8 @@ impl Source {
     pub fn read(folder: &Path) -> Result<Self, SourceError> {
         let text = |name: &str| read(&folder.join(name));
         let manifest = Manifest::parse(&text(MANIFEST_FILE)?)?;
-        let version = TemplateVersion::parse(text("version.txt")?.trim_end()).map_err(SourceError::Version)?;
+        let version =
+            TemplateVersion::parse(text("version.txt")?.trim_end()).map_err(SourceError::Version)?;
         let (released, tampered) = released(folder)?;
         Ok(Self {
             manifest,
@@ -95,12 +96,16 @@ impl Source {
             versions.push(Snapshot::of(&self.manifest, &self.version, ""));
         }
         let pairs = versions.windows(2);
-        pairs.map(|pair| Changes::between(&pair[0], &pair[1], self.changelog_of(&pair[1].version))).collect()
+        pairs
+            .map(|pair| Changes::between(&pair[0], &pair[1], self.changelog_of(&pair[1].version)))
+            .collect()
     }
 
     /// What this version changes against the last one that was released before it.
     pub fn changes_of_this_version(&self) -> Option<Changes> {
-        self.changes().into_iter().find(|changes| changes.to == self.version.as_str())
+        self.changes()
+            .into_iter()
+            .find(|changes| changes.to == self.version.as_str())
     }
 
     /// The changelog's entry of a version, without its heading; empty where there is none.
@@ -120,7 +125,9 @@ impl Source {
 
     /// Whether this version was released.
     pub fn is_released(&self) -> bool {
-        self.released.iter().any(|released| released.version == self.version)
+        self.released
+            .iter()
+            .any(|released| released.version == self.version)
     }
 
     /// What is wrong with the versions: a released one that changed, one that goes back, an entry that is missing.
@@ -128,7 +135,10 @@ impl Source {
         let mut problems = self.tampered.clone();
         let version = &self.version;
         if let Some(last) = self.released.last().filter(|last| last.version > *version) {
-            problems.push(format!("version.txt says {version}, but {} was released", last.version));
+            problems.push(format!(
+                "version.txt says {version}, but {} was released",
+                last.version
+            ));
         }
         if let Some(released) = self.released.iter().find(|released| released.version == *version)
             && *released != self.snapshot()?
@@ -138,7 +148,9 @@ impl Source {
             ));
         }
         if !self.changelog_of(version).contains(WHAT_TO_DO) {
-            problems.push(format!("CHANGELOG.md has no entry \"## {version}\" with \"{WHAT_TO_DO}\""));
+            problems.push(format!(
+                "CHANGELOG.md has no entry \"## {version}\" with \"{WHAT_TO_DO}\""
+            ));
         }
         Ok(problems)
     }
@@ -168,31 +180,54 @@ fn released(folder: &Path) -> Result<(Vec<Snapshot>, Vec<String>), SourceError> 
     let digests = read(&folder.join(DIGESTS_FILE))?;
     let (mut found, mut tampered, mut files) = (Vec::new(), Vec::new(), 0);
     let versions = folder.join(VERSIONS_FOLDER);
-    for entry in fs::read_dir(&versions).map_err(|cause| SourceError::File { path: versions.clone(), cause })? {
-        let path = entry.map_err(|cause| SourceError::File { path: versions.clone(), cause })?.path();
+    for entry in fs::read_dir(&versions).map_err(|cause| SourceError::File {
+        path: versions.clone(),
+        cause,
+    })? {
+        let path = entry
+            .map_err(|cause| SourceError::File {
+                path: versions.clone(),
+                cause,
+            })?
+            .path();
         if path.extension().is_none_or(|extension| extension != "json") {
             continue;
         }
         files += 1;
         let text = read(&path)?;
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if !digests.lines().any(|line| line == format!("{}  {name}", sha256_hex(text.as_bytes()))) {
-            tampered.push(format!("{VERSIONS_FOLDER}/{name} is not what was released ({DIGESTS_FILE})"));
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if !digests
+            .lines()
+            .any(|line| line == format!("{}  {name}", sha256_hex(text.as_bytes())))
+        {
+            tampered.push(format!(
+                "{VERSIONS_FOLDER}/{name} is not what was released ({DIGESTS_FILE})"
+            ));
         }
-        let snapshot: Snapshot =
-            serde_json::from_str(&text).map_err(|cause| SourceError::Snapshot { path: path.clone(), cause })?;
+        let snapshot: Snapshot = serde_json::from_str(&text).map_err(|cause| SourceError::Snapshot {
+            path: path.clone(),
+            cause,
+        })?;
         if name != format!("{}.json", snapshot.version) {
             tampered.push(format!("{VERSIONS_FOLDER}/{name} is about {}", snapshot.version));
         }
         found.push(snapshot);
     }
     if digests.lines().count() != files {
-        tampered.push(format!("{DIGESTS_FILE} and the files beside it are not the same versions"));
+        tampered.push(format!(
+            "{DIGESTS_FILE} and the files beside it are not the same versions"
+        ));
     }
     found.sort_by(|a, b| a.version.cmp(&b.version));
     Ok((found, tampered))
 }
 
 fn read(path: &Path) -> Result<String, SourceError> {
-    fs::read_to_string(path).map_err(|cause| SourceError::File { path: path.to_owned(), cause })
+    fs::read_to_string(path).map_err(|cause| SourceError::File {
+        path: path.to_owned(),
+        cause,
+    })
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    manifest::{Manifest, ManagedPolicy, Resources, Statement, Tier, texts::ArnPattern},
+    manifest::{ManagedPolicy, Manifest, Resources, Statement, Tier, texts::ArnPattern},
     policy::{POLICY_NAME, TrustTerms, trust_terms},
     render::TemplateVersion,
     tiers::scope,
@@ -118,7 +118,11 @@ impl View {
                 purpose: vendor.purpose.to_string(),
                 website: vendor.website.to_string(),
                 security_contact: vendor.security_contact.to_string(),
-                processing_regions: vendor.processing_regions.iter().map(ToString::to_string).collect(),
+                processing_regions: vendor
+                    .processing_regions
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
                 who_can_use_it: vendor.who_can_use_it.to_string(),
                 source_ips: vendor.source_ips.iter().map(ToString::to_string).collect(),
                 organization_id: vendor.organization_id.as_ref().map(ToString::to_string),
@@ -126,12 +130,26 @@ impl View {
             data: manifest
                 .data
                 .iter()
-                .map(|kept| [kept.what.to_string(), kept.r#where.to_string(), kept.deleted.to_string()])
+                .map(|kept| {
+                    [
+                        kept.what.to_string(),
+                        kept.r#where.to_string(),
+                        kept.deleted.to_string(),
+                    ]
+                })
                 .collect(),
             version: version.to_string(),
             default_tier: manifest.default_tier.to_string(),
-            tiers: manifest.offered().into_iter().map(|tier| TierView::of(manifest, tier)).collect(),
-            parts: manifest.tiers.iter().filter_map(|tier| PartView::of(manifest, tier)).collect(),
+            tiers: manifest
+                .offered()
+                .into_iter()
+                .map(|tier| TierView::of(manifest, tier))
+                .collect(),
+            parts: manifest
+                .tiers
+                .iter()
+                .filter_map(|tier| PartView::of(manifest, tier))
+                .collect(),
             canaries: manifest.canaries.iter().map(ToString::to_string).collect(),
             trust: trust_terms(),
             policy_name: POLICY_NAME,
@@ -148,9 +166,15 @@ impl TierView {
             summary: tier.summary.to_string(),
             includes: tier.includes.as_ref().map(ToString::to_string),
             is_default: tier.name == manifest.default_tier,
-            only_looks: statements.iter().all(|statement| statement.access_level.only_looks()),
+            only_looks: statements
+                .iter()
+                .all(|statement| statement.access_level.only_looks()),
             statements: statements.into_iter().map(StatementView::of).collect(),
-            managed_policies: manifest.managed_policies(&tier.name).into_iter().map(ManagedPolicyView::of).collect(),
+            managed_policies: manifest
+                .managed_policies(&tier.name)
+                .into_iter()
+                .map(ManagedPolicyView::of)
+                .collect(),
         }
     }
 }
@@ -252,7 +276,9 @@ fn for_terraform(name: &str) -> String {
 fn in_capitals(name: &str) -> String {
     let word = |word: &str| {
         let mut letters = word.chars();
-        letters.next().map_or(String::new(), |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+        letters.next().map_or(String::new(), |first| {
+            first.to_ascii_uppercase().to_string() + letters.as_str()
+        })
     };
     name.split('-').map(word).collect()
 }

@@ -87,8 +87,15 @@ mod tests {
             ..version.clone()
         };
         assert!(!version.is_same_content(&other));
-        let file = PublishedFile { name: "a".to_owned(), url: "u".to_owned(), sha256: "ef".to_owned() };
-        let more = PublishedVersion { files: vec![file], ..version.clone() };
+        let file = PublishedFile {
+            name: "a".to_owned(),
+            url: "u".to_owned(),
+            sha256: "ef".to_owned(),
+        };
+        let more = PublishedVersion {
+            files: vec![file],
+            ..version.clone()
+        };
         assert!(!version.is_same_content(&more));
     }
 }
