@@ -82,6 +82,7 @@ impl Bundle {
         let template = place(TEMPLATE_NAME, "application/yaml", template.text.into_bytes());
         let mut placeholders = deployment_placeholders(values, &source.version).to_vec();
         placeholders.extend([
+            ("__HUB_REGION__", deployment.region.as_str()),
             ("__PARTITION__", deployment.region.partition().as_str()),
             ("__TEMPLATE_URL__", template.url.as_str()),
             ("__TEMPLATE_SHA256__", template.sha256.as_str()),

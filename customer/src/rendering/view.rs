@@ -4,7 +4,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    manifest::{ManagedPolicy, Manifest, Resources, Statement, Tier, texts::ArnPattern},
+    manifest::{
+        ManagedPolicy, Manifest, Resources, Statement, Tier,
+        texts::{ArnPattern, TierName},
+    },
     policy::{POLICY_NAME, TrustTerms, trust_terms},
     render::TemplateVersion,
     tiers::scope,
@@ -60,6 +63,12 @@ pub struct TierView {
     statements: Vec<StatementView>,
     /// All that it attaches.
     managed_policies: Vec<ManagedPolicyView>,
+    /// The title of the tier that it adds to, if a reader finds that one on the same page.
+    adds_to: Option<String>,
+    /// What a reader is shown: what it adds to that one, or all.
+    shown_statements: Vec<StatementView>,
+    /// The same of policies.
+    shown_managed_policies: Vec<ManagedPolicyView>,
 }
 
 /// What a tier adds to the one that it includes.
@@ -160,7 +169,24 @@ impl View {
 impl TierView {
     fn of(manifest: &Manifest, tier: &Tier) -> Self {
         let statements = manifest.statements(&tier.name);
+        let managed = manifest.managed_policies(&tier.name);
+        let is_offered = |name: &&TierName| manifest.offered_tiers.contains(name);
+        let adds_to = tier
+            .includes
+            .as_ref()
+            .filter(is_offered)
+            .and_then(|name| manifest.tier(name));
+        let (shown, shown_managed) = match adds_to {
+            Some(_) => (
+                tier.statements.iter().collect(),
+                tier.managed_policies.iter().collect(),
+            ),
+            None => (statements.clone(), managed.clone()),
+        };
         Self {
+            adds_to: adds_to.map(|included| included.title.to_string()),
+            shown_statements: shown.into_iter().map(StatementView::of).collect(),
+            shown_managed_policies: shown_managed.into_iter().map(ManagedPolicyView::of).collect(),
             name: tier.name.to_string(),
             title: tier.title.to_string(),
             summary: tier.summary.to_string(),
@@ -170,11 +196,7 @@ impl TierView {
                 .iter()
                 .all(|statement| statement.access_level.only_looks()),
             statements: statements.into_iter().map(StatementView::of).collect(),
-            managed_policies: manifest
-                .managed_policies(&tier.name)
-                .into_iter()
-                .map(ManagedPolicyView::of)
-                .collect(),
+            managed_policies: managed.into_iter().map(ManagedPolicyView::of).collect(),
         }
     }
 }
