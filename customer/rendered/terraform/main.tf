@@ -145,6 +145,7 @@ resource "aws_iam_role_policy_attachment" "connection" {
 
 # The message to the vendor. Made last and destroyed first. It fails with the vendor's own sentence if the role is not safe.
 resource "aws_cloudformation_stack" "connection" {
+  # checkov:skip=CKV_AWS_124:whoever applies sees the outcome; the stack holds nothing that changes by itself
   name               = var.stack_name
   timeout_in_minutes = 15
   tags               = var.tags

@@ -75,8 +75,12 @@ pub fn the_customers_role_trusts_one_path_of_the_vendor_with_the_external_id(tem
         if !template["Parameters"][name]["Default"].is_string() {
             problems.push(format!("{name} cannot be left as it is"));
         }
-        let is_in_a_group = |group: &&Value| texts(&group["Parameters"]).contains(name);
-        if groups.iter().skip(1).filter(is_in_a_group).count() != 1 {
+        let below = groups.iter().skip(1);
+        if below
+            .filter(|group| texts(&group["Parameters"]).contains(name))
+            .count()
+            != 1
+        {
             problems.push(format!("{name} is not in one of the groups below"));
         }
     }
