@@ -132,6 +132,10 @@ async fn run(job: Job, folder: PathBuf) -> Result<String, Error> {
         Job::Check => {
             let mut problems: Vec<String> = check(&source.manifest).iter().map(ToString::to_string).collect();
             problems.extend(source.version_problems()?);
+            // What CloudFormation would not take: too long, or a placeholder that nobody fills in.
+            if let Err(error) = Bundle::of(&source, &Deployment::example()?) {
+                problems.push(error.to_string());
+            }
             if problems.is_empty() {
                 return Ok("the manifest asks for nothing that it may not".to_owned());
             }

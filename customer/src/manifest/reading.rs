@@ -28,6 +28,9 @@ pub enum ManifestError {
     },
 }
 
+/// Most tiers that are offered: CloudFormation's `Fn::Or` takes ten conditions.
+const MAX_OFFERED_TIERS: usize = 10;
+
 /// [`Resources`] as it is written: `role`, `any`, or a list.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
@@ -134,6 +137,9 @@ impl Manifest {
         }
         if let Some(name) = self.offered_tiers.iter().find(|name| !known.contains(name)) {
             return found("offered_tiers", format!("{name} is no tier"));
+        }
+        if self.offered_tiers.len() > MAX_OFFERED_TIERS {
+            return found("offered_tiers", format!("are more than {MAX_OFFERED_TIERS}"));
         }
         if let Some(name) = first_double(self.offered_tiers.iter()) {
             return found("offered_tiers", format!("{name} is there twice"));

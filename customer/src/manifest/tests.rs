@@ -136,4 +136,6 @@ fn a_manifest_that_contradicts_itself_is_refused() {
     }
     let many: String = (0..200).map(|i| format!("ec2:Describe{i}, ")).collect();
     assert!(refusal("[ec2:DescribeRegions,", &format!("[{many}")).contains("more than 200 actions"));
+    let many: String = (0..10).map(|_| "inventory, ").collect();
+    assert!(refusal("[self-check, account", &format!("[{many}account")).contains("more than 10"));
 }
