@@ -1,5 +1,11 @@
 //! The security page: self-contained, well formed, and nothing in it that a manifest's texts could turn into markup.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what does not fit fails the test"
+)]
+
 mod support;
 
 use std::{collections::BTreeSet, process::Command};

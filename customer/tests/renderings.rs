@@ -1,5 +1,11 @@
 //! What is rendered, held against the manifest and against the repository.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what does not fit fails the test"
+)]
+
 mod support;
 
 use latchkey_customer::rendering::{Source, render_all, repository_folder, stale};

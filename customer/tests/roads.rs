@@ -1,5 +1,11 @@
 //! Template, Terraform module, IAM documents and script: four roads to the same role.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what does not fit fails the test"
+)]
+
 mod support;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};

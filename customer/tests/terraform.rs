@@ -1,6 +1,12 @@
 //! The Terraform module, read by an HCL parser and evaluated by it: the provider is not in any package registry, so `terraform validate` is
 //! not part of the tests.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what does not fit fails the test"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -178,10 +178,7 @@ fn is_arn_pattern(text: &str) -> bool {
         && text.len() <= 512
         && !text.contains("__")
         && text.splitn(6, ':').count() == 6
-        && text
-            .splitn(6, ':')
-            .nth(2)
-            .is_some_and(|service| !service.is_empty())
+        && text.split(':').nth(2).is_some_and(|service| !service.is_empty())
         && text
             .splitn(6, ':')
             .nth(5)
