@@ -103,7 +103,7 @@ fn each_option_of_the_template_does_what_its_label_says_and_nothing_else() {
     narrowed["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["IpAddress"] =
         json!({ "aws:SourceIp": ["192.0.2.0/24", "2001:db8::/32"] });
     assert_eq!(
-        role(&[("AllowedSourceIps", "192.0.2.0/24, 2001:db8::/32")]),
+        role(&[("AllowedSourceIps", "192.0.2.0/24,2001:db8::/32")]),
         narrowed
     );
     let mut narrowed = plain.clone();

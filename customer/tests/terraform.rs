@@ -387,6 +387,36 @@ fn the_modules_stack_holds_the_message_alone_as_the_template_sends_it_and_comes_
 }
 
 #[test]
+fn what_the_documents_tell_to_type_is_hcl_and_shell() {
+    let copy = Copy::of_repository();
+    let mut seen = 0;
+    for document in [
+        "SECURITY.md",
+        "rendered/ORGANIZATION.md",
+        "rendered/terraform/README.md",
+    ] {
+        let text = copy.read(document);
+        for block in text.split("```").skip(1).step_by(2) {
+            if let Some(code) = block.strip_prefix("hcl\n") {
+                hcl::parse(code).unwrap_or_else(|error| panic!("{document}: {error}"));
+                seen += 1;
+            } else if let Some(code) = block.strip_prefix("sh\n") {
+                let read = std::process::Command::new("bash")
+                    .args(["-n", "-c", code])
+                    .output()
+                    .unwrap();
+                assert!(
+                    read.status.success() && read.stderr.is_empty(),
+                    "{document}: {read:?}"
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 8, "blocks");
+}
+
+#[test]
 fn a_broken_module_would_be_noticed() {
     assert!(hcl::parse("resource \"a\" \"b\" {\n  x = [\n}\n").is_err());
     let mut found = BTreeSet::new();

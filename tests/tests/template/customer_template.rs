@@ -38,7 +38,7 @@ pub fn the_customers_role_trusts_one_path_of_the_vendor_with_the_external_id(tem
             "sts:ExternalId": {"Ref": "ExternalId"},
             "aws:PrincipalOrgID": {"Fn::If": ["HasOrganizationId", {"Ref": "AllowedOrganizationId"}, {"Ref": "AWS::NoValue"}]},
         },
-        "IpAddress": {"Fn::If": ["HasSourceIps", {"aws:SourceIp": {"Ref": "AllowedSourceIps"}}, {"Ref": "AWS::NoValue"}]},
+        "IpAddress": {"Fn::If": ["HasSourceIps", {"aws:SourceIp": {"Fn::Split": [",", {"Ref": "AllowedSourceIps"}]}}, {"Ref": "AWS::NoValue"}]},
     });
     let principal = json!({"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::__VENDOR_ACCOUNT_ID__:root"}});
     if trust.len() != 1
