@@ -114,7 +114,7 @@ stack_id=$(customer cloudformation create-stack \
   --stack-name "$stack_name" \
   --template-url "$(field template.url <<< "$connection")" \
   --parameters "ParameterKey=ExternalId,ParameterValue=$external_id" \
-  --capabilities CAPABILITY_IAM \
+  --capabilities CAPABILITY_NAMED_IAM \
   --query StackId)
 if ! customer cloudformation wait stack-create-complete --stack-name "$stack_id"; then
   stack_reasons

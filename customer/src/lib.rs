@@ -4,5 +4,13 @@
 //! [`render`] is pure; [`publish`] is pure up to its one function that talks to AWS. The binary `latchkey-publish`
 //! joins both to a deployed stack.
 
+pub mod bundle;
+pub mod check;
+pub mod diff;
+pub mod manifest;
+pub mod policy;
 pub mod publish;
 pub mod render;
+pub mod rendering;
+pub mod snapshot;
+pub mod tiers;

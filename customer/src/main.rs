@@ -1,31 +1,45 @@
-//! `latchkey-publish`: publishes the customer template of a deployed vendor stack.
+//! `latchkey-publish`: renders what customers get from the permissions manifest, checks it, and publishes it for a deployed
+//! vendor stack.
 
-use std::{collections::HashMap, io::Write as _, process::ExitCode};
+use std::{collections::HashMap, io::Write as _, path::PathBuf, process::ExitCode};
 
 use aws_config::{Region, SdkConfig};
 use jiff::Timestamp;
 use latchkey_customer::{
+    bundle::Bundle,
+    check::check,
     publish::{Deployment, cause, publish},
-    render::{RolePath, TemplateValues, TopicName, render},
+    rendering::{Source, release, render_all, repository_folder, stale, write},
 };
-use latchkey_shared::{adapters::aws_clients::sdk_config, domain::aws::AccountId};
+use latchkey_shared::adapters::aws_clients::sdk_config;
 
 const USAGE: &str = "\
-Publishes the customer template of a deployed Latchkey vendor stack, and makes new launch links point to it.
+Renders what customers run and read from customer/permissions.yaml, and publishes it.
 
-  latchkey-publish --stack-name <name> [--region <region>]   publish; prints version, SHA-256 and URL
+  latchkey-publish render             render everything
+  latchkey-publish render --check     only tell which rendered files are stale
+  latchkey-publish check              refuse a manifest that asks too much, and a released version that changed
+  latchkey-publish release            keep the version of version.txt for ever: customer/versions/<version>.json
+
+  latchkey-publish --stack-name <name> [--region <region>]
+                                      publish for a deployed vendor stack, and make new launch links point to it
   latchkey-publish --stack-name <name> [--region <region>] --print
-                                                              only print what would be published
-  latchkey-publish --print-example                            print it with example values, for linters
+                                      only print the template that would be published
+  latchkey-publish --print-example    print it with example values, for linters
 
-Credentials and region come from where the AWS CLI has them. For an SSO profile, run
-`eval \"$(aws configure export-credentials --format env)\"` first.";
+`--folder <folder>` works on another folder than the repository's customer/. Credentials and region come from where the AWS CLI has
+them. For an SSO profile, run `eval \"$(aws configure export-credentials --format env)\"` first.";
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the command line asks for.
 enum Job {
     Help,
+    Render {
+        check_only: bool,
+    },
+    Check,
+    Release,
     PrintExample,
     Publish {
         stack_name: String,
@@ -34,38 +48,53 @@ enum Job {
     },
 }
 
-impl Job {
-    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Error> {
-        let (mut stack_name, mut region, mut print_only) = (None, None, false);
-        let mut arguments = arguments;
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
-            match argument.as_str() {
-                "--stack-name" => stack_name = Some(value()?),
-                "--region" => region = Some(value()?),
-                "--print" => print_only = true,
-                "--print-example" => return Ok(Self::PrintExample),
-                "--help" | "-h" => return Ok(Self::Help),
-                _ => return Err(format!("unknown argument {argument}\n\n{USAGE}").into()),
-            }
+/// The job and the folder that it is about.
+fn parse(mut arguments: lexopt::Parser) -> Result<(Job, PathBuf), Error> {
+    use lexopt::{Arg::*, ValueExt as _};
+
+    let (mut stack_name, mut region, mut folder) = (None, None, repository_folder().to_owned());
+    let (mut word, mut print, mut check_only, mut example) = (None, false, false, false);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("stack-name") => stack_name = Some(arguments.value()?.string()?),
+            Long("region") => region = Some(arguments.value()?.string()?),
+            Long("folder") => folder = PathBuf::from(arguments.value()?),
+            Long("print") => print = true,
+            Long("check") => check_only = true,
+            Long("print-example") => example = true,
+            Long("help") | Short('h') => return Ok((Job::Help, folder)),
+            Value(value) if word.is_none() => word = Some(value.string()?),
+            _ => return Err(format!("{}\n\n{USAGE}", argument.unexpected()).into()),
         }
-        let stack_name = stack_name.ok_or(format!("--stack-name is missing\n\n{USAGE}"))?;
-        Ok(Self::Publish {
+    }
+    let job = match (word.as_deref(), stack_name) {
+        (Some("render"), None) => Job::Render { check_only },
+        (Some("check"), None) => Job::Check,
+        (Some("release"), None) => Job::Release,
+        (None, None) if example => Job::PrintExample,
+        (None, Some(stack_name)) => Job::Publish {
             stack_name,
             region,
-            print_only,
-        })
+            print_only: print,
+        },
+        (Some(other), None) => return Err(format!("unknown command {other}\n\n{USAGE}").into()),
+        (None, None) => return Err(format!("a command or --stack-name is missing\n\n{USAGE}").into()),
+        (Some(_), Some(_)) => return Err(format!("--stack-name is for publishing\n\n{USAGE}").into()),
+    };
+    if check_only && !matches!(job, Job::Render { .. }) {
+        return Err(format!("--check is for render\n\n{USAGE}").into());
     }
+    Ok((job, folder))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let done = match Job::parse(std::env::args().skip(1)) {
-        Ok(job) => run(job).await,
+    let done = match parse(lexopt::Parser::from_env()) {
+        Ok((job, folder)) => run(job, folder).await,
         Err(error) => Err(error),
     };
-    let (text, code) = match done {
-        Ok(text) => (text, ExitCode::SUCCESS),
+    let text = match done {
+        Ok(text) => text,
         Err(error) => {
             // Nobody is left to tell where stderr is closed.
             let _ = writeln!(std::io::stderr(), "latchkey-publish: {error}");
@@ -73,45 +102,101 @@ async fn main() -> ExitCode {
         }
     };
     match writeln!(std::io::stdout(), "{}", text.trim_end()) {
-        Ok(()) => code,
+        Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-async fn run(job: Job) -> Result<String, Error> {
+async fn run(job: Job, folder: PathBuf) -> Result<String, Error> {
+    if matches!(job, Job::Help) {
+        return Ok(USAGE.to_owned());
+    }
+    let source = Source::read(&folder)?;
     match job {
         Job::Help => Ok(USAGE.to_owned()),
-        Job::PrintExample => Ok(render(&example_values()?)?.text),
+        Job::Render { check_only: false } => {
+            let changed = write(&folder, &render_all(&source)?)?;
+            Ok(if changed.is_empty() {
+                "nothing changed".to_owned()
+            } else {
+                changed.join("\n")
+            })
+        }
+        Job::Render { check_only: true } => {
+            let stale = stale(&folder, &render_all(&source)?)?;
+            if stale.is_empty() {
+                return Ok("everything rendered is up to date".to_owned());
+            }
+            Err(format!("stale, run `cargo xtask render`:\n{}", stale.join("\n")).into())
+        }
+        Job::Check => {
+            let mut problems: Vec<String> = check(&source.manifest).iter().map(ToString::to_string).collect();
+            problems.extend(source.version_problems()?);
+            // What CloudFormation would not take: too long, or a placeholder that nobody fills in.
+            if let Err(error) = Bundle::of(&source, &Deployment::example()?) {
+                problems.push(error.to_string());
+            }
+            if problems.is_empty() {
+                return Ok("the manifest asks for nothing that it may not".to_owned());
+            }
+            Err(problems.join("\n").into())
+        }
+        Job::Release => Ok(format!(
+            "{}: commit it with customer/versions/SHA256SUMS",
+            release(&folder, &source)?
+        )),
+        Job::PrintExample => template(&source, &Deployment::example()?),
         Job::Publish {
             stack_name,
             region,
             print_only,
-        } => {
-            let config = aws(region).await;
-            if config.region().is_none() {
-                return Err("no region is configured: give --region, the region of the vendor stack".into());
-            }
-            let deployment = deployment(&config, &stack_name).await?;
-            if print_only {
-                return Ok(render(&deployment.values)?.text);
-            }
-            let s3 = aws_sdk_s3::Client::new(&config);
-            let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-            let publication = publish(&s3, &dynamodb, &deployment, Timestamp::now()).await?;
-            Ok(format!(
-                "version  {}\nsha256   {}\nurl      {}",
-                publication.version, publication.sha256, publication.url
-            ))
-        }
+        } => to_aws(&source, &stack_name, region, print_only).await,
     }
 }
 
-fn example_values() -> Result<TemplateValues, Error> {
-    Ok(TemplateValues {
-        vendor_account: AccountId::parse("111111111111")?,
-        role_path: RolePath::parse("/latchkey/")?,
-        topic_name: TopicName::parse("latchkey-listener")?,
-    })
+async fn to_aws(
+    source: &Source,
+    stack_name: &str,
+    region: Option<String>,
+    print_only: bool,
+) -> Result<String, Error> {
+    let config = aws(region).await;
+    if config.region().is_none() {
+        return Err("no region is configured: give --region, the region of the vendor stack".into());
+    }
+    let deployment = deployment(&config, stack_name).await?;
+    if print_only {
+        return template(source, &deployment);
+    }
+    let problems = check(&source.manifest);
+    if let Some(problem) = problems.first() {
+        return Err(format!("the manifest is refused: {problem}").into());
+    }
+    let s3 = aws_sdk_s3::Client::new(&config);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+    let published = publish(&s3, &dynamodb, &deployment, source, Timestamp::now()).await?;
+    let files = published
+        .files
+        .iter()
+        .map(|file| format!("\n{:8} {}", "file", file.url));
+    let release = if source.is_released() {
+        ""
+    } else {
+        "\nrun `latchkey-publish release` and commit: this version must not change any more"
+    };
+    Ok(format!(
+        "version  {}\nsha256   {}\nurl      {}{}{release}",
+        published.version,
+        published.sha256,
+        published.url,
+        files.collect::<String>()
+    ))
+}
+
+fn template(source: &Source, deployment: &Deployment) -> Result<String, Error> {
+    Ok(String::from_utf8(
+        Bundle::of(source, deployment)?.template.content,
+    )?)
 }
 
 async fn aws(region: Option<String>) -> SdkConfig {

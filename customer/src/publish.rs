@@ -1,6 +1,6 @@
-//! Puts a rendered template where customers' CloudFormation can read it, and makes new links point to it.
+//! Puts what was rendered where customers and their CloudFormation can read it, and makes new links point to it.
 //!
-//! A template is stored under a key that holds its version and SHA-256, and never changes there: what a customer
+//! Every file is stored under a key that holds its version and SHA-256, and never changes there: what a customer
 //! once read is what a link of that time opens, for as long as the bucket stands.
 
 use std::collections::HashMap;
@@ -9,18 +9,17 @@ use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::AttributeValue};
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
 use latchkey_shared::domain::{
-    aws::{Region, StackId},
+    aws::{AccountId, Region, StackId},
     invalid::Invalid,
+    template_version::{PublishedVersion, TEMPLATE_PK},
 };
 
-use crate::render::{RenderError, RenderedTemplate, RolePath, TemplateValues, TopicName, render};
+use crate::{
+    bundle::{Bundle, BundleError},
+    render::{RolePath, TemplateValues, TopicName},
+    rendering::Source,
+};
 
-/// What the bucket policy of template.yaml opens for everybody.
-pub const PUBLIC_PREFIX: &str = "customer-templates/";
-/// The object's name, which customers see at the end of the URL.
-const FILE_NAME: &str = "latchkey-connection.yaml";
-/// Partition key of everything in the table that is about templates.
-pub const TEMPLATE_PK: &str = "TEMPLATE";
 /// Sort key of the item that new links are made from.
 pub const CURRENT_SK: &str = "CURRENT";
 
@@ -49,6 +48,20 @@ pub enum DeploymentError {
 }
 
 impl Deployment {
+    /// A deployment that does not exist, for linters and for reading.
+    pub fn example() -> Result<Self, Invalid> {
+        Ok(Self {
+            region: Region::parse("us-east-1")?,
+            bucket: "latchkey-example".to_owned(),
+            table: "latchkey-example".to_owned(),
+            values: TemplateValues {
+                vendor_account: AccountId::parse("111111111111")?,
+                role_path: RolePath::parse("/latchkey/")?,
+                topic_name: TopicName::parse("latchkey-listener")?,
+            },
+        })
+    }
+
     /// Reads a deployment from the stack's ARN (account and region) and outputs.
     pub fn from_outputs(stack_arn: &str, outputs: &HashMap<String, String>) -> Result<Self, DeploymentError> {
         let output = |name| outputs.get(name).ok_or(DeploymentError::OutputMissing(name));
@@ -66,68 +79,21 @@ impl Deployment {
     }
 }
 
-/// Where a rendered template goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publication {
-    /// Its version.
-    pub version: String,
-    /// The SHA-256 of its text, in lower-case hexadecimal.
-    pub sha256: String,
-    /// Its key in the bucket.
-    pub key: String,
-    /// The https URL that CloudFormation reads it from.
-    pub url: String,
-}
-
-impl Publication {
-    /// The place of `template` in a deployment. The same template always has the same place.
-    pub fn of(template: &RenderedTemplate, region: &Region, bucket: &str) -> Self {
-        let (version, sha256) = (template.version.to_string(), template.sha256_hex());
-        let key = format!("{PUBLIC_PREFIX}{version}/{sha256}/{FILE_NAME}");
-        // The regional form: it needs no redirect, and exists in every partition. No part needs encoding.
-        let url = format!(
-            "https://{bucket}.s3.{region}.{}/{key}",
-            region.partition().dns_suffix()
-        );
-        Self {
-            version,
-            sha256,
-            key,
-            url,
-        }
-    }
-
-    /// The item that new links are made from.
-    pub fn current_item(&self, published_at: Timestamp) -> HashMap<String, AttributeValue> {
-        self.item(CURRENT_SK.to_owned(), published_at)
-    }
-
-    /// The item that remembers this publication for ever.
-    pub fn history_item(&self, published_at: Timestamp) -> HashMap<String, AttributeValue> {
-        self.item(format!("VERSION#{}#{}", self.version, self.sha256), published_at)
-    }
-
-    fn item(&self, sk: String, published_at: Timestamp) -> HashMap<String, AttributeValue> {
-        [
-            ("pk", TEMPLATE_PK.to_owned()),
-            ("sk", sk),
-            ("version", self.version.clone()),
-            ("url", self.url.clone()),
-            ("sha256", self.sha256.clone()),
-            ("published_at", published_at.to_string()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)))
-        .collect()
-    }
-}
-
 /// Why a template was not published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// It could not be rendered.
     #[error(transparent)]
-    Render(#[from] RenderError),
+    Bundle(#[from] BundleError),
+    /// The version was published with other content: customers rely on it as it is.
+    #[error(
+        "version {0} was published with other content, which stays as it is; raise customer/version.txt, write its entry into \
+         customer/CHANGELOG.md, and publish that"
+    )]
+    VersionTaken(String),
+    /// An item of the table cannot be written or read.
+    #[error("the item of the version: {0}")]
+    Item(#[from] serde_dynamo::Error),
     /// AWS refused a step, or was not reached. Publishing again is safe.
     #[error("{step}: {cause}")]
     Aws {
@@ -155,53 +121,119 @@ pub fn cause(error: &(impl std::error::Error + ProvideErrorMetadata)) -> String 
     below.fold(error.to_string(), |text, error| format!("{text}: {error}"))
 }
 
-/// Renders the repository's template for `deployment`, uploads it, and makes new links point to it, in this order, so
-/// that no link ever opens a template that is not there. Doing it again changes nothing but the time of the pointer.
+/// Renders everything for `deployment`, uploads it, remembers the version, and makes new links point to it, in this order, so that no
+/// link ever opens a template that is not there. Doing it again changes nothing but the time of the pointer; a version that was
+/// published with other content is refused, and the pointer stays.
 pub async fn publish(
     s3: &aws_sdk_s3::Client,
     dynamodb: &aws_sdk_dynamodb::Client,
     deployment: &Deployment,
+    source: &Source,
     published_at: Timestamp,
-) -> Result<Publication, PublishError> {
-    let template = render(&deployment.values)?;
-    let publication = Publication::of(&template, &deployment.region, &deployment.bucket);
-    s3.put_object()
-        .bucket(&deployment.bucket)
-        .key(&publication.key)
-        .content_type("application/yaml")
-        .cache_control("public, max-age=31536000, immutable")
-        .body(ByteStream::from(template.text.into_bytes()))
-        .send()
-        .await
-        .map_err(refused("uploading the template"))?;
-    let remembered = dynamodb
-        .put_item()
-        .table_name(&deployment.table)
-        .set_item(Some(publication.history_item(published_at)))
-        // The first publication of this text is the one that is remembered.
-        .condition_expression("attribute_not_exists(pk)")
-        .send()
-        .await;
-    match remembered {
-        Err(error) if error.code() != Some("ConditionalCheckFailedException") => {
-            return Err(refused("remembering the version")(error));
+) -> Result<PublishedVersion, PublishError> {
+    let bundle = Bundle::of(source, deployment)?;
+    let version = bundle.published(source, published_at);
+    // Before the uploads as well, so that what is refused leaves nothing behind.
+    match published(dynamodb, &deployment.table, &version).await? {
+        Some(known) if !known.is_same_content(&version) => {
+            return Err(PublishError::VersionTaken(version.version));
         }
         _ => {}
     }
+    for file in std::iter::once(&bundle.template).chain(&bundle.files) {
+        s3.put_object()
+            .bucket(&deployment.bucket)
+            .key(&file.key)
+            .content_type(file.content_type)
+            .cache_control("public, max-age=31536000, immutable")
+            .body(ByteStream::from(file.content.clone()))
+            .send()
+            .await
+            .map_err(refused("uploading a file"))?;
+    }
+    remember(dynamodb, &deployment.table, &version).await?;
     dynamodb
         .put_item()
         .table_name(&deployment.table)
-        .set_item(Some(publication.current_item(published_at)))
+        .set_item(Some(current_item(&version, published_at)))
         .send()
         .await
         .map_err(refused("pointing new links to the version"))?;
-    Ok(publication)
+    Ok(version)
+}
+
+/// Writes the version's item, unless it is there with the same content.
+async fn remember(
+    dynamodb: &aws_sdk_dynamodb::Client,
+    table: &str,
+    version: &PublishedVersion,
+) -> Result<(), PublishError> {
+    let written = dynamodb
+        .put_item()
+        .table_name(table)
+        .set_item(Some(version_item(version)?))
+        .condition_expression("attribute_not_exists(pk)")
+        .send()
+        .await;
+    match written {
+        Ok(_) => Ok(()),
+        // The first publication of a version is the one that is remembered.
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
+            match published(dynamodb, table, version).await? {
+                Some(known) if known.is_same_content(version) => Ok(()),
+                _ => Err(PublishError::VersionTaken(version.version.clone())),
+            }
+        }
+        Err(error) => Err(refused("remembering the version")(error)),
+    }
+}
+
+/// The version as it was published before, if it was.
+async fn published(
+    dynamodb: &aws_sdk_dynamodb::Client,
+    table: &str,
+    version: &PublishedVersion,
+) -> Result<Option<PublishedVersion>, PublishError> {
+    let answer = dynamodb
+        .get_item()
+        .table_name(table)
+        .key("pk", AttributeValue::S(TEMPLATE_PK.to_owned()))
+        .key("sk", AttributeValue::S(version.sk()))
+        .consistent_read(true)
+        .send()
+        .await
+        .map_err(refused("looking for the version"))?;
+    Ok(answer.item.map(serde_dynamo::from_item).transpose()?)
+}
+
+/// The item that remembers a version for ever.
+pub fn version_item(
+    version: &PublishedVersion,
+) -> Result<HashMap<String, AttributeValue>, serde_dynamo::Error> {
+    let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(version)?;
+    item.insert("pk".to_owned(), AttributeValue::S(TEMPLATE_PK.to_owned()));
+    item.insert("sk".to_owned(), AttributeValue::S(version.sk()));
+    Ok(item)
+}
+
+/// The item that new links are made from.
+pub fn current_item(version: &PublishedVersion, published_at: Timestamp) -> HashMap<String, AttributeValue> {
+    [
+        ("pk", TEMPLATE_PK.to_owned()),
+        ("sk", CURRENT_SK.to_owned()),
+        ("version", version.version.clone()),
+        ("url", version.url.clone()),
+        ("sha256", version.sha256.clone()),
+        ("published_at", published_at.to_string()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)))
+    .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::TemplateVersion;
 
     const STACK: &str =
         "arn:aws:cloudformation:eu-west-1:111111111111:stack/latchkey/0d1f2a30-96c5-11ef-8a3b-0affd1b2c3d4";
@@ -216,17 +248,6 @@ mod tests {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
-    }
-
-    fn template(text: &str) -> RenderedTemplate {
-        RenderedTemplate {
-            version: TemplateVersion::parse("1.2.3").unwrap(),
-            text: text.to_owned(),
-        }
-    }
-
-    fn region(code: &str) -> Region {
-        Region::parse(code).unwrap()
     }
 
     #[test]
@@ -268,55 +289,24 @@ mod tests {
     }
 
     #[test]
-    fn a_template_lies_under_the_public_prefix_by_version_and_digest() {
-        let publication = Publication::of(&template("abc"), &region("eu-west-1"), "bucket");
-        assert_eq!(
-            publication.url,
-            "https://bucket.s3.eu-west-1.amazonaws.com/customer-templates/1.2.3/\
-             ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad/latchkey-connection.yaml"
-        );
-        assert!(publication.url.ends_with(&publication.key));
-        assert!(publication.key.starts_with(PUBLIC_PREFIX));
-    }
-
-    #[test]
-    fn another_text_of_the_same_version_lies_elsewhere() {
-        let place = |text| Publication::of(&template(text), &region("us-east-1"), "bucket").key;
-        assert_eq!(place("abc"), place("abc"));
-        assert_ne!(place("abc"), place("abd"));
-    }
-
-    #[test]
-    fn the_url_is_on_the_partitions_own_domain() {
-        for (code, host) in [
-            ("us-east-1", "bucket.s3.us-east-1.amazonaws.com"),
-            ("cn-north-1", "bucket.s3.cn-north-1.amazonaws.com.cn"),
-            ("us-gov-west-1", "bucket.s3.us-gov-west-1.amazonaws.com"),
-            ("eusc-de-east-1", "bucket.s3.eusc-de-east-1.amazonaws.eu"),
-        ] {
-            let url = Publication::of(&template("abc"), &region(code), "bucket").url;
-            assert!(url.starts_with(&format!("https://{host}/")), "{url}");
-        }
-    }
-
-    #[test]
     fn the_pointer_and_the_history_tell_the_same_under_their_own_keys() {
-        let publication = Publication::of(&template("abc"), &region("eu-west-1"), "bucket");
+        let deployment = Deployment::from_outputs(STACK, &outputs()).unwrap();
+        let source = Source::of_repository().unwrap();
         let at: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let version = Bundle::of(&source, &deployment).unwrap().published(&source, at);
         let text = |item: &HashMap<String, AttributeValue>, name: &str| item[name].as_s().unwrap().clone();
-        let (current, history) = (publication.current_item(at), publication.history_item(at));
+        let (current, history) = (current_item(&version, at), version_item(&version).unwrap());
         for item in [&current, &history] {
             assert_eq!(text(item, "pk"), "TEMPLATE");
-            assert_eq!(text(item, "version"), "1.2.3");
-            assert_eq!(text(item, "url"), publication.url);
-            assert_eq!(text(item, "sha256"), publication.sha256);
+            assert_eq!(text(item, "version"), version.version);
+            assert_eq!(text(item, "url"), version.url);
+            assert_eq!(text(item, "sha256"), version.sha256);
             assert_eq!(text(item, "published_at"), "2026-11-21T12:00:00Z");
-            assert_eq!(item.len(), 6);
         }
         assert_eq!(text(&current, "sk"), "CURRENT");
-        assert_eq!(
-            text(&history, "sk"),
-            format!("VERSION#1.2.3#{}", publication.sha256)
-        );
+        assert_eq!(current.len(), 6);
+        assert_eq!(text(&history, "sk"), format!("VERSION#{}", version.version));
+        let read: PublishedVersion = serde_dynamo::from_item(history).unwrap();
+        assert_eq!(read, version);
     }
 }

@@ -6,12 +6,9 @@
 use std::fmt;
 
 use latchkey_shared::domain::{aws::AccountId, invalid::Invalid};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The template as it stands in the repository, with placeholders.
-pub const TEMPLATE_SOURCE: &str = include_str!("../connection-template.yaml");
-/// The version of the template as it stands in the repository.
-pub const TEMPLATE_VERSION: &str = include_str!("../version.txt");
 /// What a placeholder begins and ends with: `__VENDOR_ACCOUNT_ID__`.
 const PLACEHOLDER_MARK: &str = "__";
 /// CloudFormation's limit on a template that is passed as text. A launch link would allow 1 MB, but a customer must
@@ -69,9 +66,37 @@ impl TopicName {
     }
 }
 
-/// A version of the template: `<major>.<minor>.<patch>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A version of the template: `<major>.<minor>.<patch>`. Ordered as numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct TemplateVersion(String);
+
+impl TryFrom<String> for TemplateVersion {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        Self::parse(&text)
+    }
+}
+
+impl Ord for TemplateVersion {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let numbers = |version: &Self| -> Vec<u16> {
+            version
+                .0
+                .split('.')
+                .filter_map(|number| number.parse().ok())
+                .collect()
+        };
+        numbers(self).cmp(&numbers(other))
+    }
+}
+
+impl PartialOrd for TemplateVersion {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl TemplateVersion {
     /// Accepts three numbers of up to four digits.
@@ -90,11 +115,6 @@ impl TemplateVersion {
                 "must be three numbers, such as 1.0.0",
             ))
         }
-    }
-
-    /// The version in `customer/version.txt`.
-    pub fn of_this_source() -> Result<Self, Invalid> {
-        Self::parse(TEMPLATE_VERSION.trim_end())
     }
 }
 
@@ -139,11 +159,16 @@ pub struct RenderedTemplate {
 impl RenderedTemplate {
     /// The SHA-256 of the text, in lower-case hexadecimal: a customer can compare it with what they read.
     pub fn sha256_hex(&self) -> String {
-        Sha256::digest(self.text.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        sha256_hex(self.text.as_bytes())
     }
+}
+
+/// The SHA-256 of `bytes`, in lower-case hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Why a template cannot be rendered.
@@ -158,14 +183,6 @@ pub enum RenderError {
     /// The text is longer than CloudFormation takes.
     #[error("the template has {0} bytes; CloudFormation takes {MAX_TEMPLATE_BYTES} as text")]
     TooLarge(usize),
-    /// `customer/version.txt` holds no version.
-    #[error(transparent)]
-    Version(#[from] Invalid),
-}
-
-/// Renders the repository's template for a deployment.
-pub fn render(values: &TemplateValues) -> Result<RenderedTemplate, RenderError> {
-    render_source(TEMPLATE_SOURCE, TemplateVersion::of_this_source()?, values)
 }
 
 /// Renders `source` for a deployment.
@@ -174,26 +191,39 @@ pub fn render_source(
     version: TemplateVersion,
     values: &TemplateValues,
 ) -> Result<RenderedTemplate, RenderError> {
-    let mut text = source.to_owned();
-    // Values cannot hold a placeholder (their parsers refuse the mark), so the order does not matter.
-    for (placeholder, value) in [
-        ("__VENDOR_ACCOUNT_ID__", values.vendor_account.as_str()),
-        ("__VENDOR_ROLE_PATH__", values.role_path.as_str()),
-        ("__LISTENER_TOPIC_NAME__", values.topic_name.as_str()),
-        ("__TEMPLATE_VERSION__", version.as_str()),
-    ] {
-        if !text.contains(placeholder) {
-            return Err(RenderError::PlaceholderMissing(placeholder));
-        }
-        text = text.replace(placeholder, value);
+    let placeholders = deployment_placeholders(values, &version);
+    if let Some((missing, _)) = placeholders.iter().find(|(name, _)| !source.contains(name)) {
+        return Err(RenderError::PlaceholderMissing(missing));
     }
-    if let Some(left) = placeholder_in(&text) {
-        return Err(RenderError::PlaceholderLeft(left));
-    }
+    let text = fill(source, &placeholders)?;
     if text.len() > MAX_TEMPLATE_BYTES {
         return Err(RenderError::TooLarge(text.len()));
     }
     Ok(RenderedTemplate { version, text })
+}
+
+/// What a deployment fills in, by its placeholder.
+pub fn deployment_placeholders<'a>(
+    values: &'a TemplateValues,
+    version: &'a TemplateVersion,
+) -> [(&'static str, &'a str); 4] {
+    [
+        ("__VENDOR_ACCOUNT_ID__", values.vendor_account.as_str()),
+        ("__VENDOR_ROLE_PATH__", values.role_path.as_str()),
+        ("__LISTENER_TOPIC_NAME__", values.topic_name.as_str()),
+        ("__TEMPLATE_VERSION__", version.as_str()),
+    ]
+}
+
+/// `text` with its placeholders filled in; one that is left is refused. Values cannot hold a placeholder (their parsers refuse
+/// the mark), so the order does not matter.
+pub fn fill(text: &str, placeholders: &[(&'static str, &str)]) -> Result<String, RenderError> {
+    let filled = placeholders
+        .iter()
+        .fold(text.to_owned(), |text, (placeholder, value)| {
+            text.replace(placeholder, value)
+        });
+    placeholder_in(&filled).map_or(Ok(filled), |left| Err(RenderError::PlaceholderLeft(left)))
 }
 
 /// The first thing in `text` that looks like a placeholder: the mark, capital letters and underscores, the mark.
@@ -235,12 +265,13 @@ mod tests {
 
     #[test]
     fn the_repositorys_template_is_rendered_with_the_deployments_own_values() {
-        let rendered = render(&values()).unwrap();
+        let source = include_str!("../connection-template.yaml");
+        let rendered = render_source(source, version(), &values()).unwrap();
         for expected in [
             "arn:${AWS::Partition}:iam::111111111111:root",
             "arn:${AWS::Partition}:iam::111111111111:role/latchkey/*",
             "arn:${AWS::Partition}:sns:${AWS::Region}:111111111111:latchkey-listener",
-            &format!("TemplateVersion: \"{}\"", TEMPLATE_VERSION.trim_end()),
+            "TemplateVersion: \"1.2.3\"",
         ] {
             assert!(rendered.text.contains(expected), "{expected}");
         }
@@ -248,25 +279,9 @@ mod tests {
     }
 
     #[test]
-    fn the_external_id_is_the_only_parameter() {
-        let after = TEMPLATE_SOURCE.split_once("\nParameters:\n").unwrap().1;
-        let parameters: Vec<&str> = after
-            .lines()
-            .take_while(|line| line.is_empty() || line.starts_with(' '))
-            .filter(|line| {
-                line.starts_with("  ") && !line.starts_with("   ") && !line.trim_start().starts_with('#')
-            })
-            .collect();
-        assert_eq!(parameters, ["  ExternalId:"]);
-    }
-
-    #[test]
-    fn the_changelog_has_an_entry_for_the_version() {
-        let heading = format!("\n## {}\n", TEMPLATE_VERSION.trim_end());
-        assert!(
-            include_str!("../CHANGELOG.md").contains(&heading),
-            "CHANGELOG.md lacks{heading}"
-        );
+    fn versions_are_ordered_as_numbers() {
+        let version = |text| TemplateVersion::parse(text).unwrap();
+        assert!(version("1.9.0") < version("1.10.0") && version("2.0.0") > version("1.99.99"));
     }
 
     #[test]

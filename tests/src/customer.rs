@@ -94,17 +94,47 @@ impl Customer {
     /// Opens a launch link, ticks the box and creates the stack, under a name of their own if one is given.
     pub async fn open(&self, launch_url: &str, stack_name: Option<&str>) -> Result<String, Error> {
         let link = LaunchLink::parse(launch_url)?;
-        let name = stack_name.unwrap_or(&link.stack_name);
+        let name = stack_name.unwrap_or(&link.stack_name).to_owned();
+        self.open_with(&link, &name, &[]).await?;
+        Ok(name)
+    }
+
+    /// The same with parameters of their own choice beside the external ID of the link.
+    pub async fn open_with(
+        &self,
+        link: &LaunchLink,
+        stack_name: &str,
+        choices: &[(&str, &str)],
+    ) -> Result<(), Error> {
         self.cloudformation
             .create_stack()
-            .stack_name(name)
+            .stack_name(stack_name)
             .template_url(&link.template_url)
-            .parameters(external_id(link.external_id.as_str()))
-            .capabilities(Capability::CapabilityIam)
+            .set_parameters(Some(parameters(link, choices)))
+            .capabilities(Capability::CapabilityNamedIam)
             .send()
             .await
             .map_err(|error| failed("creating the stack", &error))?;
-        Ok(name.to_owned())
+        Ok(())
+    }
+
+    /// Updates such a stack with other choices, and waits for the end of that.
+    pub async fn choose_again(
+        &self,
+        link: &LaunchLink,
+        stack_name: &str,
+        choices: &[(&str, &str)],
+    ) -> Result<StackOutcome, Error> {
+        self.cloudformation
+            .update_stack()
+            .stack_name(stack_name)
+            .use_previous_template(true)
+            .set_parameters(Some(parameters(link, choices)))
+            .capabilities(Capability::CapabilityNamedIam)
+            .send()
+            .await
+            .map_err(|error| failed("updating the stack", &error))?;
+        self.wait(stack_name).await
     }
 
     /// Creates a stack from a template of their own.
@@ -284,11 +314,16 @@ impl Customer {
     }
 }
 
-fn external_id(value: &str) -> Parameter {
-    Parameter::builder()
-        .parameter_key(EXTERNAL_ID_PARAMETER)
-        .parameter_value(value)
-        .build()
+fn parameters(link: &LaunchLink, choices: &[(&str, &str)]) -> Vec<Parameter> {
+    let parameter = |key: &str, value: &str| {
+        Parameter::builder()
+            .parameter_key(key)
+            .parameter_value(value)
+            .build()
+    };
+    let external_id = parameter(EXTERNAL_ID_PARAMETER, link.external_id.as_str());
+    let choices = choices.iter().map(|(key, value)| parameter(key, value));
+    std::iter::once(external_id).chain(choices).collect()
 }
 
 /// Waits until nothing moves in a stack any more, and reads its events.

@@ -286,7 +286,7 @@ async fn a_launch_link_carries_the_external_id_and_the_command_says_the_same() -
         assert_eq!(after("--template-url"), parsed.template_url);
         let parameter = format!("ParameterKey=ExternalId,ParameterValue={}", parsed.external_id);
         assert_eq!(after("--parameters"), parameter);
-        assert_eq!(after("--capabilities"), "CAPABILITY_IAM");
+        assert_eq!(after("--capabilities"), "CAPABILITY_NAMED_IAM");
 
         assert_eq!(
             (&link["status"], &link["region"]),

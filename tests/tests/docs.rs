@@ -29,13 +29,14 @@ const ROOMS: [&str; 7] = [
 /// Endings of what is taken for the name of a file.
 const FILE_ENDINGS: [&str; 8] = [".json", ".md", ".py", ".rs", ".sh", ".toml", ".txt", ".yaml"];
 /// Words in the style of a variable that belong to AWS: its own variables, capabilities and states.
-const WORDS_OF_AWS: [&str; 12] = [
+const WORDS_OF_AWS: [&str; 13] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_ENDPOINT_URL",
     "AWS_PROFILE",
     "AWS_REGION",
     "AWS_SECRET_ACCESS_KEY",
     "CAPABILITY_IAM",
+    "CAPABILITY_NAMED_IAM",
     "CREATE_COMPLETE",
     "CREATE_FAILED",
     "DELETE_COMPLETE",

@@ -27,9 +27,24 @@ pub fn run() -> Result<(), Error> {
             "warnings",
         ]),
     )?;
+    // What is installed here waits for the network, the build for the processors.
+    let installs = std::thread::spawn(|| python::install_checkov().and(python::install_aws_lists()));
     steps::workspace_build(&["--all-targets"])?;
+    installs.join().map_err(|_| "installing the checks panicked")??;
+    manifest()?;
     template_lint()?;
     test(&[])
+}
+
+/// Whether the permissions manifest may be asked of customers, and everything is rendered from it as it stands.
+pub fn manifest() -> Result<(), Error> {
+    let publisher = steps::target_dir().join("debug/latchkey-publish");
+    steps::run("checking the manifest", Command::new(&publisher).arg("check"))?;
+    steps::run(
+        "comparing what is rendered from it",
+        Command::new(&publisher).args(["render", "--check"]),
+    )?;
+    python::check_manifest()
 }
 
 /// `sam validate --lint` for the vendor's template, cfn-lint for the two that CloudFormation gets as they are. The
@@ -62,5 +77,18 @@ fn template_lint() -> Result<(), Error> {
         Command::new(bin.join("cfn-lint"))
             .arg("functions/custom-resource-listener/listener-topic.yaml")
             .arg(&example),
+    )?;
+    // Its own services are not asked: a check must not depend on them.
+    steps::run(
+        "checkov",
+        Command::new(python::install_checkov()?.join("checkov"))
+            .args(["--quiet", "--compact", "--skip-download", "--file"])
+            .arg(&example),
+    )?;
+    steps::run(
+        "checkov for the Terraform module",
+        Command::new(python::install_checkov()?.join("checkov"))
+            .args(["--quiet", "--compact", "--skip-download", "--directory"])
+            .arg("customer/rendered/terraform"),
     )
 }

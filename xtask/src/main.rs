@@ -13,8 +13,10 @@ const USAGE: &str = "\
 cargo xtask demo [--once] [--port N]   the main job, played in a local AWS; --once ends after the story
 cargo xtask local [--port N]           a local AWS with Latchkey deployed; prints one line of JSON when it is ready
 cargo xtask test [NEXTEST ARGUMENTS]   every test, unit to end-to-end
+cargo xtask render                     render what customers run and read from customer/permissions.yaml
+cargo xtask manifest                   check that file, also against AWS's own lists of actions
 cargo xtask lint                       the house's own rules for the source
-cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, template lint, all tests";
+cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, manifest, template lint, all tests";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         "demo" => demo(&rest),
         "local" => local(&rest),
         "test" => test(&rest),
+        "render" => render(),
+        "manifest" => manifest(),
         "lint" => lint::run(),
         "ci" => ci::run(),
         _ => Err(format!("unknown command {command:?}\n\n{USAGE}").into()),
@@ -45,6 +49,16 @@ fn demo(arguments: &[String]) -> Result<(), Error> {
 fn local(arguments: &[String]) -> Result<(), Error> {
     prepare(&[])?;
     replace_process_by("latchkey-local", arguments)
+}
+
+fn render() -> Result<(), Error> {
+    workspace_build(&[])?;
+    replace_process_by("latchkey-publish", &["render".to_owned()])
+}
+
+fn manifest() -> Result<(), Error> {
+    workspace_build(&[])?;
+    ci::manifest()
 }
 
 /// Every test. The last step replaces this process, so that a signal reaches the one that cleans up.

@@ -13,6 +13,11 @@ const LOCAL_AWS_REQUIREMENTS: &str = "xtask/local-aws/requirements.txt";
 /// What checks the templates.
 const TEMPLATE_LINT_REQUIREMENTS: &str = "xtask/template-lint-requirements.txt";
 
+/// What checks the customer's template and module for misconfiguration; it shares no version with the SAM CLI.
+const CHECKOV_REQUIREMENTS: &str = "xtask/checkov-requirements.txt";
+/// AWS's own lists of actions, policies and ways to more permissions.
+const AWS_LISTS: &str = "customer/aws_lists";
+
 /// Installs MiniStack, unless it is there.
 pub fn install_local_aws() -> Result<(), Error> {
     install("local-aws", LOCAL_AWS_REQUIREMENTS).map(|_bin| ())
@@ -21,6 +26,34 @@ pub fn install_local_aws() -> Result<(), Error> {
 /// Installs the SAM CLI and cfn-lint, unless they are there, and returns the folder of their programs.
 pub fn install_template_lint() -> Result<PathBuf, Error> {
     install("template-lint", TEMPLATE_LINT_REQUIREMENTS)
+}
+
+/// Installs checkov, unless it is there, and returns the folder of its program.
+pub fn install_checkov() -> Result<PathBuf, Error> {
+    install("checkov", CHECKOV_REQUIREMENTS)
+}
+
+/// Installs AWS's lists, unless they are there, and returns the folder of the Python that knows them.
+pub fn install_aws_lists() -> Result<PathBuf, Error> {
+    install("aws-lists", &format!("{AWS_LISTS}/requirements.txt"))
+}
+
+/// Holds the permissions manifest against AWS's lists, after the tests of what does that.
+pub fn check_manifest() -> Result<(), Error> {
+    let python = install_aws_lists()?.join("python");
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(&python);
+        command.args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    };
+    run(
+        "testing the check of the manifest against AWS's lists",
+        &mut command(&["-m", "unittest", "discover", "-s", AWS_LISTS]),
+    )?;
+    run(
+        "checking the manifest against AWS's lists",
+        &mut command(&[&format!("{AWS_LISTS}/check.py"), "customer/permissions.yaml"]),
+    )
 }
 
 /// The local AWS's own tests: our corrections still hold.

@@ -78,11 +78,12 @@ impl LaunchLink {
         )
     }
 
-    /// The same for a shell. Every value is of a form that needs no quoting.
+    /// The same for a shell. Every value is of a form that needs no quoting. `CAPABILITY_NAMED_IAM`, because the template's role can be
+    /// given a name; it covers a role without one.
     pub fn cli_command(&self) -> String {
         format!(
             "aws cloudformation create-stack --region {} --stack-name {} --template-url '{}' --parameters \
-             ParameterKey={EXTERNAL_ID_PARAMETER},ParameterValue={} --capabilities CAPABILITY_IAM",
+             ParameterKey={EXTERNAL_ID_PARAMETER},ParameterValue={} --capabilities CAPABILITY_NAMED_IAM",
             self.region, self.stack_name, self.template_url, self.external_id
         )
     }

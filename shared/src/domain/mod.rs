@@ -18,4 +18,5 @@ pub mod request_record;
 pub mod response_url;
 pub mod stack_update;
 pub mod sweep;
+pub mod template_version;
 pub mod verdict;

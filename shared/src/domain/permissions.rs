@@ -15,7 +15,7 @@ const SELF_INSPECTION: &str = "iam:SimulatePrincipalPolicy";
 const MAX_NAMED_ACTIONS: usize = 3;
 
 /// What a template's role is for. Data, not code: `customer/tier.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tier {
     /// Its name.
@@ -31,7 +31,7 @@ pub struct Tier {
 }
 
 /// One action that a tier needs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequiredAction {
     /// The IAM action, such as `ec2:DescribeRegions`.
@@ -43,7 +43,7 @@ pub struct RequiredAction {
 }
 
 /// The resource that an action is simulated on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// The role itself.
@@ -53,7 +53,7 @@ pub enum Scope {
 }
 
 /// What a finding does to a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// It fails a first registration and degrades a live connection.

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_cloudformation::types::{Capability, Parameter};
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use latchkey_customer::publish::{Deployment, publish};
+use latchkey_customer::{
+    publish::{Deployment, publish},
+    rendering::Source,
+};
 use serde_json::json;
 
 use super::{
@@ -64,7 +67,8 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
     progress("publishing the customer template");
     let deployment = Deployment::from_outputs(&stack_id, &outputs)?;
     let dynamodb = aws_sdk_dynamodb::Client::new(&vendor);
-    let publication = publish(&s3, &dynamodb, &deployment, Timestamp::now()).await?;
+    let source = Source::of_repository()?;
+    let published = publish(&s3, &dynamodb, &deployment, &source, Timestamp::now()).await?;
     let mut functions = BTreeMap::new();
     for (folder, name) in FUNCTIONS {
         functions.insert(folder.to_owned(), output(&outputs, name)?.to_owned());
@@ -83,7 +87,7 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
         table: output(&outputs, "TableName")?.to_owned(),
         queue_url: output(&outputs, "VerificationQueueUrl")?.to_owned(),
         bucket: output(&outputs, "TemplateBucketName")?.to_owned(),
-        template_url: publication.url,
+        template_url: published.url,
         functions,
         role_path: output(&outputs, "VerifierRolePath")?.to_owned(),
         tokens: issuer.tokens(&TENANTS).await?,

@@ -12,6 +12,20 @@ use crate::{
     },
 };
 
+/// The one parameter that a launch link fills in.
+const EXTERNAL_ID: &str = "ExternalId";
+/// All others: each can be left as it is, and none names the vendor.
+const OPTIONAL_PARAMETERS: [&str; 8] = [
+    "PermissionTier",
+    "PermissionsBoundaryArn",
+    "RoleName",
+    "RoleNamePrefix",
+    "RolePath",
+    "AllowedSourceIps",
+    "AllowedOrganizationId",
+    "HomeRegion",
+];
+
 pub fn the_customers_role_trusts_one_path_of_the_vendor_with_the_external_id(template: &Value) -> Problems {
     let mut problems = Problems::new();
     let role = properties(template, "ConnectionRole");
@@ -20,7 +34,11 @@ pub fn the_customers_role_trusts_one_path_of_the_vendor_with_the_external_id(tem
         "ArnLike": {"aws:PrincipalArn": {
             "Fn::Sub": "arn:${AWS::Partition}:iam::__VENDOR_ACCOUNT_ID__:role__VENDOR_ROLE_PATH__*"
         }},
-        "StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}},
+        "StringEquals": {
+            "sts:ExternalId": {"Ref": "ExternalId"},
+            "aws:PrincipalOrgID": {"Fn::If": ["HasOrganizationId", {"Ref": "AllowedOrganizationId"}, {"Ref": "AWS::NoValue"}]},
+        },
+        "IpAddress": {"Fn::If": ["HasSourceIps", {"aws:SourceIp": {"Fn::Split": [",", {"Ref": "AllowedSourceIps"}]}}, {"Ref": "AWS::NoValue"}]},
     });
     let principal = json!({"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::__VENDOR_ACCOUNT_ID__:root"}});
     if trust.len() != 1
@@ -30,17 +48,47 @@ pub fn the_customers_role_trusts_one_path_of_the_vendor_with_the_external_id(tem
     {
         problems.push("the trust policy is another".to_owned());
     }
-    if !role["RoleName"].is_null() {
+    // The last choice is no name at all, and a prefix goes with a part of the stack's own id.
+    let prefixed = &role["RoleName"]["Fn::If"][2]["Fn::If"];
+    if role["RoleName"]["Fn::If"][0] != "HasRoleName"
+        || prefixed[0] != "HasRoleNamePrefix"
+        || !prefixed[1].to_string().contains("AWS::StackId")
+        || prefixed[2] != json!({"Ref": "AWS::NoValue"})
+    {
         problems.push("a second stack would collide with the role's name".to_owned());
     }
-    let parameters: Vec<&String> = template["Parameters"]
+    let found: BTreeSet<&str> = template["Parameters"]
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(n, _)| n)
+        .map(|(name, _)| name.as_str())
         .collect();
-    if parameters != ["ExternalId"] || !template["Parameters"]["ExternalId"]["NoEcho"].is_null() {
-        problems.push("the external ID is not the one visible parameter".to_owned());
+    let expected: BTreeSet<&str> = [EXTERNAL_ID].into_iter().chain(OPTIONAL_PARAMETERS).collect();
+    problems.extend(differences("parameter", &found, &expected));
+    let groups = list(&template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]);
+    if groups.first().map(|group| &group["Parameters"]) != Some(&json!([EXTERNAL_ID]))
+        || !template["Parameters"][EXTERNAL_ID]["NoEcho"].is_null()
+    {
+        problems.push("the external ID is not what is seen first, readable".to_owned());
+    }
+    for name in OPTIONAL_PARAMETERS {
+        if !template["Parameters"][name]["Default"].is_string() {
+            problems.push(format!("{name} cannot be left as it is"));
+        }
+        let below = groups.iter().skip(1);
+        if below
+            .filter(|group| texts(&group["Parameters"]).contains(name))
+            .count()
+            != 1
+        {
+            problems.push(format!("{name} is not in one of the groups below"));
+        }
+    }
+    for (name, condition) in template["Conditions"].as_object().into_iter().flatten() {
+        // Where a parameter is empty, its condition must not hold: then nothing but the defaults is made.
+        if name.starts_with("Has") && condition["Fn::Not"][0]["Fn::Equals"].is_null() {
+            problems.push(format!("{name} holds for a parameter that was left as it is"));
+        }
     }
     let types: BTreeSet<&str> = template["Resources"]
         .as_object()
@@ -48,7 +96,13 @@ pub fn the_customers_role_trusts_one_path_of_the_vendor_with_the_external_id(tem
         .flatten()
         .filter_map(|(_, resource)| resource["Type"].as_str())
         .collect();
-    let expected = BTreeSet::from(["AWS::IAM::Role", "AWS::IAM::Policy", "Custom::LatchkeyConnection"]);
+    let expected = BTreeSet::from([
+        "AWS::IAM::Role",
+        "AWS::IAM::Policy",
+        "Custom::LatchkeyConnection",
+        // In the regions that are not the home region; it is nothing.
+        "AWS::CloudFormation::WaitConditionHandle",
+    ]);
     problems.extend(differences("resource type", &types, &expected));
     if !template["Transform"].is_null() {
         problems.push("service-managed StackSets refuse transforms".to_owned());
@@ -56,15 +110,31 @@ pub fn the_customers_role_trusts_one_path_of_the_vendor_with_the_external_id(tem
     problems
 }
 
-fn the_customers_role_can_only_look(template: &Value) -> Problems {
+/// The statements of the customer's role, each with the condition that grants it, if it has one.
+fn granted(template: &Value) -> Vec<(Option<&str>, &Value)> {
+    statements(template, "ConnectionRole")
+        .into_iter()
+        .map(|statement| match &statement["Fn::If"] {
+            Value::Array(parts) => (parts[0].as_str(), &parts[1]),
+            _ => (None, statement),
+        })
+        .collect()
+}
+
+fn without_a_choice_the_customers_role_can_only_look(template: &Value) -> Problems {
     let mut problems = Problems::new();
-    for statement in statements(template, "ConnectionRole") {
+    let default = &template["Parameters"]["PermissionTier"]["Default"];
+    for (condition, statement) in granted(template) {
+        let is_default = condition.is_none_or(|name| {
+            let condition = template["Conditions"][name].to_string();
+            condition.contains(&format!("[{{\"Ref\":\"PermissionTier\"}},{default}]"))
+        });
         for action in texts(&statement["Action"]) {
             let verb = action.split_once(':').map_or(action, |(_, verb)| verb);
             let reads = ["Get", "List", "Describe", "Simulate"]
                 .iter()
                 .any(|start| verb.starts_with(start));
-            if !reads || action.contains('*') {
+            if action.contains('*') || (!reads && (is_default || statement["Resource"] == "*")) {
                 problems.push(format!("{action} does more than look"));
             }
             let is_about_the_role = matches!(action, "iam:GetRole" | "iam:SimulatePrincipalPolicy");
@@ -92,6 +162,7 @@ pub fn the_connection_is_made_last_and_waits_long_enough(template: &Value) -> Pr
         ("ExternalId", json!({"Ref": "ExternalId"})),
         ("RoleArn", json!({"Fn::GetAtt": ["ConnectionRole", "Arn"]})),
         ("TemplateVersion", json!("__TEMPLATE_VERSION__")),
+        ("PermissionTier", json!({"Ref": "PermissionTier"})),
     ] {
         if properties[name] != expected {
             problems.push(format!("{name} is {}", properties[name]));
@@ -109,6 +180,16 @@ pub fn the_connection_is_made_last_and_waits_long_enough(template: &Value) -> Pr
         problems.push(format!(
             "the stack waits {timeout} s, a last verification may end after {longest} + {verifier} s"
         ));
+    }
+    for (id, resource) in template["Resources"].as_object().into_iter().flatten() {
+        let condition = if id == "NothingInThisRegion" {
+            "IsElsewhere"
+        } else {
+            "IsAtHome"
+        };
+        if resource["Condition"] != condition {
+            problems.push(format!("a second region of an account would make a second {id}"));
+        }
     }
     for (output, attribute) in [("ConnectionId", "ConnectionId"), ("Status", "Status")] {
         if template["Outputs"][output]["Value"] != json!({"Fn::GetAtt": ["Connection", attribute]}) {
@@ -141,6 +222,19 @@ fn the_customers_role_lets_in_nobody_but_the_vendors_verifier_with_the_external_
                 let copy = statements[0].clone();
                 statements.as_array_mut().unwrap().push(copy);
             }),
+            ("a parameter that must be filled in", &|t| {
+                t["Parameters"]["RoleName"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("Default");
+            }),
+            ("another parameter among the first", &|t| {
+                t["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"][0]["Parameters"] =
+                    json!(["ExternalId", "HomeRegion"]);
+            }),
+            ("trust that is narrowed by an empty list", &|t| {
+                t["Conditions"]["HasSourceIps"] = json!({"Fn::Equals": ["", ""]});
+            }),
             ("the vendor as an editable parameter", &|t| {
                 t["Parameters"]["VendorAccountId"] = json!({"Type": "String"});
             }),
@@ -155,25 +249,36 @@ fn the_customers_role_lets_in_nobody_but_the_vendors_verifier_with_the_external_
 }
 
 #[test]
-fn the_customers_role_is_for_looking_only() {
+fn the_customers_role_is_for_looking_unless_they_choose_otherwise() {
     holds_and_notices(
-        the_customers_role_can_only_look,
+        without_a_choice_the_customers_role_can_only_look,
         &customer(),
         &[
-            ("writing", &|t| {
-                resource(t, "ConnectionPermissions")["PolicyDocument"]["Statement"][1]["Action"] =
-                    json!(["iam:CreateUser"]);
+            ("writing by default", &|t| {
+                default_statement(t)["Action"] = json!(["iam:CreateUser"]);
+            }),
+            ("writing on everything by choice", &|t| {
+                policy_statement(t, 6)["Fn::If"][1]["Resource"] = json!("*");
+            }),
+            ("a tier that writes as the default", &|t| {
+                t["Parameters"]["PermissionTier"]["Default"] = json!("tagging");
             }),
             ("every action of a service", &|t| {
-                resource(t, "ConnectionPermissions")["PolicyDocument"]["Statement"][1]["Action"] =
-                    json!(["ec2:Describe*"]);
+                default_statement(t)["Action"] = json!(["ec2:Describe*"]);
             }),
             ("reading other roles", &|t| {
-                resource(t, "ConnectionPermissions")["PolicyDocument"]["Statement"][0]["Resource"] =
-                    json!("*");
+                policy_statement(t, 0)["Resource"] = json!("*")
             }),
         ],
     );
+}
+
+fn policy_statement(template: &mut Value, index: usize) -> &mut Value {
+    &mut resource(template, "ConnectionPermissions")["PolicyDocument"]["Statement"][index]
+}
+
+fn default_statement(template: &mut Value) -> &mut Value {
+    &mut policy_statement(template, 1)["Fn::If"][1]
 }
 
 #[test]
@@ -190,6 +295,18 @@ fn the_stack_tells_the_vendor_last_and_waits_longer_than_a_verification_takes() 
             }),
             ("a stack that gives up too early", &|t| {
                 resource(t, "Connection")["ServiceTimeout"] = json!(269)
+            }),
+            ("a tier that nobody is told", &|t| {
+                resource(t, "Connection")
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("PermissionTier");
+            }),
+            ("a role in every region of a StackSet", &|t| {
+                t["Resources"]["ConnectionRole"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("Condition");
             }),
             ("a topic of another region", &|t| {
                 resource(t, "Connection")["ServiceToken"] = json!({

@@ -1,0 +1,195 @@
+//! Everything that is published for one version: rendered for a deployment, each file under its own immutable key.
+
+use std::io::{Cursor, Write as _};
+
+use jiff::Timestamp;
+use latchkey_shared::domain::template_version::{PublishedFile, PublishedVersion};
+use serde_json::json;
+use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
+
+use crate::{
+    publish::Deployment,
+    render::{RenderError, deployment_placeholders, fill, render_source, sha256_hex},
+    rendering::{Rendered, RenderingError, Source, TEMPLATE_FILE, render_all},
+};
+
+/// What the bucket policy of template.yaml opens for everybody.
+pub const PUBLIC_PREFIX: &str = "customer-templates/";
+/// The template's name, which customers see at the end of its URL.
+pub const TEMPLATE_NAME: &str = "latchkey-connection.yaml";
+/// The name of the Terraform module's archive.
+const MODULE_NAME: &str = "latchkey-terraform.zip";
+/// Where the module's files lie in `customer/`.
+const MODULE_FOLDER: &str = "rendered/terraform/";
+
+/// A file that is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its name, at the end of the URL.
+    pub name: String,
+    /// Its content.
+    pub content: Vec<u8>,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// The SHA-256 of its content, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Its key in the bucket.
+    pub key: String,
+    /// The https URL that it is read from.
+    pub url: String,
+}
+
+/// What is published for one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// The template.
+    pub template: File,
+    /// Everything beside it.
+    pub files: Vec<File>,
+}
+
+/// Why nothing is published.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// A text could not be rendered.
+    #[error(transparent)]
+    Rendering(#[from] RenderingError),
+    /// A text could not be filled in for the deployment.
+    #[error("{0}: {1}")]
+    Placeholders(String, RenderError),
+    /// The archive could not be made.
+    #[error("{MODULE_NAME}: {0}")]
+    Archive(#[from] zip::result::ZipError),
+}
+
+impl Bundle {
+    /// Renders `source` for a deployment. The same source and deployment make the same bytes.
+    pub fn of(source: &Source, deployment: &Deployment) -> Result<Self, BundleError> {
+        let rendered = render_all(source)?;
+        let text = |path: &str| {
+            rendered
+                .iter()
+                .find(|file| file.path == path)
+                .map_or("", |file| file.text.as_str())
+        };
+        let values = &deployment.values;
+        let of_template = |error| BundleError::Placeholders(TEMPLATE_FILE.to_owned(), error);
+        let template =
+            render_source(text(TEMPLATE_FILE), source.version.clone(), values).map_err(of_template)?;
+        let place = |name: &str, content_type, content: Vec<u8>| {
+            File::of(source, deployment, name, content_type, content)
+        };
+        let template = place(TEMPLATE_NAME, "application/yaml", template.text.into_bytes());
+        let mut placeholders = deployment_placeholders(values, &source.version).to_vec();
+        placeholders.extend([
+            ("__HUB_REGION__", deployment.region.as_str()),
+            ("__PARTITION__", deployment.region.partition().as_str()),
+            ("__TEMPLATE_URL__", template.url.as_str()),
+            ("__TEMPLATE_SHA256__", template.sha256.as_str()),
+        ]);
+        let filled = |file: &Rendered| {
+            fill(&file.text, &placeholders)
+                .map_err(|error| BundleError::Placeholders(file.path.clone(), error))
+        };
+        let (mut files, mut module) = (Vec::new(), Vec::new());
+        for file in &rendered {
+            if let Some(name) = file.path.strip_prefix(MODULE_FOLDER) {
+                module.push((name, filled(file)?));
+            } else if let Some((name, content_type)) = published_name(source, &file.path) {
+                files.push(place(&name, content_type, filled(file)?.into_bytes()));
+            }
+        }
+        files.push(place(MODULE_NAME, "application/zip", archive(&module)?));
+        Ok(Self { template, files })
+    }
+
+    /// The item that remembers it.
+    pub fn published(&self, source: &Source, published_at: Timestamp) -> PublishedVersion {
+        let files = self.files.iter().map(|file| PublishedFile {
+            name: file.name.clone(),
+            url: file.url.clone(),
+            sha256: file.sha256.clone(),
+        });
+        PublishedVersion {
+            version: source.version.to_string(),
+            url: self.template.url.clone(),
+            sha256: self.template.sha256.clone(),
+            published_at,
+            changes: source.changes_of_this_version().map(|changes| json!(changes)),
+            changelog: source.changelog_of(&source.version).to_owned(),
+            files: files.collect(),
+        }
+    }
+}
+
+impl File {
+    fn of(
+        source: &Source,
+        deployment: &Deployment,
+        name: &str,
+        content_type: &'static str,
+        content: Vec<u8>,
+    ) -> Self {
+        let sha256 = sha256_hex(&content);
+        let key = format!("{PUBLIC_PREFIX}{}/{sha256}/{name}", source.version);
+        let (bucket, region) = (&deployment.bucket, &deployment.region);
+        // The regional form: it needs no redirect, and exists in every partition. No part needs encoding.
+        let url = format!(
+            "https://{bucket}.s3.{region}.{}/{key}",
+            region.partition().dns_suffix()
+        );
+        Self {
+            name: name.to_owned(),
+            content,
+            content_type,
+            sha256,
+            key,
+            url,
+        }
+    }
+}
+
+/// The name and media type of a rendered file that customers are given, if it is one. What is for the vendor's own service, and the
+/// differences between former versions, stay here.
+fn published_name(source: &Source, path: &str) -> Option<(String, &'static str)> {
+    match path {
+        "SECURITY.md" => return Some(("SECURITY.md".to_owned(), "text/markdown; charset=utf-8")),
+        "rendered/ORGANIZATION.md" => {
+            return Some(("ORGANIZATION.md".to_owned(), "text/markdown; charset=utf-8"));
+        }
+        "rendered/security.html" => return Some(("security.html".to_owned(), "text/html; charset=utf-8")),
+        "rendered/create-role.sh" => {
+            return Some(("create-role.sh".to_owned(), "text/x-shellscript; charset=utf-8"));
+        }
+        _ => {}
+    }
+    if let Some(name) = path.strip_prefix("rendered/iam/") {
+        let is_trust = name == "trust-policy.json";
+        let name = if is_trust {
+            name.to_owned()
+        } else {
+            format!("permissions-{name}")
+        };
+        return Some((name, "application/json"));
+    }
+    let to_this_version = format!("-to-{}.md", source.version);
+    (path.starts_with("rendered/versions/") && path.ends_with(&to_this_version))
+        .then(|| ("changes.md".to_owned(), "text/markdown; charset=utf-8"))
+}
+
+/// A zip archive that is the same for the same files, whenever and wherever it is made.
+fn archive(files: &[(&str, String)]) -> Result<Vec<u8>, zip::result::ZipError> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644);
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in files {
+        writer.start_file(format!("latchkey-terraform/{name}"), options)?;
+        writer.write_all(text.as_bytes())?;
+    }
+    Ok(writer.finish()?.into_inner())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Publishing again, into the table and the bucket of the local AWS.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use latchkey_customer::{
+    publish::{Deployment, PublishError, publish},
+    render::{RolePath, TemplateValues, TopicName},
+    rendering::Source,
+};
+use latchkey_shared::domain::{
+    aws::{AccountId, Region},
+    template_version::PublishedVersion,
+};
+use latchkey_tests::{Error, failed, local_aws::aws, scene::Scene};
+
+/// A bucket and a table of this test's own: the pointer of the deployment is other tests' ground.
+async fn a_deployment_of_its_own(scene: &Scene, name: &str) -> Result<Deployment, Error> {
+    use aws_sdk_dynamodb::types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    };
+    let name = format!("{name}-{}", Timestamp::now().as_microsecond());
+    let s3 = aws::s3(&scene.vendor);
+    s3.create_bucket()
+        .bucket(&name)
+        .send()
+        .await
+        .map_err(|error| failed("making a bucket", &error))?;
+    let mut table = aws_sdk_dynamodb::Client::new(&scene.vendor)
+        .create_table()
+        .table_name(&name)
+        .billing_mode(BillingMode::PayPerRequest);
+    for (attribute, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+        let key = KeySchemaElement::builder()
+            .attribute_name(attribute)
+            .key_type(kind);
+        let definition = AttributeDefinition::builder()
+            .attribute_name(attribute)
+            .attribute_type(ScalarAttributeType::S);
+        table = table
+            .key_schema(key.build()?)
+            .attribute_definitions(definition.build()?);
+    }
+    table
+        .send()
+        .await
+        .map_err(|error| failed("making a table", &error))?;
+    Ok(Deployment {
+        region: Region::parse(&scene.ready.hub_region)?,
+        bucket: name.clone(),
+        table: name,
+        values: TemplateValues {
+            vendor_account: AccountId::parse(&scene.ready.vendor_account)?,
+            role_path: RolePath::parse(&scene.ready.role_path)?,
+            topic_name: TopicName::parse("latchkey-listener")?,
+        },
+    })
+}
+
+async fn item(
+    scene: &Scene,
+    deployment: &Deployment,
+    sk: &str,
+) -> Result<HashMap<String, AttributeValue>, Error> {
+    let answer = aws_sdk_dynamodb::Client::new(&scene.vendor)
+        .get_item()
+        .table_name(&deployment.table)
+        .key("pk", AttributeValue::S("TEMPLATE".to_owned()))
+        .key("sk", AttributeValue::S(sk.to_owned()))
+        .send()
+        .await
+        .map_err(|error| failed("reading an item", &error))?;
+    answer.item.ok_or_else(|| format!("there is no {sk}").into())
+}
+
+#[tokio::test]
+async fn a_version_is_there_with_all_its_files_and_publishing_it_again_changes_nothing_but_the_pointers_time()
+-> Result<(), Error> {
+    let scene = Scene::open()?;
+    let deployment = a_deployment_of_its_own(&scene, "again").await?;
+    let (s3, dynamodb) = (
+        aws::s3(&scene.vendor),
+        aws_sdk_dynamodb::Client::new(&scene.vendor),
+    );
+    let source = Source::of_repository()?;
+    let first: Timestamp = "2026-11-21T12:00:00Z".parse()?;
+    let later: Timestamp = "2026-11-22T12:00:00Z".parse()?;
+    let published = publish(&s3, &dynamodb, &deployment, &source, first).await?;
+    let files = published.files.iter().map(|file| (&file.url, &file.sha256));
+    for (url, sha256) in files.chain([(&published.url, &published.sha256)]) {
+        let key = url.split_once(".amazonaws.com/").ok_or("no key")?.1;
+        let object = s3.get_object().bucket(&deployment.bucket).key(key).send().await;
+        let object = object.map_err(|error| failed("reading a file", &error))?;
+        let content = object.body.collect().await?.to_vec();
+        assert_eq!(latchkey_customer::render::sha256_hex(&content), *sha256, "{key}");
+    }
+    publish(&s3, &dynamodb, &deployment, &source, later).await?;
+    let remembered: PublishedVersion =
+        serde_dynamo::from_item(item(&scene, &deployment, &published.sk()).await?)?;
+    assert_eq!(remembered, published);
+    let pointer = item(&scene, &deployment, "CURRENT").await?;
+    assert_eq!(pointer["published_at"], AttributeValue::S(later.to_string()));
+    assert_eq!(pointer["url"], AttributeValue::S(published.url));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_version_that_was_published_is_not_published_with_other_content() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let deployment = a_deployment_of_its_own(&scene, "other").await?;
+    let (s3, dynamodb) = (
+        aws::s3(&scene.vendor),
+        aws_sdk_dynamodb::Client::new(&scene.vendor),
+    );
+    let source = Source::of_repository()?;
+    let published = publish(&s3, &dynamodb, &deployment, &source, Timestamp::UNIX_EPOCH).await?;
+    let mut other = source.clone();
+    other.manifest.vendor.name = latchkey_customer::manifest::texts::Sentence::parse("Another Vendor")?;
+    let refused = publish(&s3, &dynamodb, &deployment, &other, Timestamp::UNIX_EPOCH).await;
+    assert!(
+        matches!(&refused, Err(PublishError::VersionTaken(version)) if *version == published.version),
+        "{refused:?}"
+    );
+    let pointer = item(&scene, &deployment, "CURRENT").await?;
+    assert_eq!(pointer["sha256"], AttributeValue::S(published.sha256.clone()));
+    // Under a version of its own it is welcome, and the former one stays.
+    other.version = latchkey_customer::render::TemplateVersion::parse("9.0.0")?;
+    let next = publish(&s3, &dynamodb, &deployment, &other, Timestamp::UNIX_EPOCH).await?;
+    assert_eq!(
+        item(&scene, &deployment, "CURRENT").await?["url"],
+        AttributeValue::S(next.url)
+    );
+    let remembered: PublishedVersion =
+        serde_dynamo::from_item(item(&scene, &deployment, &published.sk()).await?)?;
+    assert_eq!(remembered, published);
+    Ok(())
+}
