@@ -117,6 +117,7 @@ impl Bundle {
             published_at,
             changes: source.changes_of_this_version().map(|changes| json!(changes)),
             changelog: source.changelog_of(&source.version).to_owned(),
+            parameters: parameters(&self.template.content),
             files: files.collect(),
         }
     }
@@ -147,6 +148,16 @@ impl File {
             url,
         }
     }
+}
+
+/// The names of a template's parameters, in their order.
+fn parameters(template: &[u8]) -> Vec<String> {
+    let template: serde_yaml_ng::Value = serde_yaml_ng::from_slice(template).unwrap_or_default();
+    let names = template["Parameters"]
+        .as_mapping()
+        .into_iter()
+        .flat_map(|all| all.keys());
+    names.filter_map(|name| Some(name.as_str()?.to_owned())).collect()
 }
 
 /// The name and media type of a rendered file that customers are given, if it is one. What is for the vendor's own service, and the

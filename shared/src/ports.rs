@@ -16,6 +16,7 @@ use crate::domain::{
     permissions::{Inspection, Scope},
     request_record::RequestRecord,
     response_url::ResponseUrl,
+    template_version::PublishedVersion,
     verdict::Probe,
 };
 
@@ -212,6 +213,9 @@ pub trait TopicPermissions: Send + Sync {
 pub trait TemplateCatalog: Send + Sync {
     /// The published one; none before the first was published.
     async fn current(&self) -> Result<Option<TemplateRef>, Unavailable>;
+
+    /// Every version that was published, in no order.
+    async fn versions(&self) -> Result<Vec<PublishedVersion>, Unavailable>;
 }
 
 /// Asks STS for a role.

@@ -32,6 +32,7 @@ fn new(account_id: Option<AccountId>) -> NewConnection {
     NewConnection {
         profile: Profile::new("Acme".to_owned(), None, Default::default()).unwrap(),
         account_id,
+        permission_tier: None,
         region: None,
     }
 }

@@ -8,15 +8,18 @@ use latchkey_shared::{
     domain::{
         connection::{Connection, Status},
         permissions::{Decision, DeniedBy, Inspection},
+        profile::Profile,
         reason::ReasonCode,
+        tiers::TierName,
     },
     ports::{Clock as _, Delivery},
     test_support::{
-        builders::account,
+        builders::{account, tenant},
+        customer_stack::StackRequest,
         scripted_sts::tier,
         world::{PATIENCE_SECONDS, World},
     },
-    use_cases::{answer_stack::Answered, verify_role::Verified},
+    use_cases::{answer_stack::Answered, start_connection::NewConnection, verify_role::Verified},
 };
 
 const ACCOUNT: &str = "222222222222";
@@ -165,4 +168,89 @@ async fn a_role_that_can_do_too_much_connects_and_is_told_of() {
         .unwrap();
     assert_eq!(report.excessive, ["iam:CreateUser"]);
     assert!(report.missing.is_empty());
+}
+
+/// The Create of a stack that claims to grant `claimed`, for a link of which the vendor wished `wished`.
+async fn create_of_tier(
+    world: &World,
+    wished: Option<&str>,
+    claimed: Option<&str>,
+) -> (Connection, StackRequest) {
+    let new = NewConnection {
+        profile: Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
+        account_id: None,
+        permission_tier: wished.map(|name| TierName::parse(name).unwrap()),
+        region: None,
+    };
+    let (connection, _) = world.start.run(tenant("acme"), new).await.unwrap();
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    let mut create = stack.create(&connection.external_id, &role_arn);
+    if let Some(claimed) = claimed {
+        create = create.with_property("PermissionTier", claimed);
+    }
+    let create = create.sent_at(world.clock.now()).signed(&world.bucket);
+    (connection, create)
+}
+
+#[tokio::test]
+async fn a_role_is_held_against_the_vendors_tier_before_the_customers_and_against_the_default_without_either()
+{
+    // The roles of this world meet the tier `test`, which is the default, and not `larger`.
+    for (wished, claimed, held_against, connects) in [
+        (None, None, None, true),
+        (None, Some("test"), Some("test"), true),
+        (None, Some("larger"), Some("larger"), false),
+        (Some("larger"), Some("test"), Some("larger"), false),
+        (Some("larger"), None, Some("larger"), false),
+        (Some("test"), Some("larger"), Some("test"), true),
+    ] {
+        let world = World::default();
+        let (connection, create) = create_of_tier(&world, wished, claimed).await;
+        let answer = world.complete(&create).await;
+        let stored = world.reload(&connection).await;
+        assert_eq!(answer.success, connects, "{wished:?} {claimed:?}: {answer:?}");
+        if connects {
+            let tier = stored.live_binding().unwrap().permission_tier.clone();
+            assert_eq!(tier.as_ref().map(TierName::as_str), held_against);
+        } else {
+            assert!(answer.failed_with(ReasonCode::PermissionsMissing), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tier_that_is_not_offered_or_is_no_name_fails_its_stack_at_once() {
+    for claimed in ["huge", "Test", "a b", ""] {
+        let world = World::default();
+        let (connection, create) = create_of_tier(&world, None, Some(claimed)).await;
+        let started = world.clock.now();
+        let answer = world.complete(&create).await;
+        assert!(
+            answer.failed_with(ReasonCode::InvalidRequest),
+            "{claimed}: {answer:?}"
+        );
+        assert_eq!(world.clock.now(), started, "nothing is waited for");
+        assert_eq!(world.sts.calls().len(), 0);
+        assert_eq!(world.status(&connection).await, Status::Pending);
+    }
+}
+
+#[tokio::test]
+async fn a_later_check_holds_a_role_against_the_tier_that_it_was_connected_with() {
+    let world = World::default();
+    let (connection, create) = create_of_tier(&world, Some("larger"), None).await;
+    let everything = [
+        "iam:SimulatePrincipalPolicy",
+        "ec2:DescribeRegions",
+        "ec2:DescribeInstances",
+    ];
+    let decisions = everything.map(|action| (action.to_owned(), Decision::Allowed));
+    world.sts.inspect_as(Some(Inspection::Decided(decisions.into())));
+    assert!(world.complete(&create).await.success);
+    world.sts.inspect_as(None);
+    let checked = recheck(&world, &connection).await;
+    assert_eq!(
+        checked.reason().map(|reason| reason.code),
+        Some(ReasonCode::PermissionsMissing)
+    );
 }

@@ -8,6 +8,7 @@ use latchkey_shared::{
         connection::{Status, TemplateRef},
         ids::TenantId,
         profile::Profile,
+        tiers::TierName,
     },
     ports::ConnectionStore,
     test_support::{
@@ -20,6 +21,7 @@ use latchkey_shared::{
 
 fn new(region: Option<&str>) -> NewConnection {
     NewConnection {
+        permission_tier: None,
         profile: Profile::new("Acme".to_owned(), None, Default::default()).unwrap(),
         account_id: Some(account("222222222222")),
         region: region.map(|region| Region::parse(region).unwrap()),
@@ -92,4 +94,19 @@ async fn a_store_that_fails_makes_no_link() {
     world.faults.fail_next(Operation::Insert, 1, When::Before);
     let error = world.start.run(acme(), new(None)).await.unwrap_err();
     assert!(matches!(error, StartError::Unavailable(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_link_is_made_for_a_tier_that_is_offered_and_for_no_other() {
+    let world = World::default();
+    let wish = |tier: &str| NewConnection {
+        permission_tier: Some(TierName::parse(tier).unwrap()),
+        ..new(None)
+    };
+    let (connection, link) = world.start.run(tenant("acme"), wish("larger")).await.unwrap();
+    assert_eq!(connection.permission_tier, link.permission_tier);
+    assert_eq!(link.permission_tier, Some(TierName::parse("larger").unwrap()));
+    let refused = world.start.run(tenant("acme"), wish("huge")).await;
+    assert!(matches!(refused, Err(StartError::TierNotOffered(offered)) if offered == "test, larger"));
+    assert_eq!(world.store.all_connections().len(), 1);
 }

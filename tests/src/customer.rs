@@ -165,36 +165,42 @@ impl Customer {
 
     /// Does what an `aws cloudformation update-stack` command of ours says, and waits for the end of that.
     pub async fn run_update_command(&self, command: &str) -> Result<StackOutcome, Error> {
+        let words: Vec<&str> = command
+            .split_whitespace()
+            .map(|word| word.trim_matches('\''))
+            .collect();
         let value = |name: &str| {
-            let words: Vec<&str> = command.split_whitespace().collect();
             let at = words.iter().position(|word| *word == name);
-            at.and_then(|at| words.get(at + 1))
-                .map(|word| word.trim_matches('\''))
-                .ok_or_else(|| format!("there is no {name} in {command}"))
+            at.and_then(|at| words.get(at + 1)).copied()
         };
         if !command.starts_with("aws cloudformation update-stack ")
-            || !command.contains(" --use-previous-template ")
-            || value("--region")? != self.region
-            || value("--capabilities")? != Capability::CapabilityIam.as_str()
+            || value("--region") != Some(&self.region)
+            || value("--capabilities") != Some(Capability::CapabilityNamedIam.as_str())
         {
             return Err(format!("this command is another one: {command}").into());
         }
-        let (name, new_value) = value("--parameters")?
-            .strip_prefix("ParameterKey=")
-            .and_then(|rest| rest.split_once(",ParameterValue="))
-            .ok_or_else(|| format!("the parameter is not readable: {command}"))?;
-        let stack = value("--stack-name")?;
+        let parameters = words.iter().filter_map(|word| word.strip_prefix("ParameterKey="));
+        let parameters = parameters
+            .map(|parameter| {
+                let (name, rest) = parameter.split_once(',')?;
+                let builder = Parameter::builder().parameter_key(name);
+                match rest.strip_prefix("ParameterValue=") {
+                    Some(value) => Some(builder.parameter_value(value).build()),
+                    None => {
+                        (rest == "UsePreviousValue=true").then(|| builder.use_previous_value(true).build())
+                    }
+                }
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| format!("a parameter is not readable: {command}"))?;
+        let stack = value("--stack-name").ok_or("there is no --stack-name")?;
         self.cloudformation
             .update_stack()
             .stack_name(stack)
-            .use_previous_template(true)
-            .parameters(
-                Parameter::builder()
-                    .parameter_key(name)
-                    .parameter_value(new_value)
-                    .build(),
-            )
-            .capabilities(Capability::CapabilityIam)
+            .set_template_url(value("--template-url").map(str::to_owned))
+            .set_use_previous_template(words.contains(&"--use-previous-template").then_some(true))
+            .set_parameters(Some(parameters))
+            .capabilities(Capability::CapabilityNamedIam)
             .send()
             .await
             .map_err(|error| failed("updating the stack", &error))?;

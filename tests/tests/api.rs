@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 
 /// Every route, with an id where it takes one. A route that is added without a line here is found by
 /// `every_route_of_the_template_is_called_here`.
-const ROUTES: [(&str, &str); 6] = [
+const ROUTES: [(&str, &str); 7] = [
     ("POST", "/v1/connections"),
     ("GET", "/v1/connections"),
     ("GET", "/v1/connections/{id}"),
     ("DELETE", "/v1/connections/{id}"),
     ("POST", "/v1/connections/{id}/rotate-external-id"),
     ("DELETE", "/v1/connections/{id}/rotate-external-id"),
+    ("GET", "/v1/template-versions"),
 ];
 /// In the form of an id, and nobody's.
 const UNKNOWN_ID: &str = "conn_tz4a98xxat96iws9zmbrgj3a";

@@ -85,6 +85,7 @@ const FILES: &[(&str, &str, Expected)] = &[
         "cancel-rotation",
         Http(404, "type", "urn:latchkey:problem:not_found"),
     ),
+    ("link-generator", "template-versions", Http(200, "", "")),
     ("link-generator", "list", Http(200, "", "")),
     ("link-generator", "list-with-a-limit", Http(200, "", "")),
     (

@@ -14,11 +14,14 @@ use latchkey_shared::{
         permissions::PermissionReport,
         profile::Profile,
         reason::ReasonCode,
-        stack_update::StackUpdate,
+        template_version::PublishedVersion,
+        tiers::TierName,
     },
     use_cases::start_connection::NewConnection,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::template_body::{RotationBody, UpdateBody};
 
 /// Longest body that is read. The largest valid one, every character escaped, has half of it.
 const MAX_BODY_BYTES: usize = 65_536;
@@ -33,6 +36,7 @@ struct CreateBody {
     tags: BTreeMap<String, String>,
     account_id: Option<AccountId>,
     region: Option<Region>,
+    permission_tier: Option<TierName>,
 }
 
 /// Why a body was refused, for its sender.
@@ -70,7 +74,16 @@ pub fn parse_create(body: &str) -> Result<NewConnection, BodyError> {
         profile: Profile::new(body.name, body.description, body.tags)?,
         account_id: body.account_id,
         region: body.region,
+        permission_tier: body.permission_tier,
     })
+}
+
+/// What was published: for the views that tell how a stack is updated. Empty for the others.
+#[derive(Default)]
+pub struct Templates {
+    pub versions: Vec<PublishedVersion>,
+    /// The one that new links open.
+    pub current: Option<String>,
 }
 
 /// A connection as the API shows it.
@@ -86,6 +99,8 @@ pub struct ConnectionBody<'a> {
     role_arn: Option<&'a RoleArn>,
     stack_id: Option<&'a StackId>,
     region: Region,
+    /// What the role is held against, or shall be.
+    permission_tier: Option<&'a TierName>,
     reason: Option<ReasonBody>,
     template: &'a TemplateRef,
     last_verified_at: Option<Timestamp>,
@@ -98,19 +113,13 @@ pub struct ConnectionBody<'a> {
     /// The external ID that the customer's stack shall be updated to.
     #[serde(skip_serializing_if = "Option::is_none")]
     rotation: Option<RotationBody<'a>>,
+    /// A newer template than its stack's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update: Option<UpdateBody<'a>>,
     created_at: Timestamp,
     expires_at: Timestamp,
     #[serde(flatten)]
     launch: Option<LaunchBody>,
-}
-
-#[derive(Serialize)]
-struct RotationBody<'a> {
-    external_id: &'a ExternalId,
-    started_at: Timestamp,
-    expires_at: Timestamp,
-    update_url: String,
-    update_command: String,
 }
 
 #[derive(Serialize)]
@@ -133,7 +142,12 @@ struct LaunchBody {
 
 impl<'a> ConnectionBody<'a> {
     /// `link` is shown while somebody can still use it.
-    pub fn new(connection: &'a Connection, link: Option<&LaunchLink>, now: Timestamp) -> Self {
+    pub fn new(
+        connection: &'a Connection,
+        link: Option<&LaunchLink>,
+        templates: &'a Templates,
+        now: Timestamp,
+    ) -> Self {
         // Not before its stack's bucket took our answer: what an unsettled first registration claims may be forged.
         let binding = connection
             .binding()
@@ -154,6 +168,9 @@ impl<'a> ConnectionBody<'a> {
                 || connection.launch_region.clone(),
                 |binding| binding.stack_id().region(),
             ),
+            permission_tier: binding
+                .and_then(|binding| binding.permission_tier.as_ref())
+                .or(connection.permission_tier.as_ref()),
             reason: connection.reason().map(|reason| ReasonBody {
                 code: reason.code,
                 message: reason.message(),
@@ -167,7 +184,11 @@ impl<'a> ConnectionBody<'a> {
                 _ => None,
             },
             permissions: binding.and_then(|binding| binding.permissions.as_ref()),
-            rotation: rotation(connection, now),
+            rotation: RotationBody::of(connection, &templates.versions, now),
+            update: templates
+                .current
+                .as_ref()
+                .and_then(|current| UpdateBody::of(connection, &templates.versions, current)),
             created_at: connection.created_at,
             expires_at: connection.expires_at,
             launch: link.filter(|_| usable).map(|link| LaunchBody {
@@ -176,22 +197,6 @@ impl<'a> ConnectionBody<'a> {
             }),
         }
     }
-}
-
-/// What the customer needs to finish a rotation, by hand or by infrastructure code.
-fn rotation(connection: &Connection, now: Timestamp) -> Option<RotationBody<'_>> {
-    let rotation = connection.rotation_at(now)?;
-    let update = StackUpdate {
-        stack_id: connection.live_binding()?.stack_id().clone(),
-        external_id: rotation.external_id.clone(),
-    };
-    Some(RotationBody {
-        external_id: &rotation.external_id,
-        started_at: rotation.started_at,
-        expires_at: rotation.expires_at,
-        update_url: update.url(),
-        update_command: update.cli_command(),
-    })
 }
 
 /// A page of connections.

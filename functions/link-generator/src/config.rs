@@ -6,12 +6,30 @@ use latchkey_shared::{
     domain::{
         aws::{Region, stack_name_is_valid},
         sweep::SweepPlan,
+        tiers::TierName,
     },
     use_cases::start_connection::LinkPolicy,
 };
 
 /// Shortest and longest life of a link, in seconds: a minute, and ninety days.
 const LINK_LIFETIME_SECONDS: std::ops::RangeInclusive<u32> = 60..=7_776_000;
+
+/// What customers' roles can be for.
+const TIERS: &str = include_str!("../../../customer/rendered/tiers.json");
+
+/// As much of a tier as a link needs.
+#[derive(serde::Deserialize)]
+struct Tier {
+    name: TierName,
+}
+
+fn offered_tiers(json: &str) -> Result<Vec<TierName>, ConfigError> {
+    let tiers: Vec<Tier> = serde_json::from_str(json).map_err(|error| ConfigError {
+        variable: "customer/rendered/tiers.json",
+        problem: format!("is malformed: {error}"),
+    })?;
+    Ok(tiers.into_iter().map(|tier| tier.name).collect())
+}
 
 pub struct Config {
     pub table: String,
@@ -56,6 +74,7 @@ impl Config {
                 default_region,
                 requires_account: environment.parsed("REQUIRE_ACCOUNT_ID")?,
                 stack_name_prefix,
+                offered_tiers: offered_tiers(TIERS)?,
             },
         })
     }

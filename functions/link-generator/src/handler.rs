@@ -20,8 +20,9 @@ use latchkey_shared::{
 };
 
 use crate::{
-    body::{ConnectionBody, PageBody, parse_create},
+    body::{ConnectionBody, PageBody, Templates, parse_create},
     response::{Problem, Response},
+    template_body::VersionsBody,
 };
 
 /// Connections on a page if the caller does not say.
@@ -62,6 +63,7 @@ impl Handler {
             Some("GET /v1/connections") => self.list(&tenant, request).await,
             Some("GET /v1/connections/{id}") => self.show(&tenant, request).await,
             Some("DELETE /v1/connections/{id}") => self.end(&tenant, request).await,
+            Some("GET /v1/template-versions") => self.template_versions().await,
             Some("POST /v1/connections/{id}/rotate-external-id") => {
                 self.start_rotation(&tenant, request).await
             }
@@ -85,7 +87,9 @@ impl Handler {
         let new =
             parse_create(request.body.as_deref().unwrap_or_default()).map_err(Problem::invalid_request)?;
         let (connection, link) = self.start.run(tenant, new).await.map_err(|error| match error {
-            StartError::RegionNotServed | StartError::AccountRequired => Problem::invalid_request(error),
+            StartError::RegionNotServed | StartError::AccountRequired | StartError::TierNotOffered(_) => {
+                Problem::invalid_request(error)
+            }
             StartError::NoTemplate => Problem::not_ready(error),
             StartError::ListenerFull => Problem::listener_full(error),
             StartError::BadLink(_) => {
@@ -94,7 +98,10 @@ impl Handler {
             }
             StartError::Unavailable(error) => unavailable(&error),
         })?;
-        Ok(Response::json(201, &self.body(&connection, Some(&link))))
+        Ok(Response::json(
+            201,
+            &self.body(&connection, Some(&link), &Templates::default()),
+        ))
     }
 
     async fn show(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
@@ -106,7 +113,11 @@ impl Handler {
             .map_err(|error| unavailable(&error))?;
         let connection = connection.ok_or_else(Problem::no_such_connection)?;
         let link = self.start.policy.launch_link(&connection).ok();
-        Ok(Response::json(200, &self.body(&connection, link.as_ref())))
+        let templates = self.templates_for(&[&connection]).await?;
+        Ok(Response::json(
+            200,
+            &self.body(&connection, link.as_ref(), &templates),
+        ))
     }
 
     async fn end(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
@@ -117,7 +128,10 @@ impl Handler {
             .await
             .map_err(|error| unavailable(&error))?;
         let ended = ended.ok_or_else(Problem::no_such_connection)?;
-        Ok(Response::json(200, &self.body(&ended, None)))
+        Ok(Response::json(
+            200,
+            &self.body(&ended, None, &Templates::default()),
+        ))
     }
 
     async fn start_rotation(
@@ -132,11 +146,12 @@ impl Handler {
             ));
         }
         let id = connection_id(request)?;
-        let rotated = self.rotate.start(tenant, &id).await;
-        Ok(match rotated.map_err(not_rotated)? {
-            Rotated::Started(connection) => Response::json(201, &self.body(&connection, None)),
-            Rotated::UnderWay(connection) => Response::json(200, &self.body(&connection, None)),
-        })
+        let (status, connection) = match self.rotate.start(tenant, &id).await.map_err(not_rotated)? {
+            Rotated::Started(connection) => (201, connection),
+            Rotated::UnderWay(connection) => (200, connection),
+        };
+        let templates = self.templates_for(&[&connection]).await?;
+        Ok(Response::json(status, &self.body(&connection, None, &templates)))
     }
 
     async fn cancel_rotation(
@@ -146,7 +161,8 @@ impl Handler {
     ) -> Result<Response, Problem> {
         let id = connection_id(request)?;
         let connection = self.rotate.cancel(tenant, &id).await.map_err(not_rotated)?;
-        Ok(Response::json(200, &self.body(&connection, None)))
+        let templates = self.templates_for(&[&connection]).await?;
+        Ok(Response::json(200, &self.body(&connection, None, &templates)))
     }
 
     async fn list(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
@@ -169,19 +185,53 @@ impl Handler {
             .list(tenant, after.as_ref(), limit)
             .await
             .map_err(|error| unavailable(&error))?;
+        let templates = self
+            .templates_for(&page.connections.iter().collect::<Vec<_>>())
+            .await?;
         let body = PageBody {
             connections: page
                 .connections
                 .iter()
-                .map(|connection| self.body(connection, None))
+                .map(|connection| self.body(connection, None, &templates))
                 .collect(),
             next_after: page.next_after.as_ref(),
         };
         Ok(Response::json(200, &body))
     }
 
-    fn body<'a>(&self, connection: &'a Connection, link: Option<&LaunchLink>) -> ConnectionBody<'a> {
-        ConnectionBody::new(connection, link, self.clock.now())
+    async fn template_versions(&self) -> Result<Response, Problem> {
+        let templates = self.templates().await?;
+        let body = VersionsBody::new(&templates.versions, templates.current.as_deref());
+        Ok(Response::json(200, &body))
+    }
+
+    /// What was published, where one of the connections has a stack that can be updated.
+    async fn templates_for(&self, connections: &[&Connection]) -> Result<Templates, Problem> {
+        if connections
+            .iter()
+            .all(|connection| connection.live_binding().is_none())
+        {
+            return Ok(Templates::default());
+        }
+        self.templates().await
+    }
+
+    async fn templates(&self) -> Result<Templates, Problem> {
+        let catalog = &self.start.templates;
+        let current = catalog.current().await.map_err(|error| unavailable(&error))?;
+        Ok(Templates {
+            versions: catalog.versions().await.map_err(|error| unavailable(&error))?,
+            current: current.map(|current| current.version),
+        })
+    }
+
+    fn body<'a>(
+        &self,
+        connection: &'a Connection,
+        link: Option<&LaunchLink>,
+        templates: &'a Templates,
+    ) -> ConnectionBody<'a> {
+        ConnectionBody::new(connection, link, templates, self.clock.now())
     }
 }
 

@@ -4,6 +4,7 @@ mod body;
 mod config;
 mod handler;
 mod response;
+mod template_body;
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ use latchkey_shared::{
         system::{Cuid2Ids, SystemClock},
     },
     config::Environment,
-    domain::permissions::Tier,
+    domain::tiers::Tiers,
     telemetry,
     use_cases::{
         answer_stack::AnswerStack, probe_role::ProbeRole, recheck_role::RecheckRole, verify_role::VerifyRole,
@@ -25,8 +25,9 @@ use latchkey_shared::{
 
 use crate::{config::Config, handler::Handler};
 
-/// What customers' roles are for.
-const TIER: &str = include_str!("../../../customer/tier.json");
+/// What customers' roles are for: every tier, and the default one.
+const TIERS: &str = include_str!("../../../customer/rendered/tiers.json");
+const DEFAULT_TIER: &str = include_str!("../../../customer/tier.json");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -54,7 +55,7 @@ async fn main() -> Result<(), Error> {
         inspector: sts,
         ids: Arc::new(Cuid2Ids),
         clock: clock.clone(),
-        tier: Tier::parse(TIER)?,
+        tiers: Tiers::parse(TIERS, DEFAULT_TIER)?,
     });
     let handler = Handler {
         verify: VerifyRole {

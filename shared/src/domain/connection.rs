@@ -18,6 +18,7 @@ use crate::domain::{
     profile::Profile,
     reason::Reason,
     request_budget::RequestBudget,
+    tiers::TierName,
 };
 
 /// How long a request can be worked on, in seconds: CloudFormation's longest patience.
@@ -43,6 +44,9 @@ pub struct Connection {
     /// The only account that may take the link, where the vendor said so at creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_account: Option<AccountId>,
+    /// What the role shall be able to do, where the vendor said so at creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission_tier: Option<TierName>,
     /// Where the link opens the console.
     pub launch_region: Region,
     /// The customer template that the link opens.
@@ -195,6 +199,9 @@ pub struct Binding {
     pub physical_resource_id: String,
     /// The version of the template that the stack was made from.
     pub template_version: String,
+    /// The tier that the role is held against: the one that the vendor asked for, or else the stack's own choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission_tier: Option<TierName>,
     /// What the role may do too little and too much of, when that was last asked. It goes with the role: a change that
     /// is undone takes it along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -266,6 +273,7 @@ impl Connection {
             rotation: None,
             profile,
             expected_account,
+            permission_tier: None,
             launch_region,
             template,
             created_at,

@@ -14,6 +14,7 @@ use crate::domain::{
     invalid::Invalid,
     reason::Reason,
     response_url::ResponseUrl,
+    tiers::TierName,
 };
 
 /// The resource type in the customer's template.
@@ -76,6 +77,8 @@ pub struct Properties {
     pub role_arn: RoleArn,
     /// The version of the template that the stack was made from.
     pub template_version: String,
+    /// The tier that the customer chose; none in a stack of a template that has no choice.
+    pub permission_tier: Option<TierName>,
 }
 
 impl Envelope {
@@ -199,9 +202,14 @@ impl Envelope {
         {
             return Err(Invalid::new("TemplateVersion", "is not a version such as 1.2.0"));
         }
+        let permission_tier = properties
+            .contains_key("PermissionTier")
+            .then(|| TierName::parse(text(properties, "PermissionTier")?))
+            .transpose()?;
         Ok(Properties {
             external_id,
             role_arn,
+            permission_tier,
             template_version: template_version.to_owned(),
         })
     }

@@ -6,10 +6,13 @@ use crate::domain::{
     aws::{Region, stack_name_is_valid},
     external_id::ExternalId,
     invalid::Invalid,
+    tiers::TierName,
 };
 
 /// The one parameter of the customer template that a link fills in. Case-sensitive.
 pub const EXTERNAL_ID_PARAMETER: &str = "ExternalId";
+/// The parameter that a link fills in where the vendor asked for a tier.
+pub const TIER_PARAMETER: &str = "PermissionTier";
 /// CloudFormation's limit on a `templateURL`, in characters.
 pub const MAX_TEMPLATE_URL_CHARS: usize = 5_120;
 /// The part of a quick-create link after the region.
@@ -26,6 +29,8 @@ pub struct LaunchLink {
     pub stack_name: String,
     /// The external ID of the connection.
     pub external_id: ExternalId,
+    /// What the role shall be able to do, where the vendor said so.
+    pub permission_tier: Option<TierName>,
 }
 
 impl LaunchLink {
@@ -35,6 +40,7 @@ impl LaunchLink {
         template_url: String,
         stack_name: String,
         external_id: ExternalId,
+        permission_tier: Option<TierName>,
     ) -> Result<Self, Invalid> {
         if !template_url.starts_with("https://")
             || template_url.len() > MAX_TEMPLATE_URL_CHARS
@@ -58,6 +64,7 @@ impl LaunchLink {
             template_url,
             stack_name,
             external_id,
+            permission_tier,
         })
     }
 
@@ -71,6 +78,9 @@ impl LaunchLink {
             &format!("param_{EXTERNAL_ID_PARAMETER}"),
             self.external_id.as_str(),
         );
+        if let Some(tier) = &self.permission_tier {
+            query.append_pair(&format!("param_{TIER_PARAMETER}"), tier.as_str());
+        }
         let region = &self.region;
         format!(
             "https://{region}.{console}/cloudformation/home?region={region}#{QUICK_CREATE_FRAGMENT}{}",
@@ -81,10 +91,16 @@ impl LaunchLink {
     /// The same for a shell. Every value is of a form that needs no quoting. `CAPABILITY_NAMED_IAM`, because the template's role can be
     /// given a name; it covers a role without one.
     pub fn cli_command(&self) -> String {
+        let tier = self.permission_tier.as_ref();
+        let tier = tier.map(|tier| format!(" ParameterKey={TIER_PARAMETER},ParameterValue={tier}"));
         format!(
             "aws cloudformation create-stack --region {} --stack-name {} --template-url '{}' --parameters \
-             ParameterKey={EXTERNAL_ID_PARAMETER},ParameterValue={} --capabilities CAPABILITY_NAMED_IAM",
-            self.region, self.stack_name, self.template_url, self.external_id
+             ParameterKey={EXTERNAL_ID_PARAMETER},ParameterValue={}{} --capabilities CAPABILITY_NAMED_IAM",
+            self.region,
+            self.stack_name,
+            self.template_url,
+            self.external_id,
+            tier.unwrap_or_default()
         )
     }
 
@@ -110,7 +126,15 @@ impl LaunchLink {
                 .ok_or(error)
         };
         let external_id = ExternalId::parse(&value(&format!("param_{EXTERNAL_ID_PARAMETER}"))?)?;
-        Self::new(region, value("templateURL")?, value("stackName")?, external_id)
+        let tier = value(&format!("param_{TIER_PARAMETER}")).ok();
+        let tier = tier.map(|tier| TierName::parse(&tier)).transpose()?;
+        Self::new(
+            region,
+            value("templateURL")?,
+            value("stackName")?,
+            external_id,
+            tier,
+        )
     }
 }
 
@@ -126,8 +150,23 @@ mod tests {
                 .into(),
             "Latchkey-abc".into(),
             ExternalId::parse("tz4a98xxat96iws9zmbrgj3atz4a98xx").unwrap(),
+            None,
         )
         .unwrap()
+    }
+
+    #[test]
+    fn a_link_for_a_tier_fills_that_in_too() {
+        let link = LaunchLink {
+            permission_tier: Some(TierName::parse("inventory").unwrap()),
+            ..link("eu-west-1")
+        };
+        assert!(link.url().ends_with("&param_PermissionTier=inventory"));
+        assert!(
+            link.cli_command()
+                .contains(" ParameterKey=PermissionTier,ParameterValue=inventory ")
+        );
+        assert_eq!(LaunchLink::parse(&link.url()), Ok(link));
     }
 
     #[test]
@@ -181,6 +220,7 @@ mod tests {
                 url.into(),
                 "Latchkey".into(),
                 link("eu-west-1").external_id,
+                None,
             );
             assert!(result.is_err(), "{url}");
         }
@@ -198,6 +238,7 @@ mod tests {
                 format!("https://bucket.s3.amazonaws.com/{path}"),
                 stack_name,
                 ExternalId::parse(&cuid).unwrap(),
+                None,
             ).unwrap();
             prop_assert_eq!(LaunchLink::parse(&link.url()), Ok(link));
         }

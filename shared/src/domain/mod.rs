@@ -19,4 +19,5 @@ pub mod response_url;
 pub mod stack_update;
 pub mod sweep;
 pub mod template_version;
+pub mod tiers;
 pub mod verdict;

@@ -10,6 +10,7 @@ use crate::domain::{
     ids::{ConnectionId, TenantId},
     invalid::Invalid,
     response_url::ResponseUrl,
+    tiers::TierName,
 };
 
 /// How long before the stack's own time-out the answer must be on its way, in seconds: time for the last probe and
@@ -44,6 +45,9 @@ pub struct RequestRecord {
     pub role_arn: RoleArn,
     /// The external ID that the stack brings: the connection's current or next one.
     pub external_id: ExternalId,
+    /// The tier that the stack claims to grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission_tier: Option<TierName>,
     /// The version of the template that the stack was made from.
     pub template_version: String,
     /// The custom resource in the stack.
@@ -88,6 +92,7 @@ impl RequestRecord {
             connection_id,
             role_arn: properties.role_arn.clone(),
             external_id: properties.external_id.clone(),
+            permission_tier: properties.permission_tier.clone(),
             template_version: properties.template_version.clone(),
             logical_resource_id: envelope.logical_resource_id.clone(),
             physical_resource_id: envelope.answered_physical_resource_id(),

@@ -30,6 +30,9 @@ pub struct PublishedVersion {
     /// The entry of the customers' changelog, in Markdown: the effect on their account, and what they have to do.
     #[serde(default)]
     pub changelog: String,
+    /// The names of the template's parameters: an update has to name each, or CloudFormation gives it its default again.
+    #[serde(default)]
+    pub parameters: Vec<String>,
     /// What was published beside the template: security page, Terraform module, policies, script.
     #[serde(default)]
     pub files: Vec<PublishedFile>,
@@ -46,7 +49,30 @@ pub struct PublishedFile {
     pub sha256: String,
 }
 
+/// Versions, newest first. One that is no version of ours comes last.
+pub fn newest_first(versions: &[PublishedVersion]) -> Vec<&PublishedVersion> {
+    let mut sorted: Vec<_> = versions.iter().collect();
+    sorted.sort_by_key(|version| std::cmp::Reverse(numbers(&version.version)));
+    sorted
+}
+
+/// The numbers of `<major>.<minor>.<patch>`.
+fn numbers(version: &str) -> Option<[u32; 3]> {
+    let numbers: Vec<u32> = version
+        .split('.')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .ok()?;
+    numbers.try_into().ok()
+}
+
 impl PublishedVersion {
+    /// Whether this is a later version than `other`. Every version of ours is later than what is none: a stack made from
+    /// a template that somebody edited.
+    pub fn is_newer_than(&self, other: &str) -> bool {
+        numbers(&self.version) > numbers(other)
+    }
+
     /// The sort key of its item.
     pub fn sk(&self) -> String {
         format!("{VERSION_SK_PREFIX}{}", self.version)
@@ -72,6 +98,24 @@ mod tests {
         let version: PublishedVersion = serde_json::from_str(FIRST).unwrap();
         assert_eq!((version.changes.as_ref(), version.files.len()), (None, 0));
         assert_eq!(version.sk(), "VERSION#1.0.0");
+    }
+
+    #[test]
+    fn versions_are_compared_by_their_numbers_and_not_by_their_letters() {
+        let version = |number: &str| PublishedVersion {
+            version: number.to_owned(),
+            ..serde_json::from_str(FIRST).unwrap()
+        };
+        assert!(version("1.10.0").is_newer_than("1.9.3"));
+        assert!(!version("1.9.3").is_newer_than("1.9.3"));
+        assert!(!version("1.9.3").is_newer_than("2.0.0"));
+        assert!(version("0.0.1").is_newer_than("1.0.0-edited"));
+        let all = ["1.9.0", "x", "1.10.0", "1.0.0"].map(version);
+        let sorted: Vec<_> = newest_first(&all)
+            .into_iter()
+            .map(|version| version.version.as_str())
+            .collect();
+        assert_eq!(sorted, ["1.10.0", "1.9.0", "1.0.0", "x"]);
     }
 
     #[test]

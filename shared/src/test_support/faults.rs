@@ -41,6 +41,8 @@ pub enum Operation {
     SetLastTick,
     /// `TemplateCatalog::current`
     CurrentTemplate,
+    /// `TemplateCatalog::versions`
+    TemplateVersions,
     /// `VerificationQueue::send`
     QueueSend,
     /// `VerificationQueue::postpone`

@@ -15,6 +15,7 @@ use crate::{
         external_id::ExternalId,
         ids::ConnectionId,
         permissions::{Decision, DeniedBy, Inspection, Scope, Tier},
+        tiers::Tiers,
         verdict::{Cause, Probe},
     },
     ports::{Clock, RoleAssumer, RoleInspector},
@@ -239,13 +240,20 @@ impl RoleAssumer for ScriptedSts {
 
 /// A small tier: two actions that are needed, and a canary.
 pub fn tier() -> Tier {
-    Tier::parse(
-        r#"{"name":"test","required":[
-            {"action":"iam:SimulatePrincipalPolicy","on":"role","reason":"to look at itself"},
-            {"action":"ec2:DescribeRegions","on":"any","reason":"to know the regions"}],
-        "on_missing":"fail","canaries":["iam:CreateUser"],"on_excessive":"show"}"#,
-    )
-    .unwrap()
+    Tier::parse(TIER).unwrap()
+}
+
+const TIER: &str = r#"{"name":"test","required":[
+    {"action":"iam:SimulatePrincipalPolicy","on":"role","reason":"to look at itself"},
+    {"action":"ec2:DescribeRegions","on":"any","reason":"to know the regions"}],
+"on_missing":"fail","canaries":["iam:CreateUser"],"on_excessive":"show"}"#;
+
+/// That tier, which is the default one, and a larger one that the roles of this world do not meet by themselves.
+pub fn tiers() -> Tiers {
+    let larger = TIER
+        .replace("\"test\"", "\"larger\"")
+        .replace("ec2:DescribeRegions", "ec2:DescribeInstances");
+    Tiers::parse(&format!("[{TIER},{larger}]"), TIER).unwrap()
 }
 
 #[async_trait]

@@ -12,7 +12,7 @@ use super::{
     in_memory_store::InMemoryStore,
     manual_clock::ManualClock,
     recording_queue::RecordingQueue,
-    scripted_sts::{ScriptedSts, Trust, tier},
+    scripted_sts::{ScriptedSts, Trust, tiers},
     sequential_ids::SequentialIds,
     topic_policies::TopicPolicies,
 };
@@ -24,6 +24,7 @@ use crate::{
         ids::ConnectionId,
         profile::Profile,
         sweep::SweepPlan,
+        tiers::TierName,
     },
     ports::{Clock, ConnectionStore, Unavailable, VerificationTask},
     use_cases::{
@@ -117,7 +118,7 @@ impl Default for World {
             inspector: sts.clone(),
             ids: ids.clone(),
             clock: clock.clone(),
-            tier: tier(),
+            tiers: tiers(),
         });
         Self {
             start: StartConnection {
@@ -127,6 +128,10 @@ impl Default for World {
                 ids: ids.clone(),
                 policy: LinkPolicy {
                     requires_account: false,
+                    offered_tiers: vec![
+                        TierName::parse("test").unwrap(),
+                        TierName::parse("larger").unwrap(),
+                    ],
                     lifetime: SignedDuration::from_secs(LINK_LIFETIME_SECONDS),
                     listener_regions: vec![region.clone()],
                     default_region: region.clone(),
@@ -215,6 +220,7 @@ impl World {
         let new = NewConnection {
             profile: Profile::new("Acme".to_owned(), None, Default::default()).unwrap(),
             account_id,
+            permission_tier: None,
             region: None,
         };
         self.start.run(tenant(tenant_name), new).await.unwrap().0

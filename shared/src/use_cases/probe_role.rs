@@ -8,6 +8,7 @@ use crate::{
         connection::Connection,
         external_id::ExternalId,
         permissions::{Inspection, PermissionReport, Tier},
+        tiers::{TierName, Tiers},
         verdict::{Probe, Probes, Verdict, judge},
     },
     ports::{Clock, IdSource, RoleAssumer, RoleInspector},
@@ -24,7 +25,7 @@ pub struct ProbeRole {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What the roles are for.
-    pub tier: Tier,
+    pub tiers: Tiers,
 }
 
 /// What was found out about a role.
@@ -44,7 +45,9 @@ impl ProbeRole {
         connection: &Connection,
         role_arn: &RoleArn,
         external_id: &ExternalId,
+        tier: Option<&TierName>,
     ) -> Finding {
+        let tier = self.tiers.find_or_default(tier);
         let probe = |external_id| self.assumer.probe(role_arn, external_id, &connection.id);
         let right_external_id = probe(Some(external_id)).await;
         let mut probes = Probes {
@@ -63,10 +66,8 @@ impl ProbeRole {
         }
         match judge(&probes, role_arn) {
             Verdict::Proven(proof) => {
-                let permissions = self.inspect(connection, role_arn, external_id).await;
-                let objection = permissions
-                    .as_ref()
-                    .and_then(|report| self.tier.objection(report));
+                let permissions = self.inspect(connection, role_arn, external_id, tier).await;
+                let objection = permissions.as_ref().and_then(|report| tier.objection(report));
                 let verdict = objection.map_or(Verdict::Proven(proof), Verdict::Unfit);
                 Finding { verdict, permissions }
             }
@@ -84,16 +85,17 @@ impl ProbeRole {
         connection: &Connection,
         role_arn: &RoleArn,
         external_id: &ExternalId,
+        tier: &Tier,
     ) -> Option<PermissionReport> {
-        let questions = self.tier.questions();
+        let questions = tier.questions();
         let now = self.clock.now();
         match self
             .inspector
             .inspect(role_arn, external_id, &connection.id, &questions)
             .await
         {
-            Inspection::Decided(decisions) => Some(self.tier.assess(&decisions, now)),
-            Inspection::NotPermitted => self.tier.without_self_inspection(now),
+            Inspection::Decided(decisions) => Some(tier.assess(&decisions, now)),
+            Inspection::NotPermitted => tier.without_self_inspection(now),
             Inspection::Inconclusive => None,
         }
     }

@@ -63,9 +63,10 @@ impl RecheckRole {
             let Some(binding) = settled else {
                 return Ok(Rechecked::NotLive);
             };
+            let tier = binding.permission_tier.as_ref();
             let mut finding = self
                 .probes
-                .run(&before, &binding.role_arn, &before.external_id)
+                .run(&before, &binding.role_arn, &before.external_id, tier)
                 .await;
             // The customer's update has changed the role already, and is about to tell us so.
             if let (Verdict::NotAssumable, Some(next)) =
@@ -73,7 +74,7 @@ impl RecheckRole {
             {
                 finding = self
                     .probes
-                    .run(&before, &binding.role_arn, &next.external_id)
+                    .run(&before, &binding.role_arn, &next.external_id, tier)
                     .await;
             }
             let event = match finding.verdict {

@@ -14,6 +14,7 @@ use crate::{
         launch_link::LaunchLink,
         listener_access::{Grant, MAX_POLICY_STATEMENTS},
         profile::Profile,
+        tiers::TierName,
     },
     ports::{
         Clock, ConnectionStore, GrantStore, IdSource, Permitted, TemplateCatalog, TopicPermissions,
@@ -32,6 +33,8 @@ pub struct LinkPolicy {
     pub default_region: Region,
     /// Whether the vendor's UI has to name the account, so that no link can be taken by another one.
     pub requires_account: bool,
+    /// What a role may be asked to be able to do.
+    pub offered_tiers: Vec<TierName>,
     /// How the suggested name of a stack begins.
     pub stack_name_prefix: String,
 }
@@ -55,6 +58,7 @@ impl LinkPolicy {
             connection.template.url.clone(),
             stack_name,
             connection.external_id.clone(),
+            connection.permission_tier.clone(),
         )
     }
 }
@@ -66,6 +70,8 @@ pub struct NewConnection {
     pub profile: Profile,
     /// The only account that may take the link.
     pub account_id: Option<AccountId>,
+    /// What the role shall be able to do; the template's default, or the customer's own choice, where it is not said.
+    pub permission_tier: Option<TierName>,
     /// Where the link shall open the console.
     pub region: Option<Region>,
 }
@@ -79,6 +85,9 @@ pub enum StartError {
     /// The deployment makes links for named accounts only.
     #[error("account_id is missing; this deployment makes links for one named account only")]
     AccountRequired,
+    /// The deployment does not offer the wished tier.
+    #[error("permission_tier is not one of those that this deployment offers: {0}")]
+    TierNotOffered(String),
     /// The region's topic lets in no further account.
     #[error(
         "the listener topic of this region lets in no further account: its policy holds {MAX_POLICY_STATEMENTS} statements and 30 KB at \
@@ -134,9 +143,15 @@ impl StartConnection {
         if (self.policy.requires_account || self.doors.is_some()) && new.account_id.is_none() {
             return Err(StartError::AccountRequired);
         }
+        if let Some(tier) = &new.permission_tier
+            && !self.policy.offered_tiers.contains(tier)
+        {
+            let offered: Vec<&str> = self.policy.offered_tiers.iter().map(TierName::as_str).collect();
+            return Err(StartError::TierNotOffered(offered.join(", ")));
+        }
         let template = self.templates.current().await?.ok_or(StartError::NoTemplate)?;
         let now = self.clock.now();
-        let connection = Connection::new(
+        let mut connection = Connection::new(
             tenant,
             self.ids.connection_id(),
             self.ids.external_id(),
@@ -147,6 +162,7 @@ impl StartConnection {
             now,
             now.saturating_add(self.policy.lifetime).unwrap_or(now),
         );
+        connection.permission_tier = new.permission_tier;
         let link = self
             .policy
             .launch_link(&connection)

@@ -14,9 +14,11 @@ use crate::{
         audit::{Actor, AuditEntry},
         connection::{Binding, Connection, Event},
         custom_resource::{Outcome, RequestKey, RequestType},
+        invalid::Invalid,
         permissions::PermissionReport,
         reason::{Reason, ReasonCode},
         request_record::RequestRecord,
+        tiers::TierName,
         verdict::{Cause, Proof, Verdict},
     },
     ports::{Change, Clock, Conflict, ConnectionStore, RequestChange, Unavailable},
@@ -67,7 +69,7 @@ impl VerifyRole {
                 return Ok(Verified::Unknown);
             };
             let decision = match self.obstacle(&connection, &record).await? {
-                Some(code) => Decision::Refuse(code.into()),
+                Some(reason) => Decision::Refuse(reason),
                 None => self.decide(&connection, &record, tries).await,
             };
             let stored = match decision {
@@ -94,7 +96,7 @@ impl VerifyRole {
         &self,
         connection: &Connection,
         record: &RequestRecord,
-    ) -> Result<Option<ReasonCode>, Unavailable> {
+    ) -> Result<Option<Reason>, Unavailable> {
         let deleted = self
             .store
             .resource_deleted_since(
@@ -104,7 +106,12 @@ impl VerifyRole {
             )
             .await?;
         if deleted {
-            return Ok(Some(ReasonCode::StackDeleted));
+            return Ok(Some(ReasonCode::StackDeleted.into()));
+        }
+        if self.probes.tiers.find(record.permission_tier.as_ref()).is_none() {
+            return Ok(Some(
+                Invalid::new("PermissionTier", "is not a tier that this vendor offers").into(),
+            ));
         }
         let claim = Claim {
             request_type: record.request_type,
@@ -112,13 +119,16 @@ impl VerifyRole {
             external_id: &record.external_id,
             physical_resource_id: Some(&record.physical_resource_id),
         };
-        Ok(admit(connection, claim, record.published_at).err())
+        Ok(admit(connection, claim, record.published_at)
+            .err()
+            .map(Reason::from))
     }
 
     async fn decide(&self, connection: &Connection, record: &RequestRecord, tries: u32) -> Decision {
+        let tier = tier(connection, record);
         let finding = self
             .probes
-            .run(connection, &record.role_arn, &record.external_id)
+            .run(connection, &record.role_arn, &record.external_id, tier)
             .await;
         let reason = match finding.verdict {
             Verdict::Proven(proof) => return Decision::Connect(proof, finding.permissions),
@@ -160,6 +170,7 @@ impl VerifyRole {
             logical_resource_id: record.logical_resource_id.clone(),
             physical_resource_id: record.physical_resource_id.clone(),
             template_version: record.template_version.clone(),
+            permission_tier: tier(connection, record).cloned(),
             permissions,
             deletion_seen_at: None,
             unsettled: None,
@@ -233,6 +244,14 @@ impl VerifyRole {
         };
         Ok(self.store.commit(change).await?.map(|()| decided))
     }
+}
+
+/// The tier that a role is held against: the vendor's wish before the stack's own choice.
+fn tier<'a>(connection: &'a Connection, record: &'a RequestRecord) -> Option<&'a TierName> {
+    connection
+        .permission_tier
+        .as_ref()
+        .or(record.permission_tier.as_ref())
 }
 
 enum Decision {

@@ -45,6 +45,7 @@ fn bound(unsettled: Option<Option<State>>) -> Binding {
         logical_resource_id: "Connection".to_owned(),
         physical_resource_id: PHYSICAL_ID.to_owned(),
         template_version: "1.0.0".to_owned(),
+        permission_tier: None,
         permissions: None,
         deletion_seen_at: None,
         unsettled: unsettled.map(|replaces| Unsettled {
@@ -273,6 +274,7 @@ fn properties(role_arn: &str) -> Properties {
         external_id: ExternalId::parse("tz4a98xxat96iws9zmbrgj3atz4a98xx").unwrap(),
         role_arn: RoleArn::parse(role_arn).unwrap(),
         template_version: "1.0.0".to_owned(),
+        permission_tier: None,
     }
 }
 

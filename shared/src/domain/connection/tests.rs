@@ -53,6 +53,7 @@ fn binding(stack: &str, request_id: &str, role_name: &str) -> Binding {
         logical_resource_id: "Connection".to_owned(),
         physical_resource_id: format!("latchkey-{request_id}"),
         template_version: "1.0.0".to_owned(),
+        permission_tier: None,
         permissions: None,
         deletion_seen_at: None,
         unsettled: None,

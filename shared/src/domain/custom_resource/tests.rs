@@ -64,6 +64,7 @@ fn a_create_an_update_and_a_delete_are_read_as_they_were_sent() {
         );
         assert_eq!(envelope.external_id(), Some(external_id()));
         let expected = Properties {
+            permission_tier: None,
             external_id: external_id(),
             role_arn: RoleArn::parse(ROLE).unwrap(),
             template_version: "1.0.0".to_owned(),

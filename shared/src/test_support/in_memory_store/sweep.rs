@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{super::faults::Operation, InMemoryStore};
 use crate::{
-    domain::connection::TemplateRef,
+    domain::{connection::TemplateRef, template_version::PublishedVersion},
     ports::{SweepIndex, SweepKey, SweepPage, TemplateCatalog, Unavailable},
 };
 
@@ -37,5 +37,9 @@ impl SweepIndex for InMemoryStore {
 impl TemplateCatalog for InMemoryStore {
     async fn current(&self) -> Result<Option<TemplateRef>, Unavailable> {
         self.run(Operation::CurrentTemplate, |tables| Ok(tables.template.clone()))
+    }
+
+    async fn versions(&self) -> Result<Vec<PublishedVersion>, Unavailable> {
+        self.run(Operation::TemplateVersions, |tables| Ok(tables.versions.clone()))
     }
 }

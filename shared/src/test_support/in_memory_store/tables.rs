@@ -16,6 +16,7 @@ use crate::{
         ids::{ConnectionId, TenantId},
         listener_access::Grant,
         request_record::RequestRecord,
+        template_version::PublishedVersion,
     },
     ports::SweepKey,
 };
@@ -41,6 +42,7 @@ pub(super) struct Tables {
     pub slots: BTreeMap<ConnectionKey, String>,
     pub last_tick: Option<i64>,
     pub template: Option<TemplateRef>,
+    pub versions: Vec<PublishedVersion>,
     pub grants: Vec<Grant>,
 }
 

@@ -132,6 +132,7 @@ impl Case {
             logical_resource_id: self.stack.logical_resource_id.clone(),
             physical_resource_id: request.physical_resource_id(),
             template_version: "1.0.0".to_owned(),
+            permission_tier: None,
             permissions: None,
             deletion_seen_at: None,
             unsettled: None,

@@ -1,0 +1,125 @@
+//! Published versions are listed with what each changes, and a connection that is behind tells how it gets there.
+
+use latchkey_tests::{
+    Error,
+    api::Api,
+    scene::{Scene, text},
+    stack_template::StackTemplate,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+async fn versions(api: &Api) -> Result<Value, Error> {
+    let answer = api.call(Method::GET, "/v1/template-versions", None).await?;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    Ok(answer.body)
+}
+
+#[tokio::test]
+async fn every_tenant_reads_the_published_versions_with_their_digests_and_changes() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let body = versions(&scene.acme()?).await?;
+    let current = text(&body, "current")?;
+    let newest = body["versions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|version| version["version"] == json!(current))
+        .ok_or("the current version is not listed")?;
+    assert_eq!(newest["url"], json!(scene.ready.template_url));
+    assert_eq!(text(newest, "sha256")?.len(), 64);
+    assert!(
+        newest["changes"]["changes"]
+            .as_array()
+            .is_some_and(|changes| !changes.is_empty()),
+        "{newest}"
+    );
+    assert!(text(newest, "changelog")?.len() > 20);
+    let names: Vec<_> = newest["files"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|file| &file["name"])
+        .collect();
+    assert!(names.contains(&&json!("security.html")), "{names:?}");
+    assert_eq!(versions(&scene.globex()?).await?["current"], json!(current));
+    Ok(())
+}
+
+/// A stack of the first template, the newest one as its update: through the very command that the API gives.
+#[tokio::test]
+async fn a_connection_that_is_behind_is_updated_by_the_command_from_the_api_and_then_is_not_behind_any_more()
+-> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let link = scene.link(&api, "us-east-1").await?;
+    let (id, customer) = (text(&link, "id")?, scene.new_customer("us-east-1").await?);
+    let mut first: Value = serde_json::from_str(&StackTemplate::new(&scene.ready, "EXTERNAL-ID").text())?;
+    first["Parameters"] =
+        json!({ "ExternalId": { "Type": "String", "Default": text(&link, "external_id")? } });
+    let first = first
+        .to_string()
+        .replace("\"EXTERNAL-ID\"", "{\"Ref\":\"ExternalId\"}");
+    customer.create_stack("Behind", &first).await?;
+    customer.wait("Behind").await?.expect("CREATE_COMPLETE")?;
+
+    let shown = api.wait_for(&id, "active").await?;
+    let current = text(&versions(&api).await?, "current")?;
+    let update = &shown["update"];
+    assert_eq!(update["version"], json!(current), "{shown}");
+    let changes = update["changes"].as_array().ok_or("no changes")?;
+    assert_eq!(changes.last().map(|last| &last["version"]), Some(&json!(current)));
+    assert!(text(update, "update_url")?.contains("/stacks/update/template?stackId="));
+
+    customer
+        .run_update_command(&text(update, "update_command")?)
+        .await?
+        .expect("UPDATE_COMPLETE")?;
+    let updated = api
+        .wait_until(&id, |connection| connection.get("update").is_none())
+        .await?;
+    assert_eq!(
+        (&updated["status"], &updated["external_id"]),
+        (&json!("active"), &link["external_id"])
+    );
+    assert_eq!(
+        updated["permission_tier"],
+        json!("account-basics"),
+        "the template's default"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_version_that_was_never_published_is_no_update_and_a_link_for_a_tier_launches_with_it()
+-> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let body = json!({ "name": "x", "region": "us-east-1", "permission_tier": "inventory" });
+    let link = api.create(&body).await?;
+    assert_eq!(link["permission_tier"], json!("inventory"));
+    let customer = scene.new_customer("us-east-1").await?;
+    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
+    customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    let shown = api.wait_for(&text(&link, "id")?, "active").await?;
+    assert_eq!(
+        (&shown["permission_tier"], &shown["permissions"]["tier"]),
+        (&json!("inventory"), &json!("inventory"))
+    );
+    assert_eq!(
+        shown["permissions"]["missing"],
+        json!([]),
+        "the role has what the tier asks for"
+    );
+    assert_eq!(shown.get("update"), None);
+
+    let unknown = json!({ "name": "x", "permission_tier": "everything" });
+    let refused = api.call(Method::POST, "/v1/connections", Some(&unknown)).await?;
+    assert_eq!(refused.status, 400);
+    assert!(
+        text(&refused.body, "detail")?.contains("account-basics"),
+        "{}",
+        refused.body
+    );
+    Ok(())
+}
