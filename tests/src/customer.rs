@@ -8,7 +8,7 @@ use aws_sdk_cloudformation::{
     types::{Capability, Parameter},
 };
 use latchkey_shared::domain::{
-    launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink},
+    launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink, TIER_PARAMETER},
     reason::ReasonCode,
 };
 use tokio::time::{Instant, sleep};
@@ -328,8 +328,10 @@ fn parameters(link: &LaunchLink, choices: &[(&str, &str)]) -> Vec<Parameter> {
             .build()
     };
     let external_id = parameter(EXTERNAL_ID_PARAMETER, link.external_id.as_str());
+    let tier = link.permission_tier.as_ref();
+    let tier = tier.map(|tier| parameter(TIER_PARAMETER, tier.as_str()));
     let choices = choices.iter().map(|(key, value)| parameter(key, value));
-    std::iter::once(external_id).chain(choices).collect()
+    std::iter::once(external_id).chain(tier).chain(choices).collect()
 }
 
 /// Waits until nothing moves in a stack any more, and reads its events.

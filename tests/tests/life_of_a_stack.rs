@@ -89,7 +89,7 @@ async fn an_update_of_something_else_keeps_the_role() -> Result<(), Error> {
     let newer = one
         .template
         .clone()
-        .property("TemplateVersion", json!("1.1.0"))
+        .property("TemplateVersion", json!("1.0.1"))
         .property("Note", json!("added"));
     one.customer
         .update(Connected::STACK, &newer)

@@ -186,7 +186,7 @@ fn strangers_may_knock_at_the_listener_topic_and_do_nothing_else() {
                     json!(["sns:Publish", "sns:Subscribe"]);
             }),
             ("a closed topic", &|t| {
-                resource(t, "ListenerTopicPolicy")["PolicyDocument"]["Statement"][0]["Effect"] =
+                resource(t, "ListenerTopicPolicy")["PolicyDocument"]["Statement"][0]["Fn::If"][1]["Effect"] =
                     json!("Deny");
             }),
             ("managers of any account", &|t| {
