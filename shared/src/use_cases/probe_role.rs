@@ -19,7 +19,7 @@ pub struct ProbeRole {
     pub assumer: Arc<dyn RoleAssumer>,
     /// Asks IAM what a proven role may do.
     pub inspector: Arc<dyn RoleInspector>,
-    /// Makes the wrong external ID of each probe: a fresh one, so that no role can have been made for it.
+    /// Makes the middle of each probe's wrong external ID: a fresh one, so that no role can have been made for it.
     pub ids: Arc<dyn IdSource>,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -48,7 +48,7 @@ impl ProbeRole {
         let probe = |external_id| self.assumer.probe(role_arn, external_id, &connection.id);
         let right_external_id = probe(Some(external_id)).await;
         let (no_external_id, wrong_external_id) = if let Probe::Accepted { .. } = right_external_id {
-            let wrong = self.ids.external_id();
+            let wrong = external_id.near_miss(&self.ids.external_id());
             let (none, wrong) = futures::join!(probe(None), probe(Some(&wrong)));
             (Some(none), Some(wrong))
         } else {
