@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use latchkey_customer::{
     publish::{Deployment, cause, publish},
     render::{RolePath, TemplateValues, TopicName, render},
+    verify::{Checked, Finding, verify},
 };
 use latchkey_shared::{adapters::aws_clients::sdk_config, domain::aws::AccountId};
 
@@ -16,6 +17,8 @@ Publishes the customer template of a deployed Latchkey vendor stack, and makes n
   latchkey-publish --stack-name <name> [--region <region>]   publish; prints version, SHA-256 and URL
   latchkey-publish --stack-name <name> [--region <region>] --print
                                                               only print what would be published
+  latchkey-publish --stack-name <name> [--region <region>] --verify
+                                                              compare what lies in the bucket with what was published
   latchkey-publish --print-example                            print it with example values, for linters
 
 Credentials and region come from where the AWS CLI has them. For an SSO profile, run
@@ -30,20 +33,29 @@ enum Job {
     Publish {
         stack_name: String,
         region: Option<String>,
-        print_only: bool,
+        what: What,
     },
+}
+
+/// What to do with a deployment's template.
+#[derive(Clone, Copy)]
+enum What {
+    Publish,
+    Print,
+    Verify,
 }
 
 impl Job {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Error> {
-        let (mut stack_name, mut region, mut print_only) = (None, None, false);
+        let (mut stack_name, mut region, mut what) = (None, None, What::Publish);
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument.as_str() {
                 "--stack-name" => stack_name = Some(value()?),
                 "--region" => region = Some(value()?),
-                "--print" => print_only = true,
+                "--print" => what = What::Print,
+                "--verify" => what = What::Verify,
                 "--print-example" => return Ok(Self::PrintExample),
                 "--help" | "-h" => return Ok(Self::Help),
                 _ => return Err(format!("unknown argument {argument}\n\n{USAGE}").into()),
@@ -53,7 +65,7 @@ impl Job {
         Ok(Self::Publish {
             stack_name,
             region,
-            print_only,
+            what,
         })
     }
 }
@@ -85,18 +97,20 @@ async fn run(job: Job) -> Result<String, Error> {
         Job::Publish {
             stack_name,
             region,
-            print_only,
+            what,
         } => {
             let config = aws(region).await;
             if config.region().is_none() {
                 return Err("no region is configured: give --region, the region of the vendor stack".into());
             }
             let deployment = deployment(&config, &stack_name).await?;
-            if print_only {
-                return Ok(render(&deployment.values)?.text);
-            }
             let s3 = aws_sdk_s3::Client::new(&config);
             let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+            match what {
+                What::Print => return Ok(render(&deployment.values)?.text),
+                What::Verify => return report(&verify(&s3, &dynamodb, &deployment).await?),
+                What::Publish => {}
+            }
             let publication = publish(&s3, &dynamodb, &deployment, Timestamp::now()).await?;
             Ok(format!(
                 "version  {}\nsha256   {}\nurl      {}",
@@ -112,6 +126,31 @@ fn example_values() -> Result<TemplateValues, Error> {
         role_path: RolePath::parse("/latchkey/")?,
         topic_name: TopicName::parse("latchkey-listener")?,
     })
+}
+
+/// One line for each published template; an error unless all of them are as they were published.
+fn report(checked: &[Checked]) -> Result<String, Error> {
+    let lines: Vec<String> = checked
+        .iter()
+        .map(|it| {
+            let finding = match it.finding {
+                Finding::AsPublished => "as published",
+                Finding::Changed => {
+                    "CHANGED: withdraw the links of this version, and see who wrote to the bucket"
+                }
+                Finding::Gone => "GONE: links of this version open no template",
+            };
+            let current = if it.is_current { " (current)" } else { "" };
+            format!("{} {}{current}: {finding}", it.version, it.sha256)
+        })
+        .collect();
+    if checked.is_empty() {
+        Err("nothing was published yet".into())
+    } else if checked.iter().all(|it| it.finding == Finding::AsPublished) {
+        Ok(lines.join("\n"))
+    } else {
+        Err(format!("not every template is as it was published\n{}", lines.join("\n")).into())
+    }
 }
 
 async fn aws(region: Option<String>) -> SdkConfig {

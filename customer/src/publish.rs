@@ -18,7 +18,7 @@ use crate::render::{RenderError, RenderedTemplate, RolePath, TemplateValues, Top
 /// What the bucket policy of template.yaml opens for everybody.
 pub const PUBLIC_PREFIX: &str = "customer-templates/";
 /// The object's name, which customers see at the end of the URL.
-const FILE_NAME: &str = "latchkey-connection.yaml";
+pub(crate) const FILE_NAME: &str = "latchkey-connection.yaml";
 /// Partition key of everything in the table that is about templates.
 pub const TEMPLATE_PK: &str = "TEMPLATE";
 /// Sort key of the item that new links are made from.
@@ -138,7 +138,9 @@ pub enum PublishError {
     },
 }
 
-fn refused<E: std::error::Error + ProvideErrorMetadata>(step: &'static str) -> impl Fn(E) -> PublishError {
+pub(crate) fn refused<E: std::error::Error + ProvideErrorMetadata>(
+    step: &'static str,
+) -> impl Fn(E) -> PublishError {
     move |error| PublishError::Aws {
         step,
         cause: cause(&error),
