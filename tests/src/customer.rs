@@ -94,12 +94,29 @@ impl Customer {
     /// Opens a launch link, ticks the box and creates the stack, under a name of their own if one is given.
     pub async fn open(&self, launch_url: &str, stack_name: Option<&str>) -> Result<String, Error> {
         let link = LaunchLink::parse(launch_url)?;
+        let external_id = (EXTERNAL_ID_PARAMETER, link.external_id.as_str());
+        self.open_with(launch_url, stack_name, &[external_id]).await
+    }
+
+    /// The same with these values of the template's parameters, as whoever looks at the page can write them.
+    pub async fn open_with(
+        &self,
+        launch_url: &str,
+        stack_name: Option<&str>,
+        parameters: &[(&str, &str)],
+    ) -> Result<String, Error> {
+        let link = LaunchLink::parse(launch_url)?;
         let name = stack_name.unwrap_or(&link.stack_name);
         self.cloudformation
             .create_stack()
             .stack_name(name)
             .template_url(&link.template_url)
-            .parameters(external_id(link.external_id.as_str()))
+            .set_parameters(Some(
+                parameters
+                    .iter()
+                    .map(|(name, value)| parameter(name, value))
+                    .collect(),
+            ))
             .capabilities(Capability::CapabilityIam)
             .send()
             .await
@@ -164,6 +181,18 @@ impl Customer {
             .send()
             .await
             .map_err(|error| failed("deleting the stack", &error))?;
+        Ok(())
+    }
+
+    /// Deletes a stack that could not be deleted, as the console offers it: what does not go stays behind.
+    pub async fn force_deletion(&self, stack_id: &str) -> Result<(), Error> {
+        self.cloudformation
+            .delete_stack()
+            .stack_name(stack_id)
+            .deletion_mode(aws_sdk_cloudformation::types::DeletionMode::ForceDeleteStack)
+            .send()
+            .await
+            .map_err(|error| failed("forcing the deletion of the stack", &error))?;
         Ok(())
     }
 
@@ -246,9 +275,9 @@ impl Customer {
     }
 }
 
-fn external_id(value: &str) -> Parameter {
+fn parameter(name: &str, value: &str) -> Parameter {
     Parameter::builder()
-        .parameter_key(EXTERNAL_ID_PARAMETER)
+        .parameter_key(name)
         .parameter_value(value)
         .build()
 }

@@ -9,7 +9,7 @@ use latchkey_customer::publish::{Deployment, publish};
 use serde_json::json;
 
 use super::{
-    HUB_REGION, LISTENER_REGIONS, Options, Ready, TENANTS, VENDOR_ACCOUNT,
+    ARTIFACTS_BUCKET, HUB_REGION, LISTENER_REGIONS, Options, Ready, TENANTS, VENDOR_ACCOUNT,
     artifacts::function_zip,
     aws,
     issuer::{Issuer, TENANT_CLAIM},
@@ -21,8 +21,6 @@ use crate::{
     sam_template::{CodeLocation, load, with_code_in_s3},
 };
 
-/// Where the zip files and the template lie.
-const ARTIFACTS_BUCKET: &str = "latchkey-artifacts";
 /// The vendor's stack.
 const STACK_NAME: &str = "latchkey";
 /// Accounts to play customers with.
@@ -125,6 +123,12 @@ async fn vendor_stack(
             parameters
                 .iter()
                 .map(|(key, value)| parameter(key, value))
+                .chain(
+                    options
+                        .parameters
+                        .iter()
+                        .map(|(key, value)| parameter(key, value)),
+                )
                 .collect(),
         ))
         .capabilities(Capability::CapabilityNamedIam)

@@ -18,6 +18,8 @@ use crate::{Error, local_aws::server::Server};
 pub const VENDOR_ACCOUNT: &str = "111111111111";
 /// The account that owns the buckets that CloudFormation takes answers in.
 pub const CLOUDFORMATION_ACCOUNT: &str = "999999999999";
+/// Where the functions' zip files and the vendor's template lie.
+pub const ARTIFACTS_BUCKET: &str = "latchkey-artifacts";
 /// The region that everything but the listener topics is in.
 pub const HUB_REGION: &str = "us-east-1";
 /// Where customers can launch.
@@ -32,6 +34,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// How long a role may take to become assumable.
     pub verification_deadline: Duration,
+    /// Further parameters of `template.yaml`, by name.
+    pub parameters: Vec<(String, String)>,
 }
 
 impl Default for Options {
@@ -39,6 +43,7 @@ impl Default for Options {
         Self {
             port: None,
             verification_deadline: Duration::from_secs(30),
+            parameters: Vec::new(),
         }
     }
 }
