@@ -2,6 +2,7 @@
 
 mod ci;
 mod lint;
+mod mutate;
 mod python;
 mod steps;
 
@@ -14,6 +15,7 @@ cargo xtask demo [--once] [--port N]   the main job, played in a local AWS; --on
 cargo xtask local [--port N]           a local AWS with Latchkey deployed; prints one line of JSON when it is ready
 cargo xtask test [NEXTEST ARGUMENTS]   every test, unit to end-to-end
 cargo xtask lint                       the house's own rules for the source
+cargo xtask mutate [NAME...]           takes each guard away and sees whether a hostile test notices; not part of ci
 cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, template lint, all tests";
 
 fn main() -> ExitCode {
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         "local" => local(&rest),
         "test" => test(&rest),
         "lint" => lint::run(),
+        "mutate" => mutate::run(&rest),
         "ci" => ci::run(),
         _ => Err(format!("unknown command {command:?}\n\n{USAGE}").into()),
     };
