@@ -14,3 +14,4 @@ pub mod render;
 pub mod rendering;
 pub mod snapshot;
 pub mod tiers;
+pub mod verify;

@@ -10,6 +10,7 @@ use latchkey_customer::{
     check::check,
     publish::{Deployment, cause, publish},
     rendering::{Source, release, render_all, repository_folder, stale, write},
+    verify::{Checked, Finding, verify},
 };
 use latchkey_shared::adapters::aws_clients::sdk_config;
 
@@ -26,6 +27,8 @@ Renders what customers run and read from customer/permissions.yaml, and publishe
   latchkey-publish --stack-name <name> [--region <region>] --print
                                       only print the template that would be published
   latchkey-publish --print-example    print it with example values, for linters
+  latchkey-publish --stack-name <name> [--region <region>] --verify
+                                      compare what lies in the bucket with what was published
 
 `--folder <folder>` works on another folder than the repository's customer/. Credentials and region come from where the AWS CLI has
 them. For an SSO profile, run `eval \"$(aws configure export-credentials --format env)\"` first.";
@@ -44,8 +47,16 @@ enum Job {
     Publish {
         stack_name: String,
         region: Option<String>,
-        print_only: bool,
+        what: What,
     },
+}
+
+/// What to do with a deployment's template.
+#[derive(Clone, Copy)]
+enum What {
+    Publish,
+    Print,
+    Verify,
 }
 
 /// The job and the folder that it is about.
@@ -53,13 +64,14 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(Job, PathBuf), Error> {
     use lexopt::{Arg::*, ValueExt as _};
 
     let (mut stack_name, mut region, mut folder) = (None, None, repository_folder().to_owned());
-    let (mut word, mut print, mut check_only, mut example) = (None, false, false, false);
+    let (mut word, mut what, mut check_only, mut example) = (None, What::Publish, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("stack-name") => stack_name = Some(arguments.value()?.string()?),
             Long("region") => region = Some(arguments.value()?.string()?),
             Long("folder") => folder = PathBuf::from(arguments.value()?),
-            Long("print") => print = true,
+            Long("print") => what = What::Print,
+            Long("verify") => what = What::Verify,
             Long("check") => check_only = true,
             Long("print-example") => example = true,
             Long("help") | Short('h') => return Ok((Job::Help, folder)),
@@ -75,7 +87,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(Job, PathBuf), Error> {
         (None, Some(stack_name)) => Job::Publish {
             stack_name,
             region,
-            print_only: print,
+            what,
         },
         (Some(other), None) => return Err(format!("unknown command {other}\n\n{USAGE}").into()),
         (None, None) => return Err(format!("a command or --stack-name is missing\n\n{USAGE}").into()),
@@ -149,8 +161,8 @@ async fn run(job: Job, folder: PathBuf) -> Result<String, Error> {
         Job::Publish {
             stack_name,
             region,
-            print_only,
-        } => to_aws(&source, &stack_name, region, print_only).await,
+            what,
+        } => to_aws(&source, &stack_name, region, what).await,
     }
 }
 
@@ -158,22 +170,24 @@ async fn to_aws(
     source: &Source,
     stack_name: &str,
     region: Option<String>,
-    print_only: bool,
+    what: What,
 ) -> Result<String, Error> {
     let config = aws(region).await;
     if config.region().is_none() {
         return Err("no region is configured: give --region, the region of the vendor stack".into());
     }
     let deployment = deployment(&config, stack_name).await?;
-    if print_only {
-        return template(source, &deployment);
+    let s3 = aws_sdk_s3::Client::new(&config);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+    match what {
+        What::Print => return template(source, &deployment),
+        What::Verify => return report(&verify(&s3, &dynamodb, &deployment).await?),
+        What::Publish => {}
     }
     let problems = check(&source.manifest);
     if let Some(problem) = problems.first() {
         return Err(format!("the manifest is refused: {problem}").into());
     }
-    let s3 = aws_sdk_s3::Client::new(&config);
-    let dynamodb = aws_sdk_dynamodb::Client::new(&config);
     let published = publish(&s3, &dynamodb, &deployment, source, Timestamp::now()).await?;
     let files = published
         .files
@@ -197,6 +211,31 @@ fn template(source: &Source, deployment: &Deployment) -> Result<String, Error> {
     Ok(String::from_utf8(
         Bundle::of(source, deployment)?.template.content,
     )?)
+}
+
+/// One line for each published template; an error unless all of them are as they were published.
+fn report(checked: &[Checked]) -> Result<String, Error> {
+    let lines: Vec<String> = checked
+        .iter()
+        .map(|it| {
+            let finding = match it.finding {
+                Finding::AsPublished => "as published",
+                Finding::Changed => {
+                    "CHANGED: withdraw the links of this version, and see who wrote to the bucket"
+                }
+                Finding::Gone => "GONE: links of this version open no template",
+            };
+            let current = if it.is_current { " (current)" } else { "" };
+            format!("{} {}{current}: {finding}", it.version, it.sha256)
+        })
+        .collect();
+    if checked.is_empty() {
+        Err("nothing was published yet".into())
+    } else if checked.iter().all(|it| it.finding == Finding::AsPublished) {
+        Ok(lines.join("\n"))
+    } else {
+        Err(format!("not every template is as it was published\n{}", lines.join("\n")).into())
+    }
 }
 
 async fn aws(region: Option<String>) -> SdkConfig {

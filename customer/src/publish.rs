@@ -104,7 +104,9 @@ pub enum PublishError {
     },
 }
 
-fn refused<E: std::error::Error + ProvideErrorMetadata>(step: &'static str) -> impl Fn(E) -> PublishError {
+pub(crate) fn refused<E: std::error::Error + ProvideErrorMetadata>(
+    step: &'static str,
+) -> impl Fn(E) -> PublishError {
     move |error| PublishError::Aws {
         step,
         cause: cause(&error),

@@ -129,6 +129,13 @@ impl Api {
             .await
     }
 
+    /// Polls a connection until there is a reason why it is not active: it is stored when the stack's bucket took the
+    /// answer, a moment after the stack itself has read it.
+    pub async fn wait_for_reason(&self, id: &str) -> Result<Value, Error> {
+        self.wait_until(id, |connection| !connection["reason"].is_null())
+            .await
+    }
+
     /// Polls a connection until `wanted` holds, as a UI does.
     pub async fn wait_until(&self, id: &str, mut wanted: impl FnMut(&Value) -> bool) -> Result<Value, Error> {
         /// Longer than any deadline of the local deployment.

@@ -241,6 +241,18 @@ impl Customer {
         Ok(())
     }
 
+    /// Deletes a stack that could not be deleted, as the console offers it: what does not go stays behind.
+    pub async fn force_deletion(&self, stack_id: &str) -> Result<(), Error> {
+        self.cloudformation
+            .delete_stack()
+            .stack_name(stack_id)
+            .deletion_mode(aws_sdk_cloudformation::types::DeletionMode::ForceDeleteStack)
+            .send()
+            .await
+            .map_err(|error| failed("forcing the deletion of the stack", &error))?;
+        Ok(())
+    }
+
     /// The ARN of their role of this name.
     pub fn role_arn(&self, role_name: &str) -> String {
         format!("arn:aws:iam::{}:role/{role_name}", self.account)
@@ -327,11 +339,15 @@ fn parameters(link: &LaunchLink, choices: &[(&str, &str)]) -> Vec<Parameter> {
             .parameter_value(value)
             .build()
     };
-    let external_id = parameter(EXTERNAL_ID_PARAMETER, link.external_id.as_str());
+    let external_id = (EXTERNAL_ID_PARAMETER, link.external_id.as_str());
     let tier = link.permission_tier.as_ref();
-    let tier = tier.map(|tier| parameter(TIER_PARAMETER, tier.as_str()));
-    let choices = choices.iter().map(|(key, value)| parameter(key, value));
-    std::iter::once(external_id).chain(tier).chain(choices).collect()
+    let of_link = std::iter::once(external_id).chain(tier.map(|tier| (TIER_PARAMETER, tier.as_str())));
+    // Whoever looks at the page can overwrite what the link filled in.
+    of_link
+        .filter(|(key, _)| choices.iter().all(|(chosen, _)| chosen != key))
+        .chain(choices.iter().copied())
+        .map(|(key, value)| parameter(key, value))
+        .collect()
 }
 
 /// Waits until nothing moves in a stack any more, and reads its events.

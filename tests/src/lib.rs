@@ -7,10 +7,13 @@ pub mod demo;
 pub mod function_logs;
 pub mod identity;
 pub mod local_aws;
+pub mod redirect;
+pub mod refusal;
 pub mod runtime_api;
 pub mod sam_template;
 pub mod scene;
 pub mod stack_template;
+pub mod sts_proxy;
 pub mod trap;
 pub mod wiretap;
 

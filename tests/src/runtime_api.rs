@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Error, failed, sam_template::repository_path, scene::Scene};
+use crate::{Error, failed, sam_template::function_binary, scene::Scene};
 
 /// Longest time that a function may take for one event, or to end because of its configuration.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -86,7 +86,7 @@ impl RunningFunction {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (events, waiting) = unbounded_channel();
         let (done, outcomes) = unbounded_channel();
-        let mut child = Command::new(repository_path("target/debug").join(function))
+        let mut child = Command::new(function_binary(function))
             .env_clear()
             .envs(variables)
             .env("AWS_LAMBDA_RUNTIME_API", listener.local_addr()?.to_string())

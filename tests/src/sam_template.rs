@@ -25,6 +25,15 @@ pub enum TemplateError {
     Unsupported(String),
 }
 
+/// Where a function's binary lies: the one that `cargo build --workspace` makes, unless `LATCHKEY_FUNCTIONS` names
+/// another folder, as `cargo xtask mutate` does.
+pub fn function_binary(function: &str) -> PathBuf {
+    match std::env::var_os("LATCHKEY_FUNCTIONS") {
+        Some(folder) => PathBuf::from(folder).join(function),
+        None => repository_path("target/debug").join(function),
+    }
+}
+
 /// The path of a file of the repository.
 pub fn repository_path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(relative)

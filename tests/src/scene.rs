@@ -2,6 +2,7 @@
 //! scenes.
 
 use std::{
+    collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -15,7 +16,7 @@ use crate::{
     api::Api,
     customer::{Customer, StackOutcome},
     failed,
-    local_aws::{CLOUDFORMATION_ACCOUNT, Ready, aws},
+    local_aws::{ARTIFACTS_BUCKET, CLOUDFORMATION_ACCOUNT, LocalAws, Options, Ready, aws},
     stack_template::StackTemplate,
 };
 
@@ -87,6 +88,16 @@ impl Scene {
             }
         }
         Err(format!("no sweep brought the connection there: {}", api.get(id).await?).into())
+    }
+
+    /// Waits until a sweep has found a role proven, later than `before` shows.
+    pub async fn proven_after(&self, api: &Api, id: &str, before: &Value) -> Result<Value, Error> {
+        let before = text(before, "last_verified_at")?;
+        self.revalidate_until(api, id, |connection| {
+            connection["status"] == "active"
+                && connection["last_verified_at"].as_str() > Some(before.as_str())
+        })
+        .await
     }
 
     async fn forget_sweep_cursor(&self) -> Result<(), Error> {
@@ -191,6 +202,142 @@ impl Scene {
         Ok(keys)
     }
 
+    /// How many items of each kind the table holds: a kind is how the partition key begins, before its first `#`.
+    pub async fn items_by_kind(&self) -> Result<BTreeMap<String, usize>, Error> {
+        let mut kinds = BTreeMap::new();
+        for key in self.items_about("").await? {
+            let kind = key.split('#').next().unwrap_or_default().to_owned();
+            *kinds.entry(kind).or_default() += 1;
+        }
+        Ok(kinds)
+    }
+
+    /// Changes variables of a deployed function; an empty value removes one. Only in a local AWS of one's own.
+    pub async fn reconfigure(&self, function: &str, changes: &[(&str, &str)]) -> Result<(), Error> {
+        let lambda = aws_sdk_lambda::Client::new(&self.vendor);
+        let name = self
+            .ready
+            .functions
+            .get(function)
+            .ok_or("there is no such function")?;
+        let deployed = lambda
+            .get_function_configuration()
+            .function_name(name)
+            .send()
+            .await
+            .map_err(|error| failed("reading a function's configuration", &error))?;
+        let mut variables = deployed
+            .environment()
+            .and_then(|environment| environment.variables().cloned())
+            .unwrap_or_default();
+        for (name, value) in changes {
+            if value.is_empty() {
+                variables.remove(*name);
+            } else {
+                variables.insert((*name).to_owned(), (*value).to_owned());
+            }
+        }
+        lambda
+            .update_function_configuration()
+            .function_name(name)
+            .environment(
+                aws_sdk_lambda::types::Environment::builder()
+                    .set_variables(Some(variables))
+                    .build(),
+            )
+            .send()
+            .await
+            .map_err(|error| failed("changing a function's configuration", &error))?;
+        self.restart(function).await
+    }
+
+    /// Ends the processes of a function: the local Lambda goes on with those of the former configuration, where AWS
+    /// starts new ones. Only in a local AWS of one's own.
+    pub async fn restart(&self, function: &str) -> Result<(), Error> {
+        let name = self
+            .ready
+            .functions
+            .get(function)
+            .ok_or("there is no such function")?;
+        aws_sdk_lambda::Client::new(&self.vendor)
+            .update_function_code()
+            .function_name(name)
+            .s3_bucket(ARTIFACTS_BUCKET)
+            .s3_key(format!("{function}.zip"))
+            .send()
+            .await
+            .map_err(|error| failed("restarting a function", &error))?;
+        Ok(())
+    }
+
+    /// Takes the listener off the topic of a region: what is published meanwhile is lost, as if SNS had given up.
+    /// Only in a local AWS of one's own.
+    pub async fn deafen(&self, region: &str) -> Result<(), Error> {
+        let sns = self.sns(region);
+        let subscriptions = sns
+            .list_subscriptions_by_topic()
+            .topic_arn(self.ready.topic(region)?)
+            .send()
+            .await
+            .map_err(|error| failed("listing subscriptions", &error))?;
+        for subscription in subscriptions.subscriptions() {
+            if subscription.protocol() == Some("lambda") {
+                sns.unsubscribe()
+                    .subscription_arn(subscription.subscription_arn().unwrap_or_default())
+                    .send()
+                    .await
+                    .map_err(|error| failed("unsubscribing the listener", &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the listener back on the topic of a region.
+    pub async fn hear(&self, region: &str) -> Result<(), Error> {
+        self.sns(region)
+            .subscribe()
+            .topic_arn(self.ready.topic(region)?)
+            .protocol("lambda")
+            .endpoint(self.function_arn("custom-resource-listener")?)
+            .send()
+            .await
+            .map_err(|error| failed("subscribing the listener", &error))?;
+        Ok(())
+    }
+
+    /// The ARN of a function, by its folder's name.
+    pub fn function_arn(&self, function: &str) -> Result<String, Error> {
+        let name = self
+            .ready
+            .functions
+            .get(function)
+            .ok_or("there is no such function")?;
+        let (region, account) = (&self.ready.hub_region, &self.ready.vendor_account);
+        Ok(format!("arn:aws:lambda:{region}:{account}:function:{name}"))
+    }
+
+    fn sns(&self, region: &str) -> aws_sdk_sns::Client {
+        let (endpoint, account) = (&self.ready.endpoint, &self.ready.vendor_account);
+        aws_sdk_sns::Client::new(&aws::root(endpoint, account, region))
+    }
+
+    /// How many of a function may be at work at once; none switches it off. Only in a local AWS of one's own.
+    pub async fn limit(&self, function: &str, at_once: i32) -> Result<(), Error> {
+        let name = self
+            .ready
+            .functions
+            .get(function)
+            .ok_or("there is no such function")?;
+        aws_sdk_lambda::Client::new(&self.vendor)
+            .put_function_concurrency()
+            .function_name(name)
+            .reserved_concurrent_executions(at_once)
+            .send()
+            .await
+            .map_err(|error| failed("limiting a function", &error))?;
+        Ok(())
+    }
+
     /// A connection's item in the table, as it is now.
     pub async fn stored(&self, tenant: &str, connection_id: &str) -> Result<Item, Error> {
         let answer = self
@@ -227,6 +374,37 @@ impl Scene {
 
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.vendor)
+    }
+}
+
+/// A local AWS for one test alone: for what its neighbours must not notice. It ends when it is dropped.
+pub struct OwnScene {
+    /// What plays in it.
+    pub scene: Scene,
+    _aws: LocalAws,
+}
+
+impl OwnScene {
+    /// Starts one, deployed as the shared one is.
+    pub async fn open() -> Result<Self, Error> {
+        Self::with(&[]).await
+    }
+
+    /// Starts one with other parameters of `template.yaml`.
+    pub async fn with(parameters: &[(&str, &str)]) -> Result<Self, Error> {
+        let parameters = parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let options = Options {
+            parameters,
+            ..Options::default()
+        };
+        let aws = LocalAws::start(options, |_| {}).await?;
+        Ok(Self {
+            scene: Scene::of(aws.ready.clone()),
+            _aws: aws,
+        })
     }
 }
 

@@ -19,6 +19,7 @@ pub struct StackTemplate {
     external_id: String,
     trust: Option<Value>,
     role_name: Option<String>,
+    role_more: Map<String, Value>,
     role_arn: Option<Value>,
     actions: Vec<String>,
     logical_id: String,
@@ -36,6 +37,7 @@ impl StackTemplate {
             external_id: external_id.to_owned(),
             trust: None,
             role_name: None,
+            role_more: Map::new(),
             role_arn: None,
             actions: PUBLISHED_ACTIONS.map(str::to_owned).to_vec(),
             logical_id: "Connection".to_owned(),
@@ -65,6 +67,12 @@ impl StackTemplate {
     /// With a role of this name.
     pub fn role_name(mut self, name: &str) -> Self {
         self.role_name = Some(name.to_owned());
+        self
+    }
+
+    /// With another or one more property of the role, such as its `Path`.
+    pub fn role_property(mut self, name: &str, value: Value) -> Self {
+        self.role_more.insert(name.to_owned(), value);
         self
     }
 
@@ -117,6 +125,9 @@ impl StackTemplate {
         }
         if let Some(name) = &self.role_name {
             role["RoleName"] = json!(name);
+        }
+        for (name, value) in &self.role_more {
+            role[name] = value.clone();
         }
         let mut connection = json!({
             "ServiceToken": { "Fn::Sub": format!("arn:${{AWS::Partition}}:sns:${{AWS::Region}}:{}:{}", self.vendor_account, self.topic_name) },

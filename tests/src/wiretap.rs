@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Wiretap {
     sqs: aws_sdk_sqs::Client,
     queue_url: String,
+    sns: aws_sdk_sns::Client,
+    subscription: String,
     /// Everything that came, oldest first.
     heard: Vec<Value>,
 }
@@ -51,7 +53,8 @@ impl Wiretap {
             .send()
             .await
             .map_err(|error| failed("opening the queue to SNS", &error))?;
-        aws_sdk_sns::Client::new(&vendor)
+        let sns = aws_sdk_sns::Client::new(&vendor);
+        let subscribed = sns
             .subscribe()
             .topic_arn(scene.ready.topic(region)?)
             .protocol("sqs")
@@ -63,6 +66,8 @@ impl Wiretap {
         Ok(Self {
             sqs,
             queue_url,
+            subscription: subscribed.subscription_arn().unwrap_or_default().to_owned(),
+            sns,
             heard: Vec::new(),
         })
     }
@@ -86,6 +91,17 @@ impl Wiretap {
             }
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Hears nothing more from now on.
+    pub async fn hang_up(&self) -> Result<(), Error> {
+        self.sns
+            .unsubscribe()
+            .subscription_arn(&self.subscription)
+            .send()
+            .await
+            .map_err(|error| failed("unsubscribing", &error))?;
+        Ok(())
     }
 
     async fn listen(&mut self) -> Result<(), Error> {

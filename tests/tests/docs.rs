@@ -29,7 +29,7 @@ const ROOMS: [&str; 7] = [
 /// Endings of what is taken for the name of a file.
 const FILE_ENDINGS: [&str; 8] = [".json", ".md", ".py", ".rs", ".sh", ".toml", ".txt", ".yaml"];
 /// Words in the style of a variable that belong to AWS: its own variables, capabilities and states.
-const WORDS_OF_AWS: [&str; 13] = [
+const WORDS_OF_AWS: [&str; 14] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_ENDPOINT_URL",
     "AWS_PROFILE",
@@ -42,7 +42,14 @@ const WORDS_OF_AWS: [&str; 13] = [
     "DELETE_COMPLETE",
     "KEYS_ONLY",
     "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
     "UPDATE_ROLLBACK_FAILED",
+];
+/// Variables that only tests read.
+const VARIABLES_OF_TESTS: [&str; 3] = [
+    "BOLERO_RANDOM_ITERATIONS",
+    "LATCHKEY_FLOOD_MESSAGES",
+    "LATCHKEY_FUNCTIONS",
 ];
 /// What each section about a reason tells.
 const REASON_PARTS: [&str; 4] = ["What happened", "Customer", "Support", "Retryable"];
@@ -50,6 +57,8 @@ const REASON_PARTS: [&str; 4] = ["What happened", "Customer", "Support", "Retrya
 const PROVEN_DOCUMENTS: [&str; 2] = ["docs/STACK-LIVES.md", "docs/THREAT-MODEL.md"];
 /// What a row says of what no test proves.
 const NOT_YET: &str = "**not yet**";
+/// The tests that attack.
+const HOSTILE_TESTS: &str = "tests/tests/hostile";
 /// Hostile classes there are in the threat model, numbered from 1.
 const HOSTILE_CLASSES: u32 = 23;
 /// Fewest words of a name in backticks that can only be a test's; the longest reason has one less.
@@ -225,6 +234,7 @@ fn known_variables() -> BTreeSet<String> {
             .map(str::to_owned),
     );
     known.insert(latchkey_tests::local_aws::ready::READY_VARIABLE.to_owned());
+    known.extend(VARIABLES_OF_TESTS.map(str::to_owned));
     known.extend(WORDS_OF_AWS.map(str::to_owned));
     for source in sources(".rs") {
         let constants = source
@@ -431,6 +441,53 @@ fn each_of_the_hostile_classes_has_one_row_in_the_threat_model() {
             .iter()
             .any(|word| status.starts_with(word));
         assert!(is_said && cells.len() == 4, "{}: {status}", cells[0]);
+    }
+}
+
+#[test]
+fn each_of_the_hostile_classes_has_its_own_file_of_tests_and_its_row_names_all_of_them() {
+    let text = read("docs/THREAT-MODEL.md");
+    let files: Vec<String> = fs::read_dir(repository_path(HOSTILE_TESTS))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().display().to_string())
+        .filter(|name| name.starts_with("class_"))
+        .collect();
+    assert_eq!(files.len(), HOSTILE_CLASSES as usize, "{files:?}");
+    let modules = read(&format!("{HOSTILE_TESTS}/main.rs"));
+    for (class, (cells, proof)) in (1..=HOSTILE_CLASSES).zip(proven_rows(&text)) {
+        let begin = format!("class_{class:02}_");
+        let file = files.iter().find(|name| name.starts_with(&begin)).unwrap();
+        let path = format!("{HOSTILE_TESTS}/{file}");
+        assert!(proof.starts_with(&format!("`{path}` ")), "{}: {proof}", cells[0]);
+        assert!(
+            modules.contains(&format!("mod {};", file.trim_end_matches(".rs"))),
+            "{file} is not run"
+        );
+        let source = read(&path);
+        for part in ["Guard: ", "Shown to fail without it: `tests/mutations/"] {
+            assert!(
+                source
+                    .lines()
+                    .any(|line| line.starts_with(&format!("//! {part}"))),
+                "{file}: {part}"
+            );
+        }
+        let patches = source
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .flat_map(|line| code_spans(line))
+            .filter(|span| span.starts_with("tests/mutations/") && !span.contains('*'));
+        for patch in patches {
+            assert!(repository_path(patch).exists(), "{file}: {patch}");
+        }
+        let tests = source.split("#[tokio::test]\nasync fn ").skip(1);
+        for name in tests.filter_map(|rest| rest.split('(').next()) {
+            assert!(
+                code_spans(proof).contains(&name),
+                "{}: {name} is not named",
+                cells[0]
+            );
+        }
     }
 }
 

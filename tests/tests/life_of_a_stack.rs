@@ -1,7 +1,5 @@
 //! Everything that can happen to a customer's stack after, before and while it connects.
 
-use std::time::Duration;
-
 use latchkey_shared::domain::reason::ReasonCode;
 use latchkey_tests::{
     Error,
@@ -10,7 +8,6 @@ use latchkey_tests::{
     wiretap::Wiretap,
 };
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 /// A stack that waits four seconds for a role before it takes no for an answer.
 const IMPATIENT: u32 = 34;
@@ -146,70 +143,6 @@ async fn an_update_to_the_external_id_of_another_link_is_refused_and_connects_ne
 }
 
 #[tokio::test]
-async fn a_request_that_is_delivered_again_is_worked_on_once_and_answered_the_same() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
-    let name = format!("Twice-{}", customer.account);
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    customer.create_stack(&name, &template.text()).await?;
-    // While it is being verified, and twice at the same time.
-    let request = wiretap.request("Create", &name).await?;
-    let (topic, message) = (scene.ready.topic("us-east-1")?, request.to_string());
-    futures::try_join!(
-        customer.publish(topic, &message),
-        customer.publish(topic, &message)
-    )?;
-    let outcome = customer.wait(&name).await?;
-    outcome.expect("CREATE_COMPLETE")?;
-    let id = text(&link, "id")?;
-    let first = settled(&api.get(&id).await?);
-    let (stack, request_id) = (text(&request, "StackId")?, text(&request, "RequestId")?);
-    let answer = scene.answer(&stack, "Connection", &request_id).await?;
-    assert_eq!(answer["Status"], "SUCCESS");
-    assert_eq!(answer["Data"]["ConnectionId"], id.as_str());
-
-    // And once more when all is done.
-    customer.publish(topic, &message).await?;
-    scene
-        .wait_for_log(
-            "custom-resource-listener",
-            &[&request_id, "AnsweredAgain(Accepted)"],
-        )
-        .await?;
-    assert_eq!(scene.answer(&stack, "Connection", &request_id).await?, answer);
-    assert_eq!(settled(&api.get(&id).await?), first);
-    let audit = scene.audit_events(&id).await?;
-    assert_eq!(audit, ["created", "attempt_started", "attempt_proven"]);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_role_that_appears_twenty_seconds_late_is_waited_for() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "eu-west-1").await?;
-    let customer = scene.new_customer("eu-west-1").await?;
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    let late = template.clone().claims_role(&customer.role_arn("Late"));
-    customer.create_stack("Patient", &late.text()).await?;
-    let id = text(&link, "id")?;
-    api.wait_for(&id, "verifying").await?;
-    sleep(Duration::from_secs(20)).await;
-    assert_eq!(api.get(&id).await?["status"], "verifying");
-    customer.make_role("Late", &template.published_trust()).await?;
-    customer.wait("Patient").await?.expect("CREATE_COMPLETE")?;
-    let shown = api.get(&id).await?;
-    assert_eq!(
-        (&shown["status"], &shown["role_arn"]),
-        (&json!("active"), &json!(customer.role_arn("Late")))
-    );
-    Ok(())
-}
-
-#[tokio::test]
 async fn the_same_template_launched_twice_connects_once_and_both_stacks_can_be_deleted() -> Result<(), Error>
 {
     let scene = Scene::open()?;
@@ -297,39 +230,6 @@ async fn after_a_failure_the_same_link_connects_without_deleting_the_failed_stac
 }
 
 #[tokio::test]
-async fn a_replaced_resource_moves_the_connection_and_its_old_resources_delete_does_not_end_it()
--> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
-    let one = scene.connect(&api, "us-east-1").await?;
-    let renamed = one.template.clone().logical_id("Connection2");
-    one.customer
-        .update(Connected::STACK, &renamed)
-        .await?
-        .expect("UPDATE_COMPLETE")?;
-    // The old resource was deleted, by a Delete that was answered.
-    let delete = wiretap.request("Delete", &one.stack.stack_id).await?;
-    assert_eq!(delete["LogicalResourceId"], "Connection");
-    let answer = scene
-        .answer(&one.stack.stack_id, "Connection", &text(&delete, "RequestId")?)
-        .await?;
-    assert_eq!(answer["Status"], "SUCCESS");
-    let shown = api.get(&one.id).await?;
-    assert_eq!(settled(&shown), settled(&one.shown));
-
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    assert_eq!(
-        api.wait_for(&one.id, "disconnected").await?["reason"]["code"],
-        "stack_deleted"
-    );
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_stack_whose_connection_the_vendor_removed_first_can_still_be_deleted() -> Result<(), Error> {
     let scene = Scene::open()?;
     let api = scene.acme()?;
@@ -407,47 +307,6 @@ async fn a_stack_deleted_while_its_role_is_being_verified_goes_and_never_connect
     Ok(())
 }
 
-/// Our SUCCESS may reach the bucket when CloudFormation has given up waiting: it then deletes the resource under an
-/// id that it made up, and the connection must not be taken for ended, nor for good without another look.
-#[tokio::test]
-async fn a_delete_with_an_invented_id_is_answered_and_only_a_look_at_the_role_decides() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
-    let one = scene.connect(&api, "us-east-1").await?;
-    let create = wiretap.request("Create", &one.stack.stack_id).await?;
-    // The Create's own URL is genuinely signed: with it the message is one that CloudFormation could have sent.
-    let mut delete = create.clone();
-    delete["RequestType"] = json!("Delete");
-    delete["PhysicalResourceId"] = json!("Vendor-Access_Connection_1A2B3C4D5E6F");
-    one.customer
-        .publish(scene.ready.topic("us-east-1")?, &delete.to_string())
-        .await?;
-    let request_id = text(&create, "RequestId")?;
-    scene
-        .wait_for_log("custom-resource-listener", &[&request_id, "Delete", "LeftAlone"])
-        .await?;
-    let answer = scene
-        .answer(&one.stack.stack_id, "Connection", &request_id)
-        .await?;
-    assert_eq!(answer["Status"], "SUCCESS");
-    assert_eq!(
-        answer["PhysicalResourceId"],
-        "Vendor-Access_Connection_1A2B3C4D5E6F"
-    );
-    assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
-
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    assert_eq!(
-        api.wait_for(&one.id, "disconnected").await?["reason"]["code"],
-        "stack_deleted"
-    );
-    Ok(())
-}
-
 #[tokio::test]
 async fn a_stack_that_fails_for_another_reason_after_it_connected_disconnects_again() -> Result<(), Error> {
     let scene = Scene::open()?;
@@ -471,5 +330,56 @@ async fn a_stack_that_fails_for_another_reason_after_it_connected_disconnects_ag
     outcome.expect("ROLLBACK_COMPLETE")?;
     let shown = api.wait_for(&text(&link, "id")?, "disconnected").await?;
     assert_eq!(shown["reason"]["code"], "stack_deleted");
+    Ok(())
+}
+
+/// The update fails, and what it is rolled back to is refused as well: CloudFormation gives up, and nobody is stuck.
+#[tokio::test]
+async fn a_rollback_that_is_refused_too_changes_nothing_and_the_stack_can_be_deleted() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    // The vendor has ended the connection: no update is taken any more, and none back either.
+    let one = scene.connect(&api, "us-east-1").await?;
+    let ended = api.delete(&one.id).await?;
+    let next = one.template.clone().role_name("Next");
+    let outcome = one.customer.update(Connected::STACK, &next).await?;
+    outcome.expect_refusal("UPDATE_ROLLBACK_FAILED", ReasonCode::DisconnectedByVendor)?;
+    assert_eq!(api.get(&one.id).await?, ended);
+    one.customer
+        .delete_stack(&one.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
+    assert_eq!(api.get(&one.id).await?, ended);
+
+    // The former role is open by now, and so is the next one.
+    let other = scene.connect(&api, "us-east-1").await?;
+    let patient = other.template.clone().service_timeout(IMPATIENT);
+    other
+        .customer
+        .update(Connected::STACK, &patient)
+        .await?
+        .expect("UPDATE_COMPLETE")?;
+    let open = patient
+        .clone()
+        .role_name("Open")
+        .condition(json!({ "ArnLike": patient.vendor_roles() }));
+    let anybody = latchkey_tests::stack_template::trust_policy(&scene.ready.vendor_account, json!({}));
+    other
+        .customer
+        .set_trust(Connected::ROLE, &anybody.to_string())
+        .await?;
+    let outcome = other.customer.update(Connected::STACK, &open).await?;
+    outcome.expect_refusal("UPDATE_ROLLBACK_FAILED", ReasonCode::ExternalIdNotEnforced)?;
+    let shown = api.get(&other.id).await?;
+    assert_eq!(
+        shown["role_arn"], other.shown["role_arn"],
+        "bound to what was proven last"
+    );
+    other
+        .customer
+        .delete_stack(&other.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
+    api.wait_for(&other.id, "disconnected").await?;
     Ok(())
 }

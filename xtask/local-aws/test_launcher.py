@@ -555,6 +555,21 @@ class Functions(TestCase):
         vendor.assume_role(RoleArn=f"arn:aws:iam::{CUSTOMER}:role/vendors/latchkey-connection",
                            RoleSessionName="probe", ExternalId="of-this-customer")
 
+    def test_a_message_waits_while_its_function_is_switched_off_and_many_take_turns(self):
+        topic = open_topic(AWS, self.name, "eu-west-1")
+        function = AWS.function(self.name)
+        functions = AWS.client("lambda", VENDOR)
+        AWS.client("sns", VENDOR, "eu-west-1").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function)
+        functions.put_function_concurrency(FunctionName=self.name, ReservedConcurrentExecutions=0)
+        stacks = [self.stack(f"-{number}").create(topic) for number in range(4)]
+        # Longer than MiniStack's own two retries take.
+        time.sleep(4)
+        for stack in stacks:
+            self.assertEqual([], [event for event in stack.events() if "FAILED" in event["ResourceStatus"]])
+        functions.put_function_concurrency(FunctionName=self.name, ReservedConcurrentExecutions=1)
+        for stack in stacks:
+            stack.wait_for("CREATE_COMPLETE", 30)
+
     def test_a_function_as_service_token_still_works(self):
         stack = self.stack().create(AWS.function(self.name, CUSTOMER, "eu-west-1"))
         stack.wait_for("CREATE_COMPLETE", 20)

@@ -2,6 +2,7 @@
 
 mod ci;
 mod lint;
+mod mutate;
 mod python;
 mod steps;
 
@@ -16,6 +17,7 @@ cargo xtask test [NEXTEST ARGUMENTS]   every test, unit to end-to-end
 cargo xtask render                     render what customers run and read from customer/permissions.yaml
 cargo xtask manifest                   check that file, also against AWS's own lists of actions
 cargo xtask lint                       the house's own rules for the source
+cargo xtask mutate [NAME...]           takes each guard away and sees whether a hostile test notices; not part of ci
 cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, manifest, template lint, all tests";
 
 fn main() -> ExitCode {
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         "render" => render(),
         "manifest" => manifest(),
         "lint" => lint::run(),
+        "mutate" => mutate::run(&rest),
         "ci" => ci::run(),
         _ => Err(format!("unknown command {command:?}\n\n{USAGE}").into()),
     };

@@ -20,7 +20,7 @@ pub struct ProbeRole {
     pub assumer: Arc<dyn RoleAssumer>,
     /// Asks IAM what a proven role may do.
     pub inspector: Arc<dyn RoleInspector>,
-    /// Makes the wrong external ID of each probe: a fresh one, so that no role can have been made for it.
+    /// Makes the middle of each probe's wrong external ID: a fresh one, so that no role can have been made for it.
     pub ids: Arc<dyn IdSource>,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -57,7 +57,8 @@ impl ProbeRole {
             similar_external_id: None,
         };
         if let Probe::Accepted { .. } = probes.right_external_id {
-            let (wrong, similar) = (self.ids.external_id(), external_id.similar());
+            let wrong = external_id.near_miss(&self.ids.external_id());
+            let similar = external_id.similar();
             let (none, wrong, similar) =
                 futures::join!(probe(None), probe(Some(&wrong)), probe(Some(&similar)));
             probes.no_external_id = Some(none);

@@ -4,12 +4,11 @@ use std::io::{Cursor, Write as _};
 
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use crate::{Error, failed, sam_template::repository_path};
+use crate::{Error, failed, sam_template::function_binary};
 
 /// A zip file with `binary` as `bootstrap`. Stored, not deflated: it goes over loopback once.
 pub fn function_zip(binary: &str) -> Result<Vec<u8>, Error> {
-    // The dev profile's binaries: the ones that `cargo build --workspace` makes, beside the running one.
-    let path = repository_path("target/debug").join(binary);
+    let path = function_binary(binary);
     let bytes = std::fs::read(&path).map_err(|error| {
         failed(
             &format!("reading {} (run `cargo build --workspace`)", path.display()),

@@ -12,7 +12,7 @@ use latchkey_customer::{
 use serde_json::json;
 
 use super::{
-    HUB_REGION, LISTENER_REGIONS, Options, Ready, TENANTS, VENDOR_ACCOUNT,
+    ARTIFACTS_BUCKET, HUB_REGION, LISTENER_REGIONS, Options, Ready, TENANTS, VENDOR_ACCOUNT,
     artifacts::function_zip,
     aws,
     issuer::{Issuer, TENANT_CLAIM},
@@ -24,8 +24,6 @@ use crate::{
     sam_template::{CodeLocation, load, with_code_in_s3},
 };
 
-/// Where the zip files and the template lie.
-const ARTIFACTS_BUCKET: &str = "latchkey-artifacts";
 /// The vendor's stack.
 const STACK_NAME: &str = "latchkey";
 /// Accounts to play customers with.
@@ -130,6 +128,12 @@ async fn vendor_stack(
             parameters
                 .iter()
                 .map(|(key, value)| parameter(key, value))
+                .chain(
+                    options
+                        .parameters
+                        .iter()
+                        .map(|(key, value)| parameter(key, value)),
+                )
                 .collect(),
         ))
         .capabilities(Capability::CapabilityNamedIam)

@@ -20,6 +20,8 @@ use crate::{Error, local_aws::server::Server};
 pub const VENDOR_ACCOUNT: &str = "111111111111";
 /// The account that owns the buckets that CloudFormation takes answers in.
 pub const CLOUDFORMATION_ACCOUNT: &str = "999999999999";
+/// Where the functions' zip files and the vendor's template lie.
+pub const ARTIFACTS_BUCKET: &str = "latchkey-artifacts";
 /// The region that everything but the listener topics is in.
 pub const HUB_REGION: &str = "us-east-1";
 /// Where customers can launch.
@@ -36,6 +38,8 @@ pub struct Options {
     pub verification_deadline: Duration,
     /// Whether the listener topics are open, or let in single accounts.
     pub listener_access: ListenerAccess,
+    /// Further parameters of `template.yaml`, by name.
+    pub parameters: Vec<(String, String)>,
 }
 
 impl Default for Options {
@@ -44,6 +48,7 @@ impl Default for Options {
             port: None,
             verification_deadline: Duration::from_secs(30),
             listener_access: ListenerAccess::Open,
+            parameters: Vec::new(),
         }
     }
 }

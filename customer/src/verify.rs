@@ -1,0 +1,114 @@
+//! Holds every published template against the digest that it was published under.
+//!
+//! What a launch link opens is an object in a bucket. Nobody but the vendor's own principals can write there; should one
+//! of them do it, or be made to do it, this finds out.
+
+use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::AttributeValue};
+
+use latchkey_shared::domain::template_version::TEMPLATE_PK;
+
+use crate::{
+    bundle::{PUBLIC_PREFIX, TEMPLATE_NAME},
+    publish::{CURRENT_SK, Deployment, PublishError, refused},
+    render::sha256_hex,
+};
+
+/// What became of a published text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// It is what was published.
+    AsPublished,
+    /// Something else lies in its place.
+    Changed,
+    /// Nothing does: links to it open no template.
+    Gone,
+}
+
+/// One published template, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Its version.
+    pub version: String,
+    /// The SHA-256 that it was published under.
+    pub sha256: String,
+    /// Whether new links open it.
+    pub is_current: bool,
+    /// What lies there now.
+    pub finding: Finding,
+}
+
+/// Reads every template that was ever published by `deployment`, and compares. The first publication comes first.
+pub async fn verify(
+    s3: &aws_sdk_s3::Client,
+    dynamodb: &aws_sdk_dynamodb::Client,
+    deployment: &Deployment,
+) -> Result<Vec<Checked>, PublishError> {
+    let mut pages = dynamodb
+        .query()
+        .table_name(&deployment.table)
+        .key_condition_expression("pk = :pk")
+        .expression_attribute_values(":pk", AttributeValue::S(TEMPLATE_PK.to_owned()))
+        .consistent_read(true)
+        .into_paginator()
+        .items()
+        .send();
+    let (mut current, mut published) = (None, Vec::new());
+    while let Some(item) = pages.next().await {
+        let item = item.map_err(refused("reading what was published"))?;
+        let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+        let (Some(sk), Some(version), Some(sha256)) = (text("sk"), text("version"), text("sha256")) else {
+            continue;
+        };
+        if sk == CURRENT_SK {
+            current = Some((version, sha256));
+        } else {
+            published.push((text("published_at"), version, sha256));
+        }
+    }
+    published.sort();
+    // Were it not among the published ones, it would be looked at all the same.
+    if let Some((version, sha256)) = &current
+        && !published.iter().any(|(_, _, known)| known == sha256)
+    {
+        published.push((None, version.clone(), sha256.clone()));
+    }
+    let mut checked = Vec::with_capacity(published.len());
+    for (_, version, sha256) in published {
+        checked.push(Checked {
+            finding: look(s3, deployment, &version, &sha256).await?,
+            is_current: current.as_ref().is_some_and(|(_, current)| *current == sha256),
+            version,
+            sha256,
+        });
+    }
+    Ok(checked)
+}
+
+async fn look(
+    s3: &aws_sdk_s3::Client,
+    deployment: &Deployment,
+    version: &str,
+    sha256: &str,
+) -> Result<Finding, PublishError> {
+    const STEP: &str = "reading a published template";
+    let object = s3
+        .get_object()
+        .bucket(&deployment.bucket)
+        .key(format!("{PUBLIC_PREFIX}{version}/{sha256}/{TEMPLATE_NAME}"))
+        .send()
+        .await;
+    let object = match object {
+        Err(error) if error.code() == Some("NoSuchKey") => return Ok(Finding::Gone),
+        object => object.map_err(refused(STEP))?,
+    };
+    let body = object.body.collect().await.map_err(|error| PublishError::Aws {
+        step: STEP,
+        cause: error.to_string(),
+    })?;
+    let digest = sha256_hex(&body.into_bytes());
+    Ok(if digest == sha256 {
+        Finding::AsPublished
+    } else {
+        Finding::Changed
+    })
+}

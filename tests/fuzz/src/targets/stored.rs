@@ -1,0 +1,107 @@
+//! What stands in the table: read back as it was written, and checked again where it matters.
+
+use bolero::check;
+use latchkey_shared::{
+    domain::{aws::AccountId, connection::Connection, request_record::RequestRecord},
+    test_support::{
+        customer_stack::CustomerStack,
+        world::{PATIENCE_SECONDS, World},
+    },
+};
+use serde_json::{Value, json};
+
+use super::INPUTS;
+use crate::mangle::MangledJson;
+
+/// Connections in several states, and a request.
+fn stored() -> (Vec<Value>, Vec<Value>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let account: AccountId = "222222222222".parse().unwrap();
+    runtime.block_on(async {
+        let world = World::default();
+        let customer = world.connect("acme", &account).await;
+        let waiting = world.link("acme").await;
+        let (stack, role) = world.customer_of(&waiting, &"333333333333".parse().unwrap());
+        let create = stack.create(&waiting.external_id, &role).signed(&world.bucket);
+        world.receive(&create).await.unwrap();
+        let ended = world.link("globex").await;
+        let ended = world
+            .disconnect_by_vendor
+            .run(&ended.tenant, &ended.id)
+            .await
+            .unwrap();
+        let connections = world
+            .store
+            .all_connections()
+            .into_iter()
+            .chain(ended)
+            .chain([customer.connection]);
+        let connections = connections.map(|connection| json!(connection)).collect();
+        let other = CustomerStack::new(&account).create(&waiting.external_id, &customer.role_arn);
+        let envelope = other.envelope();
+        let fresh = RequestRecord::new(
+            &envelope,
+            &envelope.properties().unwrap(),
+            waiting.tenant.clone(),
+            waiting.id.clone(),
+            jiff::Timestamp::UNIX_EPOCH,
+            PATIENCE_SECONDS,
+        );
+        let requests = world.store.all_requests().into_iter().chain([fresh]);
+        (connections, requests.map(|request| json!(request)).collect())
+    })
+}
+
+#[test]
+fn a_stored_connection_is_read_as_it_was_written_or_not_at_all() {
+    let (seeds, _) = stored();
+    check!()
+        .with_type::<MangledJson>()
+        .with_iterations(INPUTS)
+        .for_each(|mangled| {
+            let Ok(connection) = serde_json::from_value::<Connection>(mangled.value(&seeds)) else {
+                return;
+            };
+            let printed = serde_json::to_value(&connection).unwrap();
+            assert_eq!(serde_json::from_value::<Connection>(printed).unwrap(), connection);
+            // Whatever was read can be looked at.
+            let now = jiff::Timestamp::UNIX_EPOCH;
+            let _ = (
+                connection.status(now),
+                connection.state_at(now),
+                connection.reason(),
+            );
+            if let Some(bound) = connection.live_binding() {
+                let _ = (bound.account(), bound.stack_id().region());
+            }
+        });
+}
+
+#[test]
+fn a_stored_request_is_read_as_it_was_written_and_its_url_is_guarded_again() {
+    let (_, seeds) = stored();
+    check!()
+        .with_type::<MangledJson>()
+        .with_iterations(INPUTS)
+        .for_each(|mangled| {
+            let Ok(record) = serde_json::from_value::<RequestRecord>(mangled.value(&seeds)) else {
+                return;
+            };
+            let printed = serde_json::to_value(&record).unwrap();
+            assert_eq!(serde_json::from_value::<RequestRecord>(printed).unwrap(), record);
+            assert!(!format!("{record:?}").contains("X-Amz"), "a record shows its URL");
+            if let Some(Ok(url)) = record.response_url() {
+                let host = url.expose().host_str().unwrap_or_default();
+                let region = record.key.stack_id.region().as_str().replace('-', "");
+                assert!(
+                    host.starts_with(&format!("cloudformation-custom-resource-response-{region}.s3")),
+                    "{host}"
+                );
+            }
+            assert_eq!(record.clone().delivered().response_url(), None);
+            assert_eq!(record.answer_body().is_some(), record.outcome.is_some());
+        });
+}

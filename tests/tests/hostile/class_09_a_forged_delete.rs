@@ -1,0 +1,101 @@
+//! Class 9: a Delete that no stack sent.
+//!
+//! Guard: it ends a connection only if it names its stack *and* its resource *and* the bucket took our answer
+//! (`shared/src/use_cases/disconnect.rs`).
+//! Shown to fail without it: `tests/mutations/i6-stack-id.patch`, `tests/mutations/i6-physical-id.patch`,
+//! `tests/mutations/i6-accepted-delete.patch`.
+
+use latchkey_tests::{
+    Error,
+    cloudformation_message::ForgedRequest,
+    scene::{Connected, Scene, settled, text},
+    wiretap::Wiretap,
+};
+use serde_json::json;
+
+use super::support::LISTENER;
+
+#[tokio::test]
+async fn a_forged_delete_that_names_the_real_stack_and_resource_leaves_the_connection() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
+    let one = scene.connect(&api, "us-east-1").await?;
+    let create = wiretap.request("Create", &one.stack.stack_id).await?;
+    let answer = scene
+        .answer(&one.stack.stack_id, "Connection", &text(&create, "RequestId")?)
+        .await?;
+    let physical_id = text(&answer, "PhysicalResourceId")?;
+    let attacker = scene.new_customer("us-east-1").await?;
+    let role = one.customer.role_arn(Connected::ROLE);
+    for _ in 0..3 {
+        let forged =
+            ForgedRequest::delete(&scene, &one.stack.stack_id, &physical_id, &one.external_id, &role)?;
+        attacker
+            .publish(scene.ready.topic("us-east-1")?, &forged.text())
+            .await?;
+        scene
+            .wait_for_log(
+                LISTENER,
+                &[forged.request_id(), "Delete", "NotFromCloudFormation"],
+            )
+            .await?;
+        assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
+    }
+    // With the URL that CloudFormation signed for another request.
+    let mut stolen =
+        ForgedRequest::delete(&scene, &one.stack.stack_id, &physical_id, &one.external_id, &role)?;
+    stolen.fields["ResponseURL"] = create["ResponseURL"].clone();
+    let message_id = attacker
+        .publish(scene.ready.topic("us-east-1")?, &stolen.text())
+        .await?;
+    scene
+        .wait_for_log(LISTENER, &[&message_id, "request.dropped", "ResponseURL"])
+        .await?;
+    assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
+    assert!(
+        !scene
+            .audit_events(&one.id)
+            .await?
+            .iter()
+            .any(|event| event == "disconnected")
+    );
+
+    one.customer
+        .delete_stack(&one.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
+    api.wait_for(&one.id, "disconnected").await?;
+    Ok(())
+}
+
+/// The attacker's stack is genuine, its Delete is signed by CloudFormation, and it names the victim's ids.
+#[tokio::test]
+async fn a_genuine_delete_of_another_stack_that_names_the_victims_ids_leaves_the_connection()
+-> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
+    let (one, attacker) =
+        futures::try_join!(scene.connect(&api, "us-east-1"), scene.connect(&api, "us-east-1"))?;
+    let create = wiretap.request("Create", &one.stack.stack_id).await?;
+    let answer = scene
+        .answer(&one.stack.stack_id, "Connection", &text(&create, "RequestId")?)
+        .await?;
+    // A URL that CloudFormation made for the attacker's stack.
+    let mut delete = wiretap.request("Create", &attacker.stack.stack_id).await?;
+    delete["RequestType"] = json!("Delete");
+    delete["PhysicalResourceId"] = answer["PhysicalResourceId"].clone();
+    delete["ResourceProperties"]["ExternalId"] = json!(one.external_id);
+    attacker
+        .customer
+        .publish(scene.ready.topic("us-east-1")?, &delete.to_string())
+        .await?;
+    let request_id = text(&delete, "RequestId")?;
+    scene
+        .wait_for_log(LISTENER, &[&request_id, "Delete", "LeftAlone"])
+        .await?;
+    assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
+    assert_eq!(settled(&api.get(&attacker.id).await?), settled(&attacker.shown));
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Class 19: policies of the customer's organisation, and permissions boundaries, that stand in the way.
+//!
+//! Guard: whose policy denies is told apart as IAM tells it (`decision`, `shared/src/adapters/sts_assumer.rs`), and the
+//! stack fails with that reason (`Tier::objection`, `shared/src/domain/permissions.rs`). The local IAM has no
+//! organisations: their answer is put into IAM's by a proxy, in the shape that AWS documents.
+//! Shown to fail without it: `tests/mutations/class19-whose-policy.patch`.
+
+use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_tests::{
+    Error, failed,
+    refusal::{IMPATIENT, assert_waits_again, refused},
+    scene::{OwnScene, Scene, text},
+    stack_template::{StackTemplate, allow, trust_policy},
+    sts_proxy::{Mood, StsProxy},
+};
+use serde_json::json;
+
+#[tokio::test]
+async fn what_an_organisation_denies_is_put_down_to_the_organisation_and_not_to_the_role() -> Result<(), Error>
+{
+    let own = OwnScene::open().await?;
+    let scene = &own.scene;
+    let api = scene.acme()?;
+    let iam = StsProxy::before(scene).await?;
+    let before = scene.connect(&api, "us-east-1").await?;
+    iam.becomes(Mood::OrganisationDenies);
+    let code = ReasonCode::BlockedByOrganizationPolicy;
+    let link = scene.link(&api, "us-east-1").await?;
+    let (id, customer) = (text(&link, "id")?, scene.new_customer("us-east-1").await?);
+    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
+    let outcome = customer
+        .launch("Governed", &template.clone().service_timeout(IMPATIENT))
+        .await?;
+    assert_eq!(outcome.status, "ROLLBACK_COMPLETE");
+    let told = |reason: &String| {
+        reason.contains(&format!("[{}]", code.as_str())) && reason.contains("ec2:DescribeRegions")
+    };
+    assert!(outcome.reasons.iter().any(told), "{:?}", outcome.reasons);
+    assert_waits_again(&api.wait_for_reason(&id).await?, code);
+    let degraded = scene
+        .revalidate_until(&api, &before.id, |connection| connection["status"] == "degraded")
+        .await?;
+    assert_eq!(degraded["reason"]["code"], code.as_str());
+    assert_eq!(
+        degraded["permissions"]["missing"][0]["denied_by"], "organization",
+        "{degraded}"
+    );
+
+    iam.becomes(Mood::Well);
+    customer
+        .launch("Free", &template)
+        .await?
+        .expect("CREATE_COMPLETE")?;
+    scene.proven_after(&api, &before.id, &degraded).await?;
+    Ok(())
+}
+
+/// A real boundary, which the local IAM enforces where the role acts (it leaves it out of simulations).
+#[tokio::test]
+async fn a_permissions_boundary_that_leaves_the_role_nothing_is_told_as_missing_permissions()
+-> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let link = scene.link(&api, "us-east-1").await?;
+    let customer = scene.new_customer("us-east-1").await?;
+    let boundary = customer
+        .iam
+        .create_policy()
+        .policy_name("Boundary")
+        .policy_document(allow(&["s3:ListAllMyBuckets"]).to_string())
+        .send()
+        .await
+        .map_err(|error| failed("making a boundary", &error))?;
+    let boundary = boundary
+        .policy()
+        .and_then(|policy| policy.arn())
+        .ok_or("no ARN")?;
+    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
+    let role = customer.make_role("Bounded", &template.published_trust()).await?;
+    customer
+        .iam
+        .put_role_permissions_boundary()
+        .role_name("Bounded")
+        .permissions_boundary(boundary)
+        .send()
+        .await
+        .map_err(|error| failed("bounding a role", &error))?;
+    let bounded = template.clone().claims_role(&role).service_timeout(IMPATIENT);
+    let outcome = customer.launch("Bounded", &bounded).await?;
+    assert_eq!(outcome.status, "ROLLBACK_COMPLETE");
+    let told = |reason: &String| {
+        reason.contains("[permissions_missing]") && reason.contains("iam:SimulatePrincipalPolicy")
+    };
+    assert!(outcome.reasons.iter().any(told), "{:?}", outcome.reasons);
+    assert_waits_again(
+        &api.wait_for_reason(&text(&link, "id")?).await?,
+        ReasonCode::PermissionsMissing,
+    );
+    customer
+        .launch("Unbounded", &template)
+        .await?
+        .expect("CREATE_COMPLETE")?;
+    Ok(())
+}
+
+/// A policy that forbids `sts:AssumeRole` looks like a role that cannot be assumed: AWS says no more.
+#[tokio::test]
+async fn a_denial_of_assume_role_is_told_as_a_role_that_cannot_be_assumed() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let denied = |template: StackTemplate, _: &latchkey_tests::customer::Customer| {
+        let mut trust = template.published_trust();
+        let mut deny = trust_policy("*", json!({}))["Statement"][0].clone();
+        deny["Effect"] = json!("Deny");
+        deny["Principal"] = json!({ "AWS": "*" });
+        if let Some(statements) = trust["Statement"].as_array_mut() {
+            statements.push(deny);
+        }
+        template.trust(trust).service_timeout(IMPATIENT)
+    };
+    refused(&scene, "an explicit denial", ReasonCode::RoleNotAssumable, denied).await
+}

@@ -1,0 +1,125 @@
+//! Class 21: secrets in links, in logs, in the table for longer than they are needed.
+//!
+//! Guard: an answer URL shows none of itself (`shared/src/domain/response_url.rs`) and is forgotten with its delivery
+//! (`RequestRecord::delivered`, `shared/src/domain/request_record.rs`); a link holds an external ID and nothing else.
+//! Shown to fail without it: `tests/mutations/i4-forgotten.patch`.
+
+use latchkey_tests::{
+    Error,
+    cloudformation_message::ForgedRequest,
+    scene::{Scene, text},
+    stack_template::StackTemplate,
+    wiretap::Wiretap,
+};
+
+use super::support::{LISTENER, admissible};
+
+#[tokio::test]
+async fn no_answer_url_stands_in_any_log() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let one = scene.connect(&api, "us-east-1").await?;
+    let attacker = scene.new_customer("us-east-1").await?;
+    let forged = admissible(&scene, &attacker).await?;
+    attacker
+        .publish(scene.ready.topic("us-east-1")?, &forged.text())
+        .await?;
+    scene.wait_for_log(LISTENER, &[forged.request_id()]).await?;
+    one.customer
+        .delete_stack(&one.stack.stack_id)
+        .await?
+        .expect("DELETE_COMPLETE")?;
+    for function in scene.ready.functions.keys() {
+        for line in scene.log_lines(function).await? {
+            let secret = ["X-Amz-", "custom-resource-response", "Signature", "eyJ"];
+            assert!(
+                !secret.iter().any(|part| line.contains(part)),
+                "{function}: {line}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// While a stack waits we have to keep where to answer; from the answer on nobody can find it with us.
+#[tokio::test]
+async fn an_answer_url_is_kept_until_its_answer_was_delivered_and_no_longer() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let api = scene.acme()?;
+    let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
+    let link = scene.link(&api, "us-east-1").await?;
+    let customer = scene.new_customer("us-east-1").await?;
+    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
+    let name = format!("Kept-{}", customer.account);
+    let late = template.clone().claims_role(&customer.role_arn("Late"));
+    customer.create_stack(&name, &late.text()).await?;
+    let create = wiretap.request("Create", &name).await?;
+    api.wait_for(&text(&link, "id")?, "verifying").await?;
+    let url = text(&create, "ResponseURL")?;
+    let signature = url
+        .split("X-Amz-Signature=")
+        .nth(1)
+        .ok_or("the URL is not signed")?;
+    let signature = signature.split('&').next().unwrap_or_default();
+    assert_eq!(scene.items_about(signature).await?.len(), 1, "it is kept, once");
+
+    customer.make_role("Late", &template.published_trust()).await?;
+    customer.wait(&name).await?.expect("CREATE_COMPLETE")?;
+    let mut left = scene.items_about(signature).await?;
+    // The stack hears it a moment before we note that it did.
+    for _ in 0..50 {
+        if left.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        left = scene.items_about(signature).await?;
+    }
+    assert!(left.is_empty(), "{left:?}");
+    let record = scene.items_about(&text(&create, "RequestId")?).await?;
+    assert!(
+        record.iter().any(|key| key.starts_with("REQUEST#")),
+        "the request itself is remembered: {record:?}"
+    );
+    // Nor does a forged request, or one that was refused, leave one behind.
+    let attacker = scene.new_customer("us-east-1").await?;
+    let forged = ForgedRequest::create(
+        &scene,
+        "us-east-1",
+        &attacker.account,
+        &text(&link, "external_id")?,
+        &attacker.role_arn("x"),
+    )?;
+    attacker
+        .publish(scene.ready.topic("us-east-1")?, &forged.text())
+        .await?;
+    scene
+        .wait_for_log(LISTENER, &[forged.request_id(), "request.received"])
+        .await?;
+    assert!(scene.items_about(forged.request_id()).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_link_and_its_command_hold_the_external_id_and_nothing_else_that_is_ours() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let link = scene.link(&scene.acme()?, "us-east-1").await?;
+    let id = text(&link, "id")?;
+    for name in ["launch_url", "launch_command"] {
+        let shown = text(&link, name)?;
+        // The stack's name carries the beginning of the connection's id, which opens nothing.
+        for secret in [
+            id.as_str(),
+            "acme",
+            "eyJ",
+            "X-Amz",
+            "TENANT",
+            "token",
+            &scene.ready.queue_url,
+            &scene.ready.table,
+        ] {
+            assert!(!shown.contains(secret), "{name} holds {secret}: {shown}");
+        }
+        assert!(shown.contains(&text(&link, "external_id")?), "{shown}");
+    }
+    Ok(())
+}
