@@ -2,13 +2,16 @@
 
 use std::{collections::HashMap, io::Write as _, process::ExitCode};
 
-use aws_config::{Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use jiff::Timestamp;
 use latchkey_customer::{
     publish::{Deployment, cause, publish},
     render::{RolePath, TemplateValues, TopicName, render},
 };
-use latchkey_shared::{adapters::aws_clients::sdk_config, domain::aws::AccountId};
+use latchkey_shared::{
+    adapters::{aws_clients::http_client, trust::Roots},
+    domain::aws::AccountId,
+};
 
 const USAGE: &str = "\
 Publishes the customer template of a deployed Latchkey vendor stack, and makes new launch links point to it.
@@ -115,10 +118,11 @@ fn example_values() -> Result<TemplateValues, Error> {
 }
 
 async fn aws(region: Option<String>) -> SdkConfig {
-    let config = sdk_config().await;
+    // The engineer's machine: profiles and all that the SDK's loader finds, and what the machine trusts.
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(&Roots::Host));
     match region {
-        Some(region) => config.into_builder().region(Region::new(region)).build(),
-        None => config,
+        Some(region) => loader.region(Region::new(region)).load().await,
+        None => loader.load().await,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fs::File, process::Command};
 
 use crate::{
-    lint, python,
+    bench, lint, python,
     steps::{self, Error, cargo},
     test,
 };
@@ -29,6 +29,7 @@ pub fn run() -> Result<(), Error> {
     )?;
     steps::workspace_build(&["--all-targets"])?;
     template_lint()?;
+    bench::starts(&[])?;
     test(&[])
 }
 

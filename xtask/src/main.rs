@@ -1,5 +1,6 @@
 //! The project's own commands. Without dependencies, so that a fresh clone runs them at once.
 
+mod bench;
 mod ci;
 mod lint;
 mod python;
@@ -13,8 +14,10 @@ const USAGE: &str = "\
 cargo xtask demo [--once] [--port N]   the main job, played in a local AWS; --once ends after the story
 cargo xtask local [--port N]           a local AWS with Latchkey deployed; prints one line of JSON when it is ready
 cargo xtask test [NEXTEST ARGUMENTS]   every test, unit to end-to-end
+cargo xtask bench [--rounds N] [--check]  cold and warm starts against references, as docs/benchmarks/README.md says
+cargo xtask bench --starts [--record]  the instructions of each start, held against what was recorded
 cargo xtask lint                       the house's own rules for the source
-cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, template lint, all tests";
+cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, template lint, starts, all tests";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
         "demo" => demo(&rest),
         "local" => local(&rest),
         "test" => test(&rest),
+        "bench" => bench::bench(&rest),
         "lint" => lint::run(),
         "ci" => ci::run(),
         _ => Err(format!("unknown command {command:?}\n\n{USAGE}").into()),

@@ -12,6 +12,8 @@ use crate::steps::{Error, root, run, say, target_dir};
 const LOCAL_AWS_REQUIREMENTS: &str = "xtask/local-aws/requirements.txt";
 /// What checks the templates.
 const TEMPLATE_LINT_REQUIREMENTS: &str = "xtask/template-lint-requirements.txt";
+/// What the Python reference of the benchmarks needs.
+const BENCH_REQUIREMENTS: &str = "benches/peers/python/requirements.txt";
 
 /// Installs MiniStack, unless it is there.
 pub fn install_local_aws() -> Result<(), Error> {
@@ -21,6 +23,11 @@ pub fn install_local_aws() -> Result<(), Error> {
 /// Installs the SAM CLI and cfn-lint, unless they are there, and returns the folder of their programs.
 pub fn install_template_lint() -> Result<PathBuf, Error> {
     install("template-lint", TEMPLATE_LINT_REQUIREMENTS)
+}
+
+/// Installs what the Python reference of the benchmarks needs, unless it is there.
+pub fn install_bench_peer() -> Result<(), Error> {
+    install("bench", BENCH_REQUIREMENTS).map(|_bin| ())
 }
 
 /// The local AWS's own tests: our corrections still hold.

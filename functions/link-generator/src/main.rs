@@ -10,7 +10,7 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use latchkey_shared::{
     adapters::{
-        aws_clients::sdk_config,
+        aws_clients::{Aws, Service},
         dynamodb::DynamoDbStore,
         system::{Cuid2Ids, SystemClock},
     },
@@ -26,10 +26,10 @@ async fn main() -> Result<(), Error> {
     let environment = Environment::of_process();
     telemetry::init(&environment)?;
     let config = Config::read(&environment)?;
-    let aws = sdk_config().await;
+    let aws = Aws::from_environment(&environment)?;
     let clock = Arc::new(SystemClock);
     let store = Arc::new(DynamoDbStore::new(
-        &aws,
+        &aws.config(Service::DynamoDb),
         config.table,
         config.audit_retention_days,
         config.sweep_plan,
@@ -50,5 +50,6 @@ async fn main() -> Result<(), Error> {
         store,
         clock,
     };
+    aws.prewarm(&[Service::DynamoDb]).await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
 }

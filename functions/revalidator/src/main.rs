@@ -7,7 +7,12 @@ use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use latchkey_shared::{
-    adapters::{aws_clients::sdk_config, dynamodb::DynamoDbStore, sqs_queue::SqsQueue, system::SystemClock},
+    adapters::{
+        aws_clients::{Aws, Service},
+        dynamodb::DynamoDbStore,
+        sqs_queue::SqsQueue,
+        system::SystemClock,
+    },
     config::Environment,
     telemetry,
     use_cases::revalidate::Revalidate,
@@ -20,15 +25,20 @@ async fn main() -> Result<(), Error> {
     let environment = Environment::of_process();
     telemetry::init(&environment)?;
     let config = Config::read(&environment)?;
-    let aws = sdk_config().await;
+    let aws = Aws::from_environment(&environment)?;
     let handler = Handler {
         revalidate: Revalidate {
-            index: Arc::new(DynamoDbStore::for_sweeping(&aws, config.table, config.sweep_plan)),
-            queue: Arc::new(SqsQueue::new(&aws, config.queue_url)),
+            index: Arc::new(DynamoDbStore::for_sweeping(
+                &aws.config(Service::DynamoDb),
+                config.table,
+                config.sweep_plan,
+            )),
+            queue: Arc::new(SqsQueue::new(&aws.config(Service::Sqs), config.queue_url)),
             clock: Arc::new(SystemClock),
             plan: config.sweep_plan,
             tick_seconds: config.tick_seconds,
         },
     };
+    aws.prewarm(&[Service::DynamoDb, Service::Sqs]).await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
 }
