@@ -1,4 +1,6 @@
-//! Measures what starting and working costs the functions: docs/benchmarks/README.md.
+//! Measures what starting and working costs the functions: docs/benchmarks/README.md. On Linux only: elsewhere there
+//! is nothing here.
+#![cfg(target_os = "linux")]
 
 pub mod bars;
 pub mod cold_warm;
