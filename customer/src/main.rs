@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, io::Write as _, path::PathBuf, process::ExitCode};
 
-use aws_config::{Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use jiff::Timestamp;
 use latchkey_customer::{
     bundle::Bundle,
@@ -12,7 +12,7 @@ use latchkey_customer::{
     rendering::{Source, release, render_all, repository_folder, stale, write},
     verify::{Checked, Finding, verify},
 };
-use latchkey_shared::adapters::aws_clients::sdk_config;
+use latchkey_shared::adapters::{aws_clients::http_client, trust::Roots};
 
 const USAGE: &str = "\
 Renders what customers run and read from customer/permissions.yaml, and publishes it.
@@ -239,10 +239,11 @@ fn report(checked: &[Checked]) -> Result<String, Error> {
 }
 
 async fn aws(region: Option<String>) -> SdkConfig {
-    let config = sdk_config().await;
+    // The engineer's machine: profiles and all that the SDK's loader finds, and what the machine trusts.
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(&Roots::Host));
     match region {
-        Some(region) => config.into_builder().region(Region::new(region)).build(),
-        None => config,
+        Some(region) => loader.region(Region::new(region)).load().await,
+        None => loader.load().await,
     }
 }
 

@@ -58,7 +58,7 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("DEGRADED_SLOTS", &["0", "10081", "x"]),
             (
                 "LOCAL_ANSWER_ENDPOINT",
-                &["http://10.0.0.1", "https://127.0.0.1", "http://evil.example", "x"],
+                &["http://10.0.0.1", "https://10.0.0.1", "http://evil.example", "x"],
             ),
         ],
     ),
@@ -73,7 +73,7 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("DEGRADED_SLOTS", &["0", "10081", "x"]),
             (
                 "LOCAL_ANSWER_ENDPOINT",
-                &["http://10.0.0.1", "https://127.0.0.1", "http://evil.example", "x"],
+                &["http://10.0.0.1", "https://10.0.0.1", "http://evil.example", "x"],
             ),
         ],
     ),

@@ -17,7 +17,8 @@ use latchkey_shared::domain::reason::ReasonCode;
 use latchkey_tests::sam_template::{load, repository_path};
 
 /// Folders at the top of the repository that a path in a document may begin with.
-const ROOMS: [&str; 7] = [
+const ROOMS: [&str; 8] = [
+    "benches",
     "customer",
     "docs",
     "events",
@@ -29,8 +30,9 @@ const ROOMS: [&str; 7] = [
 /// Endings of what is taken for the name of a file.
 const FILE_ENDINGS: [&str; 8] = [".json", ".md", ".py", ".rs", ".sh", ".toml", ".txt", ".yaml"];
 /// Words in the style of a variable that belong to AWS: its own variables, capabilities and states.
-const WORDS_OF_AWS: [&str; 14] = [
+const WORDS_OF_AWS: [&str; 15] = [
     "AWS_ACCESS_KEY_ID",
+    "AWS_CA_BUNDLE",
     "AWS_ENDPOINT_URL",
     "AWS_PROFILE",
     "AWS_REGION",

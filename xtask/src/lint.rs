@@ -86,7 +86,7 @@ pub fn run() -> Result<(), Error> {
             }
         }
     }
-    for folder in ["shared", "functions", "customer", "tests", "xtask/src"] {
+    for folder in ["shared", "functions", "customer", "tests", "benches", "xtask/src"] {
         for file in rust_files(&root().join(folder))? {
             let lines = fs::read_to_string(&file)?.lines().count();
             let most = if is_test(&file) { MAX_TEST_LINES } else { MAX_LINES };

@@ -1,5 +1,6 @@
 //! The project's own commands. Without dependencies, so that a fresh clone runs them at once.
 
+mod bench;
 mod ci;
 mod lint;
 mod mutate;
@@ -16,9 +17,11 @@ cargo xtask local [--port N]           a local AWS with Latchkey deployed; print
 cargo xtask test [NEXTEST ARGUMENTS]   every test, unit to end-to-end
 cargo xtask render                     render what customers run and read from customer/permissions.yaml
 cargo xtask manifest                   check that file, also against AWS's own lists of actions
+cargo xtask bench [--rounds N] [--check]  cold and warm starts against references, as docs/benchmarks/README.md says
+cargo xtask bench --starts [--record]  the instructions of each start, held against what was recorded
 cargo xtask lint                       the house's own rules for the source
 cargo xtask mutate [NAME...]           takes each guard away and sees whether a hostile test notices; not part of ci
-cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, manifest, template lint, all tests";
+cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, manifest, template lint, starts, all tests";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         "test" => test(&rest),
         "render" => render(),
         "manifest" => manifest(),
+        "bench" => bench::bench(&rest),
         "lint" => lint::run(),
         "mutate" => mutate::run(&rest),
         "ci" => ci::run(),

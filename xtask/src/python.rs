@@ -12,6 +12,8 @@ use crate::steps::{Error, root, run, say, target_dir};
 const LOCAL_AWS_REQUIREMENTS: &str = "xtask/local-aws/requirements.txt";
 /// What checks the templates.
 const TEMPLATE_LINT_REQUIREMENTS: &str = "xtask/template-lint-requirements.txt";
+/// What the Python reference of the benchmarks needs.
+const BENCH_REQUIREMENTS: &str = "benches/peers/python/requirements.txt";
 
 /// What checks the customer's template and module for misconfiguration; it shares no version with the SAM CLI.
 const CHECKOV_REQUIREMENTS: &str = "xtask/checkov-requirements.txt";
@@ -54,6 +56,11 @@ pub fn check_manifest() -> Result<(), Error> {
         "checking the manifest against AWS's lists",
         &mut command(&[&format!("{AWS_LISTS}/check.py"), "customer/permissions.yaml"]),
     )
+}
+
+/// Installs what the Python reference of the benchmarks needs, unless it is there.
+pub fn install_bench_peer() -> Result<(), Error> {
+    install("bench", BENCH_REQUIREMENTS).map(|_bin| ())
 }
 
 /// The local AWS's own tests: our corrections still hold.

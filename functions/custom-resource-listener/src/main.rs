@@ -8,8 +8,11 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use latchkey_shared::{
     adapters::{
-        aws_clients::sdk_config, cloudformation_answers::CloudFormationAnswers, dynamodb::DynamoDbStore,
-        sqs_queue::SqsQueue, system::SystemClock,
+        aws_clients::{Aws, Service},
+        cloudformation_answers::CloudFormationAnswers,
+        dynamodb::DynamoDbStore,
+        sqs_queue::SqsQueue,
+        system::SystemClock,
     },
     config::Environment,
     telemetry,
@@ -23,16 +26,19 @@ async fn main() -> Result<(), Error> {
     let environment = Environment::of_process();
     telemetry::init(&environment)?;
     let config = Config::read(&environment)?;
-    let aws = sdk_config().await;
+    let aws = Aws::from_environment(&environment)?;
     let clock = Arc::new(SystemClock);
     let store = Arc::new(DynamoDbStore::new(
-        &aws,
+        &aws.config(Service::DynamoDb),
         config.table,
         config.audit_retention_days,
         config.sweep_plan,
     ));
-    let queue = Arc::new(SqsQueue::new(&aws, config.queue_url));
-    let sender = Arc::new(CloudFormationAnswers::new(config.local_answer_endpoint)?);
+    let queue = Arc::new(SqsQueue::new(&aws.config(Service::Sqs), config.queue_url));
+    let sender = Arc::new(CloudFormationAnswers::new(
+        aws.roots(),
+        config.local_answer_endpoint,
+    )?);
     let answers = Arc::new(AnswerStack {
         store: store.clone(),
         sender,
@@ -55,5 +61,6 @@ async fn main() -> Result<(), Error> {
             clock,
         },
     };
+    aws.prewarm(&[Service::DynamoDb, Service::Sqs]).await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use latchkey_shared::{
     adapters::{
-        aws_clients::sdk_config,
+        aws_clients::{Aws, Service},
         dynamodb::DynamoDbStore,
         sns_topics::SnsTopics,
         system::{Cuid2Ids, SystemClock},
@@ -32,11 +32,11 @@ async fn main() -> Result<(), Error> {
     let environment = Environment::of_process();
     telemetry::init(&environment)?;
     let config = Config::read(&environment)?;
-    let aws = sdk_config().await;
+    let aws = Aws::from_environment(&environment)?;
     let clock = Arc::new(SystemClock);
     let ids = Arc::new(Cuid2Ids);
     let store = Arc::new(DynamoDbStore::new(
-        &aws,
+        &aws.config(Service::DynamoDb),
         config.table,
         config.audit_retention_days,
         config.sweep_plan,
@@ -51,7 +51,11 @@ async fn main() -> Result<(), Error> {
             policy: config.link_policy,
             doors: config.single_accounts.map(|topics| Doors {
                 grants: store.clone(),
-                topics: Arc::new(SnsTopics::new(&aws, topics.vendor_account, topics.name)),
+                topics: Arc::new(SnsTopics::new(
+                    &aws.config(Service::Sns),
+                    topics.vendor_account,
+                    topics.name,
+                )),
             }),
         },
         disconnect: DisconnectByVendor {
@@ -66,5 +70,6 @@ async fn main() -> Result<(), Error> {
         store,
         clock,
     };
+    aws.prewarm(&[Service::DynamoDb]).await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
 }

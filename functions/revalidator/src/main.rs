@@ -8,7 +8,10 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use latchkey_shared::{
     adapters::{
-        aws_clients::sdk_config, dynamodb::DynamoDbStore, sns_topics::SnsTopics, sqs_queue::SqsQueue,
+        aws_clients::{Aws, Service},
+        dynamodb::DynamoDbStore,
+        sns_topics::SnsTopics,
+        sqs_queue::SqsQueue,
         system::SystemClock,
     },
     config::Environment,
@@ -23,15 +26,20 @@ async fn main() -> Result<(), Error> {
     let environment = Environment::of_process();
     telemetry::init(&environment)?;
     let config = Config::read(&environment)?;
-    let aws = sdk_config().await;
+    let aws = Aws::from_environment(&environment)?;
+    let dynamodb = aws.config(Service::DynamoDb);
     let (clock, store) = (
         Arc::new(SystemClock),
-        Arc::new(DynamoDbStore::for_sweeping(&aws, config.table, config.sweep_plan)),
+        Arc::new(DynamoDbStore::for_sweeping(
+            &dynamodb,
+            config.table,
+            config.sweep_plan,
+        )),
     );
     let handler = Handler {
         revalidate: Revalidate {
             index: store.clone(),
-            queue: Arc::new(SqsQueue::new(&aws, config.queue_url)),
+            queue: Arc::new(SqsQueue::new(&aws.config(Service::Sqs), config.queue_url)),
             clock: clock.clone(),
             plan: config.sweep_plan,
             tick_seconds: config.tick_seconds,
@@ -39,10 +47,15 @@ async fn main() -> Result<(), Error> {
         keep_doors: config.single_accounts.map(|topics| KeepDoors {
             store: store.clone(),
             grants: store,
-            topics: Arc::new(SnsTopics::new(&aws, topics.vendor_account, topics.name)),
+            topics: Arc::new(SnsTopics::new(
+                &aws.config(Service::Sns),
+                topics.vendor_account,
+                topics.name,
+            )),
             regions: topics.regions,
             clock,
         }),
     };
+    aws.prewarm(&[Service::DynamoDb, Service::Sqs]).await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
 }

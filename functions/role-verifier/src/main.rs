@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use latchkey_shared::{
     adapters::{
-        aws_clients::sdk_config,
+        aws_clients::{Aws, Service},
         cloudformation_answers::CloudFormationAnswers,
         dynamodb::DynamoDbStore,
         sqs_queue::SqsQueue,
@@ -34,22 +34,28 @@ async fn main() -> Result<(), Error> {
     let environment = Environment::of_process();
     telemetry::init(&environment)?;
     let config = Config::read(&environment)?;
-    let aws = sdk_config().await;
+    let aws = Aws::from_environment(&environment)?;
     let clock = Arc::new(SystemClock);
     let store = Arc::new(DynamoDbStore::new(
-        &aws,
+        &aws.config(Service::DynamoDb),
         config.table,
         config.audit_retention_days,
         config.sweep_plan,
     ));
-    let sender = Arc::new(CloudFormationAnswers::new(config.local_answer_endpoint)?);
+    let sender = Arc::new(CloudFormationAnswers::new(
+        aws.roots(),
+        config.local_answer_endpoint,
+    )?);
     let answers = Arc::new(AnswerStack {
         store: store.clone(),
         sender,
         clock: clock.clone(),
     });
-    let queue = Arc::new(SqsQueue::new(&aws, config.queue_url));
-    let sts = Arc::new(StsAssumer::new(aws));
+    let queue = Arc::new(SqsQueue::new(&aws.config(Service::Sqs), config.queue_url));
+    let sts = Arc::new(StsAssumer::new(
+        &aws.config(Service::Sts),
+        &aws.config(Service::Iam),
+    ));
     let probes = Arc::new(ProbeRole {
         assumer: sts.clone(),
         inspector: sts,
@@ -67,5 +73,6 @@ async fn main() -> Result<(), Error> {
         recheck: RecheckRole { store, probes, clock },
         queue,
     };
+    aws.prewarm(&[Service::DynamoDb, Service::Sts]).await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
 }

@@ -1,6 +1,9 @@
 //! Sends answers to CloudFormation's response bucket.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use reqwest::{
@@ -9,6 +12,7 @@ use reqwest::{
     redirect::Policy,
 };
 
+use super::trust::Roots;
 use crate::{
     config::local_endpoint::LocalEndpoint,
     domain::response_url::ResponseUrl,
@@ -17,48 +21,59 @@ use crate::{
 
 /// Longest time for one answer, connection included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What fails here, for the log.
+const OPERATION: &str = "cloudformation.answer";
+
 /// An HTTP client that does nothing but put an answer where the guard allows it.
 pub struct CloudFormationAnswers {
-    client: reqwest::Client,
+    tls: rustls::ClientConfig,
+    /// Made with the first answer: most events of a cold function are not answered by it.
+    client: OnceLock<reqwest::Client>,
     local: Option<LocalEndpoint>,
 }
 
 impl CloudFormationAnswers {
-    /// Builds the client: no redirects, no proxy from the environment, a bounded time.
-    pub fn new(local: Option<LocalEndpoint>) -> Result<Self, Unavailable> {
-        let operation = "cloudformation_answers.client";
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err(Unavailable::new(operation, "this host has no root certificates"));
-        }
+    /// Answers over TLS that leads to `roots`. Roots that cannot be used are an error now, not with the first answer.
+    pub fn new(roots: &Roots, local: Option<LocalEndpoint>) -> Result<Self, Unavailable> {
+        let unusable = |error| Unavailable::new("cloudformation_answers.tls", error);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| Unavailable::new(operation, error))?
-            .with_root_certificates(roots)
+            .map_err(unusable)?
+            .with_root_certificates(roots.store().map_err(unusable)?)
             .with_no_client_auth();
+        Ok(Self {
+            tls,
+            client: OnceLock::new(),
+            local,
+        })
+    }
+
+    /// The client: no redirects, no proxy from the environment, a bounded time.
+    fn client(&self) -> Result<&reqwest::Client, Unavailable> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .https_only(local.is_none())
+            .tls_backend_preconfigured(self.tls.clone())
+            .https_only(self.local.is_none())
             .redirect(Policy::none())
             .no_proxy()
             .timeout(ANSWER_TIMEOUT)
             .build()
-            .map_err(|error| Unavailable::new(operation, error.without_url()))?;
-        Ok(Self { client, local })
+            .map_err(|error| Unavailable::new(OPERATION, error.without_url()))?;
+        Ok(self.client.get_or_init(|| client))
     }
 }
 
 #[async_trait]
 impl AnswerSender for CloudFormationAnswers {
     async fn send(&self, url: &ResponseUrl, body: String) -> Result<Delivery, Unavailable> {
-        const OPERATION: &str = "cloudformation.answer";
+        let client = self.client()?;
         let url = url.expose();
         let mut request = match &self.local {
-            None => self.client.put(url.clone()),
-            Some(local) => self
-                .client
+            None => client.put(url.clone()),
+            Some(local) => client
                 .put(local.relocate(url))
                 .header(HOST, url.host_str().unwrap_or_default()),
         };

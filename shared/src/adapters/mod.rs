@@ -3,7 +3,9 @@
 pub mod aws_clients;
 pub mod cloudformation_answers;
 pub mod dynamodb;
+mod prewarm;
 pub mod sns_topics;
 pub mod sqs_queue;
 pub mod sts_assumer;
 pub mod system;
+pub mod trust;

@@ -46,7 +46,7 @@ struct Statement {
 
 impl SnsTopics {
     /// The topics named `topic_name` of the account `vendor_account`.
-    pub fn new(config: &aws_config::SdkConfig, vendor_account: AccountId, topic_name: String) -> Self {
+    pub fn new(config: &aws_types::SdkConfig, vendor_account: AccountId, topic_name: String) -> Self {
         Self {
             client: Client::new(config),
             vendor_account,

@@ -19,7 +19,7 @@ pub struct SqsQueue {
 
 impl SqsQueue {
     /// The queue at `queue_url`.
-    pub fn new(config: &aws_config::SdkConfig, queue_url: String) -> Self {
+    pub fn new(config: &aws_types::SdkConfig, queue_url: String) -> Self {
         Self {
             client: Client::new(config),
             queue_url,

@@ -8,6 +8,7 @@ use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
 use aws_sdk_sts::{
     Client, config::Builder, error::ProvideErrorMetadata, error::SdkError, operation::RequestId,
 };
+use aws_types::SdkConfig;
 
 use crate::{
     domain::{
@@ -31,15 +32,15 @@ const SESSION_NAME_PREFIX: &str = "latchkey-";
 /// STS.
 pub struct StsAssumer {
     client: Client,
-    config: aws_config::SdkConfig,
+    iam: aws_sdk_iam::Client,
 }
 
 impl StsAssumer {
     /// STS with the credentials of the function's own role.
-    pub fn new(config: aws_config::SdkConfig) -> Self {
+    pub fn new(sts: &SdkConfig, iam: &SdkConfig) -> Self {
         Self {
-            client: Client::new(&config),
-            config,
+            client: Client::new(sts),
+            iam: aws_sdk_iam::Client::new(iam),
         }
     }
 
@@ -91,9 +92,12 @@ impl StsAssumer {
 
     /// The account that the credentials of a session act in.
     async fn caller_account(&self, session: Credentials) -> Result<AccountId, Cause> {
-        let config = Builder::from(&self.config).credentials_provider(session).build();
-        let identity = Client::from_conf(config)
+        // The one client with other credentials: a client for each session would cost more than the call.
+        let identity = self
+            .client
             .get_caller_identity()
+            .customize()
+            .config_override(Builder::new().credentials_provider(session))
             .send()
             .await
             .map_err(|error| cause(&error))?;
@@ -106,7 +110,7 @@ impl StsAssumer {
     /// Asks IAM, as the role itself, what the role may do on one resource.
     async fn simulate(
         &self,
-        iam: &aws_sdk_iam::Client,
+        session: &Credentials,
         role_arn: &RoleArn,
         scope: Scope,
         actions: &[String],
@@ -116,14 +120,20 @@ impl StsAssumer {
             Scope::Any => "*",
         };
         let mut decisions = Vec::with_capacity(actions.len());
-        let mut pages = iam
-            .simulate_principal_policy()
-            .policy_source_arn(role_arn.as_str())
-            .set_action_names(Some(actions.to_vec()))
-            .resource_arns(resource)
-            .into_paginator()
-            .send();
-        while let Some(page) = pages.next().await {
+        let mut marker = None;
+        loop {
+            let credentials = aws_sdk_iam::config::Builder::new().credentials_provider(session.clone());
+            let page = self
+                .iam
+                .simulate_principal_policy()
+                .policy_source_arn(role_arn.as_str())
+                .set_action_names(Some(actions.to_vec()))
+                .resource_arns(resource)
+                .set_marker(marker)
+                .customize()
+                .config_override(credentials)
+                .send()
+                .await;
             let page = page.map_err(|error| {
                 let code = error.code();
                 tracing::warn!("iam.code" = code, "inspection.failed");
@@ -138,8 +148,11 @@ impl StsAssumer {
                     .iter()
                     .map(|result| (result.eval_action_name().to_owned(), decision(result))),
             );
+            marker = page.marker().filter(|_| page.is_truncated()).map(str::to_owned);
+            if marker.is_none() {
+                return Ok(decisions);
+            }
         }
-        Ok(decisions)
     }
 }
 
@@ -174,13 +187,9 @@ impl RoleInspector for StsAssumer {
         let Ok(credentials) = self.assume(role_arn, Some(external_id), session, &policy).await else {
             return Inspection::Inconclusive;
         };
-        let config = aws_sdk_iam::config::Builder::from(&self.config)
-            .credentials_provider(credentials)
-            .build();
-        let iam = aws_sdk_iam::Client::from_conf(config);
         let mut decisions = BTreeMap::new();
         for (scope, actions) in questions {
-            match self.simulate(&iam, role_arn, *scope, actions).await {
+            match self.simulate(&credentials, role_arn, *scope, actions).await {
                 Ok(decided) => decisions.extend(decided),
                 Err(inspection) => return inspection,
             }
@@ -369,6 +378,14 @@ mod tests {
             policy["Statement"][0]["Action"],
             serde_json::json!(["iam:GetRole", "iam:SimulatePrincipalPolicy"])
         );
+    }
+
+    #[test]
+    fn a_call_that_times_out_says_nothing_about_the_role() {
+        use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+        let error: SdkError<AssumeRoleError> = SdkError::timeout_error("two seconds");
+        assert!(!is_refusal(&error));
+        assert_eq!(cause(&error), Cause::Unreachable);
     }
 
     #[test]

@@ -22,14 +22,18 @@ impl LocalEndpoint {
         };
         let error = || ConfigError {
             variable: LOCAL_ENDPOINT,
-            problem: "must be empty, or http:// and a loopback address for a local AWS".to_owned(),
+            problem: "must be empty, or http(s):// and a loopback address for a local AWS".to_owned(),
         };
         let url = Url::parse(&text).map_err(|_| error())?;
         let address: Option<IpAddr> = url
             .host_str()
             .and_then(|host| host.trim_matches(['[', ']']).parse().ok());
         let is_loopback = address.is_some_and(|address| address.is_loopback());
-        if url.scheme() == "http" && is_loopback && url.path() == "/" && url.query().is_none() {
+        if ["http", "https"].contains(&url.scheme())
+            && is_loopback
+            && url.path() == "/"
+            && url.query().is_none()
+        {
             Ok(Some(Self(url)))
         } else {
             Err(error())
@@ -58,11 +62,12 @@ mod tests {
         assert!(endpoint("").unwrap().is_none());
         assert!(endpoint("http://127.0.0.1:4566").unwrap().is_some());
         assert!(endpoint("http://[::1]:4566").unwrap().is_some());
+        assert!(endpoint("https://127.0.0.1:4566").unwrap().is_some());
         for value in [
             "http://localhost:4566",
             "http://10.0.0.1",
             "http://169.254.169.254",
-            "https://127.0.0.1",
+            "ftp://127.0.0.1",
             "http://127.0.0.1.evil.example",
             "http://evil.example",
             "http://127.0.0.1/path",

@@ -72,9 +72,9 @@ async fn a_customer_who_writes_an_external_id_of_their_own_into_the_stack_connec
     let link = scene.link(&api, "us-east-1").await?;
     let (id, url) = (text(&link, "id")?, text(&link, "launch_url")?);
     let customer = scene.new_customer("us-east-1").await?;
-    let link = LaunchLink::parse(&url)?;
+    let opened = LaunchLink::parse(&url)?;
     customer
-        .open_with(&link, "Own-Value", &[(EXTERNAL_ID_PARAMETER, CHOSEN)])
+        .open_with(&opened, "Own-Value", &[(EXTERNAL_ID_PARAMETER, CHOSEN)])
         .await?;
     let outcome = customer.wait("Own-Value").await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::ExternalIdUnknown)?;

@@ -27,7 +27,7 @@ impl DynamoDbStore {
     /// The table named `table`. Audit entries are kept for `audit_retention_days`; a live connection is put into the
     /// slot of the deployment's `sweep_plan`, whichever function writes it.
     pub fn new(
-        config: &aws_config::SdkConfig,
+        config: &aws_types::SdkConfig,
         table: String,
         audit_retention_days: u32,
         sweep_plan: SweepPlan,
@@ -41,7 +41,7 @@ impl DynamoDbStore {
     }
 
     /// The table for a function that reads the sweep index and makes no audit entry.
-    pub fn for_sweeping(config: &aws_config::SdkConfig, table: String, sweep_plan: SweepPlan) -> Self {
+    pub fn for_sweeping(config: &aws_types::SdkConfig, table: String, sweep_plan: SweepPlan) -> Self {
         Self::new(config, table, 0, sweep_plan)
     }
 }

@@ -1,0 +1,201 @@
+//! What happens in the stub's world before something is measured, the events that are handed out, and the proof that
+//! a function did its work with each.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::{
+    Error,
+    runtime_api::Function,
+    stub::{Calls, Service, Snapshot, Stub},
+    subjects::Places,
+};
+
+/// An external ID that no connection has.
+const UNKNOWN_EXTERNAL_ID: &str = "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
+
+/// What has to have happened, for an event to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A request was recorded and its verification queued.
+    Queued,
+    /// A stack was told that its request is refused.
+    Refused,
+    /// A connection was made.
+    LinkMade,
+    /// A role was tried, and the connection stored.
+    Rechecked,
+    /// Connections were queued for their check.
+    Swept,
+    /// Nothing: the function that does nothing.
+    Nothing,
+}
+
+impl Proof {
+    /// Whether `events` events did what they should, by the calls that the stub counted and the last answer of the
+    /// function.
+    pub fn check(self, events: u64, calls: &Calls, answer: &[u8], stub: &Stub) -> Result<(), Error> {
+        let count =
+            |service, operation: &str| calls.get(&(service, operation.to_owned())).copied().unwrap_or(0);
+        let transactions = count(Service::DynamoDb, "TransactWriteItems");
+        let queued = count(Service::Sqs, "SendMessageBatch") + count(Service::Sqs, "SendMessage");
+        let answer: Value = serde_json::from_slice(answer).unwrap_or(Value::Null);
+        let is_done = match self {
+            Self::Queued => transactions == events && queued == events,
+            Self::Refused => {
+                let body: Value = serde_json::from_slice(&stub.world.last_answer()).unwrap_or(Value::Null);
+                count(Service::Answers, "PUT") == events && body["Status"] == "FAILED"
+            }
+            Self::LinkMade => transactions == events && answer["statusCode"] == 201,
+            Self::Rechecked => {
+                let is_empty = answer["batchItemFailures"].as_array().is_some_and(Vec::is_empty);
+                count(Service::Sts, "AssumeRole") >= events && is_empty
+            }
+            Self::Swept => queued >= events && answer["queued"].as_u64().is_some_and(|queued| queued > 0),
+            Self::Nothing => calls.is_empty(),
+        };
+        if is_done {
+            return Ok(());
+        }
+        Err(
+            format!("{events} events did not do their work ({self:?}): {calls:?}; the last answer: {answer}")
+                .into(),
+        )
+    }
+}
+
+/// The stub's world, with one connection before and after its stack was created, and the events about it.
+pub struct Scenes {
+    /// The link was made, no stack yet.
+    pub pending: Snapshot,
+    /// The role was proven.
+    pub active: Snapshot,
+    /// A stack asks to be connected.
+    pub create: String,
+    /// A stack asks with an external ID that nobody has.
+    pub create_unknown: String,
+    /// The vendor's product makes a link.
+    pub make_link: String,
+    /// The schedule's event.
+    pub tick: String,
+    recheck: String,
+}
+
+impl Scenes {
+    /// Lets the functions themselves play the story of one connection: what they write is what they will read.
+    pub async fn play(stub: &Stub, places: &Places) -> Result<Self, Error> {
+        let events = places.repository.join("events");
+        let read = |name: &str| read_json(&events.join(name));
+        let world = &stub.world;
+        world.put(json!({
+            "pk": { "S": "TEMPLATE" }, "sk": { "S": "CURRENT" }, "version": { "S": "1.0.0" },
+            "url": { "S": "https://latchkey-templates.s3.us-east-1.amazonaws.com/customer-templates/1.0.0/connection.yaml" },
+        }));
+        let make_link = read("link-generator/create.json")?.to_string();
+        let answer = run(stub, places, "link-generator", &make_link).await?;
+        let link: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
+        let text = |name: &str| {
+            link[name]
+                .as_str()
+                .ok_or_else(|| format!("a link without {name}: {link}"))
+        };
+        let external_id = text("external_id")?;
+        world.set_external_id(external_id);
+        let pending = world.snapshot();
+        let template = read("custom-resource-listener/create.json")?;
+        let create = with_external_id(&template, external_id)?;
+        run(stub, places, "custom-resource-listener", &create).await?;
+        let body = world.take_queued().pop().ok_or("the listener queued nothing")?;
+        run(stub, places, "role-verifier", &queue_event(&[body])).await?;
+        let done: Value = serde_json::from_slice(&world.last_answer())?;
+        if done["Status"] != "SUCCESS" {
+            return Err(format!("the stack was not connected: {done}").into());
+        }
+        let active = world.snapshot();
+        let tick = read("revalidator/tick.json")?.to_string();
+        let sweep = run(stub, places, "revalidator", &tick).await?;
+        let recheck = world
+            .take_queued()
+            .pop()
+            .ok_or_else(|| format!("nothing was swept: {sweep}"))?;
+        world.freeze(true);
+        world.take_calls();
+        Ok(Self {
+            pending,
+            active,
+            create,
+            create_unknown: with_external_id(&template, UNKNOWN_EXTERNAL_ID)?,
+            make_link,
+            tick,
+            recheck,
+        })
+    }
+
+    /// A batch of `messages` checks, as the queue hands them to the verifier.
+    pub fn recheck(&self, messages: usize) -> String {
+        queue_event(&vec![self.recheck.clone(); messages])
+    }
+
+    /// The event of a peer: its answer goes to the stub, which Latchkey's own guard would refuse.
+    pub fn for_peer(event: &str, stub: &Stub) -> Result<String, Error> {
+        change_message(&serde_json::from_str(event)?, |message| {
+            let url = message["ResponseURL"].as_str().unwrap_or_default();
+            let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+            message["ResponseURL"] = json!(format!("{}/{path}", stub.url(Service::Answers)));
+        })
+    }
+}
+
+async fn run(stub: &Stub, places: &Places, function: &str, event: &str) -> Result<Value, Error> {
+    let mut running = Function::start(&places.function(function, places.variables(stub, true))).await?;
+    let (_, answer) = running.invoke(event).await?;
+    let answer = serde_json::from_slice(&answer)?;
+    running.stop().await?;
+    Ok(answer)
+}
+
+fn read_json(path: &Path) -> Result<Value, Error> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// A stack's request of just now, under this external ID.
+fn with_external_id(event: &Value, external_id: &str) -> Result<String, Error> {
+    change_message(event, |message| {
+        message["ResourceProperties"]["ExternalId"] = json!(external_id);
+    })
+}
+
+fn change_message(event: &Value, change: impl FnOnce(&mut Value)) -> Result<String, Error> {
+    let mut event = event.clone();
+    let sns = &mut event["Records"][0]["Sns"];
+    let mut message: Value = serde_json::from_str(sns["Message"].as_str().ok_or("no Message")?)?;
+    change(&mut message);
+    sns["Message"] = json!(message.to_string());
+    // A request from before would be past its deadline.
+    sns["Timestamp"] = json!(format!("{:.3}", jiff::Timestamp::now()));
+    Ok(event.to_string())
+}
+
+fn queue_event(bodies: &[String]) -> String {
+    let message = |(index, body): (usize, &String)| {
+        json!({
+            "messageId": format!("19dd0b57-b21e-4ac1-bd88-{index:012}"),
+            "receiptHandle": format!("receipt-{index}"),
+            "body": body,
+            "attributes": {
+                "ApproximateReceiveCount": "1",
+                "SentTimestamp": "1795262400000",
+                "SenderId": "AROAEXAMPLE:custom-resource-listener",
+                "ApproximateFirstReceiveTimestamp": "1795262400001",
+            },
+            "messageAttributes": {},
+            "md5OfBody": "",
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:111111111111:verification",
+            "awsRegion": "us-east-1",
+        })
+    };
+    json!({ "Records": bodies.iter().enumerate().map(message).collect::<Vec<_>>() }).to_string()
+}

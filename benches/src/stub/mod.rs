@@ -1,0 +1,120 @@
+//! A stub of the AWS services that the functions call: real TLS, real protocols, just as much of an answer as it takes
+//! for the functions to do all of their work. Each service has a port of its own, so that a function opens as many
+//! connections as it does on AWS.
+
+mod answers;
+mod certificates;
+mod table;
+mod world;
+
+use std::{path::Path, sync::Arc};
+
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{Error, http::Connection};
+
+pub use world::{Calls, Snapshot, World};
+
+/// A service, by the port that it is reached at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// The table.
+    DynamoDb,
+    /// The queue of verifications.
+    Sqs,
+    /// Roles.
+    Sts,
+    /// What roles may do.
+    Iam,
+    /// CloudFormation's response bucket.
+    Answers,
+}
+
+impl Service {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::DynamoDb, Self::Sqs, Self::Sts, Self::Iam, Self::Answers];
+
+    /// The variable that tells AWS's SDKs where the service is; none for the bucket, which a URL names.
+    pub fn endpoint_variable(self) -> Option<&'static str> {
+        match self {
+            Self::DynamoDb => Some("AWS_ENDPOINT_URL_DYNAMODB"),
+            Self::Sqs => Some("AWS_ENDPOINT_URL_SQS"),
+            Self::Sts => Some("AWS_ENDPOINT_URL_STS"),
+            Self::Iam => Some("AWS_ENDPOINT_URL_IAM"),
+            Self::Answers => None,
+        }
+    }
+}
+
+/// The running stub; it ends with this.
+pub struct Stub {
+    /// What it knows and has seen.
+    pub world: Arc<World>,
+    ports: Vec<(Service, u16)>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Stub {
+    /// Starts it on free ports, and writes the certificate that its clients have to trust to `authority`.
+    pub async fn start(authority: &Path) -> Result<Self, Error> {
+        let (server, pem) = certificates::server()?;
+        std::fs::write(authority, pem)?;
+        let acceptor = TlsAcceptor::from(Arc::new(server));
+        let world = Arc::new(World::default());
+        let (mut ports, mut tasks) = (Vec::new(), Vec::new());
+        for service in Service::ALL {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            ports.push((service, listener.local_addr()?.port()));
+            tasks.push(tokio::spawn(serve(
+                listener,
+                acceptor.clone(),
+                service,
+                world.clone(),
+            )));
+        }
+        Ok(Self { world, ports, tasks })
+    }
+
+    /// Where a service is.
+    pub fn url(&self, service: Service) -> String {
+        let port = self
+            .ports
+            .iter()
+            .find(|(of, _)| *of == service)
+            .map_or(0, |(_, port)| *port);
+        format!("https://127.0.0.1:{port}")
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, acceptor: TlsAcceptor, service: Service, world: Arc<World>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        let (acceptor, world) = (acceptor.clone(), world.clone());
+        tokio::spawn(async move {
+            let Ok(stream) = acceptor.accept(stream).await else {
+                return;
+            };
+            let mut connection = Connection::new(stream);
+            world.count(service, "connection");
+            while let Ok(Some(request)) = connection.request().await {
+                let response = answers::answer(&world, service, &request);
+                // The clock ticks in milliseconds: sleeping for nothing would take one.
+                if !world.latency().is_zero() {
+                    tokio::time::sleep(world.latency()).await;
+                }
+                if connection.respond(response).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,146 @@
+//! What is measured: our functions, the empty one, and the same listener job in other languages.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    runtime_api::Program,
+    stub::{Service, Stub},
+};
+
+/// Our functions.
+pub const FUNCTIONS: [&str; 4] = [
+    "custom-resource-listener",
+    "link-generator",
+    "role-verifier",
+    "revalidator",
+];
+/// The function that does nothing.
+pub const EMPTY: &str = "latchkey-empty";
+/// The vendor's account.
+pub const VENDOR_ACCOUNT: &str = "111111111111";
+
+/// What a deployment decides, with the defaults of `template.yaml`; one slot, so that each tick finds everything.
+const SETTINGS: [(&str, &str); 15] = [
+    ("LOG_LEVEL", "info"),
+    ("TABLE_NAME", "latchkey-Table-1A221E19959E7"),
+    ("TENANT_CLAIM", "custom:tenant"),
+    (
+        "LISTENER_REGIONS",
+        "us-east-1,us-east-2,us-west-1,us-west-2,ap-south-1,ap-northeast-1,ap-northeast-2,ap-northeast-3,\
+         ap-southeast-1,ap-southeast-2,ca-central-1,eu-central-1,eu-west-1,eu-west-2,eu-west-3,eu-north-1,sa-east-1",
+    ),
+    ("LISTENER_TOPIC_NAME", "latchkey-listener"),
+    ("DEFAULT_REGION", "us-east-1"),
+    ("STACK_NAME_PREFIX", "latchkey-connection"),
+    ("REQUIRE_ACCOUNT_ID", "false"),
+    ("LINK_LIFETIME_SECONDS", "604800"),
+    ("VENDOR_ACCOUNT_ID", VENDOR_ACCOUNT),
+    ("VERIFICATION_DEADLINE_SECONDS", "210"),
+    ("AUDIT_RETENTION_DAYS", "400"),
+    ("SWEEP_SLOTS", "1"),
+    ("DEGRADED_SLOTS", "1"),
+    ("SWEEP_TICK_SECONDS", "300"),
+];
+/// What Lambda puts into the environment of each function.
+const LAMBDA: [(&str, &str); 11] = [
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_DEFAULT_REGION", "us-east-1"),
+    ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEEXAMPLEXX"),
+    (
+        "AWS_SECRET_ACCESS_KEY",
+        "secretsecretsecretsecretsecretsecretsecr",
+    ),
+    ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
+    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+    ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+    ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/bench"),
+    ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/21/[$LATEST]bench"),
+    ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
+    ("TZ", ":UTC"),
+];
+
+/// Where everything that is measured lies.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The release binaries.
+    pub binaries: PathBuf,
+    /// The repository.
+    pub repository: PathBuf,
+    /// `node`, and the folder with the Node peer and its packages.
+    pub node: Option<(PathBuf, PathBuf)>,
+    /// `python`, with the Python peer's packages, and the peer's folder.
+    pub python: Option<(PathBuf, PathBuf)>,
+    /// The certificate of the stub's authority.
+    pub authority: PathBuf,
+}
+
+impl Places {
+    /// The environment of a function that has the stub for AWS.
+    pub fn variables(&self, stub: &Stub, prewarms: bool) -> BTreeMap<String, String> {
+        let mut variables: BTreeMap<String, String> = SETTINGS
+            .into_iter()
+            .chain(LAMBDA)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
+        for service in Service::ALL {
+            if let Some(variable) = service.endpoint_variable() {
+                set(variable, stub.url(service));
+            }
+        }
+        let queue = stub.url(Service::Sqs);
+        set(
+            "VERIFICATION_QUEUE_URL",
+            format!("{queue}/{VENDOR_ACCOUNT}/verification"),
+        );
+        set("LOCAL_ANSWER_ENDPOINT", stub.url(Service::Answers));
+        set("PREWARM_CONNECTIONS", prewarms.to_string());
+        // As long as those of a role's session.
+        set("AWS_SESSION_TOKEN", "token".repeat(150));
+        let authority = self.authority.display().to_string();
+        // Each language has its own name for the file of roots.
+        for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "STUB_AUTHORITY"] {
+            set(name, authority.clone());
+        }
+        set("PATH", std::env::var("PATH").unwrap_or_default());
+        variables
+    }
+
+    /// One of our release binaries.
+    pub fn function(&self, name: &str, variables: BTreeMap<String, String>) -> Program {
+        self.program(
+            vec![self.binaries.join(name).display().to_string()],
+            &self.repository,
+            variables,
+        )
+    }
+
+    /// The listener's job in Node; none where Node is not installed.
+    pub fn node_peer(&self, variables: BTreeMap<String, String>) -> Option<Program> {
+        let (node, folder) = self.node.as_ref()?;
+        let command = vec![node.display().to_string(), "runtime.mjs".to_owned()];
+        Some(self.program(command, folder, variables))
+    }
+
+    /// The listener's job in Python, by boto3 alone or with crhelper; none where Python is not installed.
+    pub fn python_peer(&self, handler: &str, variables: BTreeMap<String, String>) -> Option<Program> {
+        let (python, folder) = self.python.as_ref()?;
+        let command = vec![
+            python.display().to_string(),
+            "runtime.py".to_owned(),
+            handler.to_owned(),
+        ];
+        Some(self.program(command, folder, variables))
+    }
+
+    fn program(&self, command: Vec<String>, folder: &Path, variables: BTreeMap<String, String>) -> Program {
+        Program {
+            command,
+            variables,
+            folder: folder.to_owned(),
+        }
+    }
+}

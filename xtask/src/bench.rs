@@ -1,0 +1,117 @@
+//! Builds the release binaries and measures them.
+
+use std::{fs, path::Path, process::Command};
+
+use crate::{
+    python,
+    steps::{Error, cargo, root, run, say, target_dir},
+};
+
+/// What is deployed, and the function that does nothing. Built by themselves, so that no other package's features are
+/// linked into them.
+const FUNCTIONS: [&str; 5] = [
+    "custom-resource-listener",
+    "link-generator",
+    "role-verifier",
+    "revalidator",
+    "latchkey-empty",
+];
+/// Where the Node reference is, and where its packages are installed.
+const NODE_PEER: &str = "benches/peers/node";
+
+/// The whole benchmark, or with `--starts` the instructions of each start.
+pub fn bench(arguments: &[String]) -> Result<(), Error> {
+    match arguments.split_first() {
+        Some((first, rest)) if first == "--starts" => {
+            build_bench(&[])?;
+            starts(rest)
+        }
+        _ => measure(arguments),
+    }
+}
+
+/// Counts the instructions of each start. The program that counts is taken from the dev profile, where CI has it.
+pub fn starts(arguments: &[String]) -> Result<(), Error> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        say("the instructions of starts are NOT checked here: they are recorded for Linux on x86-64");
+        return Ok(());
+    }
+    build_functions()?;
+    run(
+        "counting the instructions of each start",
+        Command::new(target_dir().join("debug/latchkey-bench"))
+            .arg("starts")
+            .args(arguments),
+    )
+}
+
+fn measure(arguments: &[String]) -> Result<(), Error> {
+    build_functions()?;
+    build_bench(&["--release"])?;
+    python::install_bench_peer()?;
+    install_node_peer()?;
+    run(
+        "measuring",
+        Command::new(target_dir().join("release/latchkey-bench"))
+            .arg("measure")
+            .args(arguments),
+    )
+}
+
+fn build_functions() -> Result<(), Error> {
+    let mut command = Command::new(cargo());
+    command.args(["build", "--locked", "--release"]);
+    for package in FUNCTIONS {
+        command.args(["--package", package]);
+    }
+    run(
+        "building the functions as they are deployed (about five minutes on two cores the first time)",
+        &mut command,
+    )
+}
+
+fn build_bench(flags: &[&str]) -> Result<(), Error> {
+    let mut command = Command::new(cargo());
+    command
+        .args(["build", "--locked", "--package", "latchkey-bench"])
+        .args(flags);
+    run("building the benchmark", &mut command)
+}
+
+/// Copies the Node reference to where its packages are installed, and installs them, unless they are there. A machine
+/// without Node goes without: its lines are then missing in the table, and said to be.
+fn install_node_peer() -> Result<(), Error> {
+    let (from, to) = (root().join(NODE_PEER), target_dir().join("bench/node"));
+    let lock = fs::read_to_string(from.join("package-lock.json"))?;
+    let installed = fs::read_to_string(to.join("installed.json")).unwrap_or_default();
+    fs::create_dir_all(&to)?;
+    for entry in fs::read_dir(&from)? {
+        let entry = entry?;
+        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    if lock == installed && to.join("node_modules").exists() {
+        return Ok(());
+    }
+    if !has_node() {
+        say("node and npm are not installed: the Node reference is left out");
+        return Ok(());
+    }
+    run(
+        "installing the packages of the Node reference",
+        Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
+            .arg(&to),
+    )?;
+    Ok(fs::write(to.join("installed.json"), lock)?)
+}
+
+fn has_node() -> bool {
+    let answers = |program: &str| {
+        let output = Command::new(program)
+            .arg("--version")
+            .current_dir(Path::new("/"))
+            .output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    answers("node") && answers("npm")
+}
