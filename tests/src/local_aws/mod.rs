@@ -34,7 +34,7 @@ pub struct Options {
     pub port: Option<u16>,
     /// How long a role may take to become assumable.
     pub verification_deadline: Duration,
-    /// Further parameters of `template.yaml`, by name.
+    /// Other parameters of `template.yaml`, by name.
     pub parameters: Vec<(String, String)>,
 }
 
