@@ -25,8 +25,6 @@ use latchkey_shared::{
 };
 use proptest::prelude::*;
 
-const DAY: i64 = PLAN.slots as i64 * TICK_SECONDS as i64;
-
 async fn customers(world: &World, number: usize) -> Vec<Customer> {
     let mut customers = Vec::new();
     for _ in 0..number {
@@ -49,10 +47,12 @@ async fn cycle(world: &World) -> Vec<Chunk> {
     for _ in 0..PLAN.slots {
         world.clock.advance(TICK_SECONDS.into());
         world.revalidate.run().await.unwrap();
-        chunks.extend(world.queue.take_all().into_iter().map(|queued| match queued.task {
-            VerificationTask::Chunk(chunk) => chunk,
-            other => panic!("{other:?}"),
-        }));
+        for queued in world.queue.take_all() {
+            match queued.task {
+                VerificationTask::Chunk(chunk) => chunks.push(chunk),
+                _ => world.queue.put_back(queued),
+            }
+        }
     }
     chunks
 }
@@ -414,7 +414,6 @@ proptest! {
             }
             world.clock.advance(7);
         }
-        prop_assert!(world.clock.now().as_second() > 0 && DAY > 0);
     }
 
     /// Record by record: who is excepted, outside, or was written to since is not spoken for.

@@ -96,13 +96,37 @@ pub struct Chunk {
 }
 
 /// How far one of the two sweeps came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Every tick up to this one is done.
     pub done: i64,
     /// Of the next tick's slot, everybody up to and with this one is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<SweepKey>,
+    /// While more than a whole round was missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catching_up: Option<CatchingUp>,
+}
+
+/// One round over all slots, from where the sweep stood, instead of all the rounds that were missed. It may take
+/// several ticks, and is not begun anew at each: nobody's slot comes late for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatchingUp {
+    /// How many slots are left in the round.
+    pub left: u32,
+    /// Up to which tick all is done when the round is.
+    pub until: i64,
+}
+
+/// A slot that is to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The latest tick whose slot it is.
+    pub tick: i64,
+    /// How far the sweep is before.
+    pub before: Progress,
+    /// How far it is once the slot is done.
+    pub after: Progress,
 }
 
 /// How far both came.
@@ -117,6 +141,21 @@ pub struct Cursor {
     /// None before the first tick.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<Progress>,
+}
+
+impl Progress {
+    /// A slot of a round that is caught up is done.
+    fn one_slot_on(mut self) -> Self {
+        match &mut self.catching_up {
+            Some(round) if round.left <= 1 => {
+                self.done = round.until;
+                self.catching_up = None;
+            }
+            Some(round) => round.left -= 1,
+            None => {}
+        }
+        self
+    }
 }
 
 impl Cursor {
@@ -166,27 +205,41 @@ impl SweepPlan {
         (self.sweep_number(tick) + turn).rem_euclid(i64::from(every.max(1))) == 0
     }
 
-    /// The ticks whose slots are to be read, oldest first, each with whom to go on after. A slot is begun once however
-    /// many of its ticks were missed; one that was begun is finished first, so that who comes last in it is not left
-    /// out for ever when there is more to do than the budget allows.
-    pub fn due(
-        &self,
-        group: Group,
-        progress: Option<&Progress>,
-        tick: i64,
-    ) -> Vec<(i64, Option<SweepKey>)> {
-        let Some(Progress { done, within }) = progress else {
-            // The first tick of a deployment owes nothing to the past.
-            return vec![(tick, None)];
-        };
-        let next = done.saturating_add(1);
-        let mut due = Vec::new();
-        if within.is_some() && next <= tick {
-            due.push((next, within.clone()));
+    /// The slots that are to be read at `tick`, in order. However many ticks were missed, no slot is in it twice.
+    pub fn due(&self, group: Group, progress: Option<&Progress>, tick: i64) -> Vec<Due> {
+        let slots = i64::from(self.slots_of(group));
+        // The first tick of a deployment owes nothing to the past.
+        let mut before = progress.cloned().unwrap_or(Progress {
+            done: tick.saturating_sub(1),
+            ..Progress::default()
+        });
+        if before.catching_up.is_none() && tick.saturating_sub(before.done) > slots {
+            before.catching_up = Some(CatchingUp {
+                left: self.slots_of(group),
+                until: tick,
+            });
         }
-        let first = next.saturating_add(i64::from(within.is_some()));
-        let oldest = tick.saturating_sub(i64::from(self.slots_of(group)) - 1);
-        due.extend((first.max(oldest)..=tick).map(|tick| (tick, None)));
+        let number = match &before.catching_up {
+            Some(round) => i64::from(round.left),
+            None => tick.saturating_sub(before.done).max(0),
+        };
+        let mut due = Vec::new();
+        for _ in 0..number {
+            let next = before.done.saturating_add(1);
+            let after = Progress {
+                done: next,
+                within: None,
+                catching_up: before.catching_up.clone(),
+            };
+            let after = after.one_slot_on();
+            let rounds = tick.saturating_sub(next).div_euclid(slots).max(0);
+            due.push(Due {
+                tick: next.saturating_add(rounds.saturating_mul(slots)),
+                before,
+                after: after.clone(),
+            });
+            before = after;
+        }
         due
     }
 

@@ -11,6 +11,8 @@ use crate::{
 
 /// Longest delay that SQS gives a message, in seconds.
 const MAX_DELAY_SECONDS: u32 = 900;
+/// A slot is not spread thinner than this part of the calls that STS has for it: a small one is done soon.
+const THINNEST: u32 = 10;
 /// Slots after which the cursor is stored even if there is more to do: what a crash lets repeat.
 const SLOTS_BETWEEN_SAVES: usize = 4;
 
@@ -113,15 +115,15 @@ impl Revalidate {
     ) -> Result<bool, Unavailable> {
         let due = self.plan.due(group, cursor.progress(group), swept.tick);
         let number = due.len();
-        for (at, (slot_tick, after)) in due.into_iter().enumerate() {
+        for (at, due) in due.into_iter().enumerate() {
             if *spent + CALLS_OF_A_PROOF > allowed {
                 swept.left += number - at;
                 break;
             }
             let turn = Turn {
                 group,
-                tick: slot_tick,
-                after,
+                tick: due.tick,
+                after: due.before.within.clone(),
                 window: self.window(group, at, number, *spent),
             };
             let queued = self.queue_slot(turn, spent, allowed).await?;
@@ -129,9 +131,9 @@ impl Revalidate {
             swept.queued += queued.connections;
             swept.messages += queued.messages;
             let is_done = queued.ended_at.is_none();
-            let progress = Progress {
-                done: if is_done { slot_tick } else { slot_tick - 1 },
-                within: queued.ended_at,
+            let progress = match queued.ended_at {
+                None => due.after,
+                within => Progress { within, ..due.before },
             };
             cursor.advance(group, progress);
             if !is_done {
@@ -202,7 +204,10 @@ impl Revalidate {
             .map(|(at, members)| {
                 let delay = match turn.group {
                     Group::Degraded => begin + calls / self.budget.calls_per_second.max(1),
-                    Group::Active => begin + (end - begin) * at / number,
+                    Group::Active => {
+                        let thinnest = calls.saturating_mul(THINNEST) / self.budget.calls_per_second.max(1);
+                        begin + ((end - begin) * at / number).min(thinnest)
+                    }
                 };
                 calls += members.iter().map(Member::calls).sum::<u32>();
                 let chunk = Chunk {

@@ -116,7 +116,7 @@ async fn vendor_stack(
         ("DegradedSlots", "1".to_owned()),
         ("ProofEverySweeps", "1".to_owned()),
         // No quota to respect: tests wait for sweeps.
-        ("StsCallsPerSecond", "2000".to_owned()),
+        ("StsCallsPerSecond", "10000".to_owned()),
         ("ListenerAccess", options.listener_access.as_str().to_owned()),
         ("LocalAnswerEndpoint", endpoint.to_owned()),
     ];

@@ -10,9 +10,20 @@ const PLAN: SweepPlan = SweepPlan {
 };
 
 fn slots(group: Group, done: Option<i64>, tick: i64) -> Vec<String> {
-    let progress = done.map(|done| Progress { done, within: None });
+    let progress = done.map(|done| Progress {
+        done,
+        ..Progress::default()
+    });
     let due = PLAN.due(group, progress.as_ref(), tick);
-    due.iter().map(|(tick, _)| PLAN.slot_at(group, *tick)).collect()
+    assert!(due.iter().all(|due| due.tick <= tick));
+    if let Some(last) = due.last() {
+        let done = Progress {
+            done: tick,
+            ..Progress::default()
+        };
+        assert_eq!(last.after, done, "then everything is done");
+    }
+    due.iter().map(|due| PLAN.slot_at(group, due.tick)).collect()
 }
 
 fn key() -> SweepKey {
@@ -62,17 +73,44 @@ fn after_an_outage_of_any_length_each_slot_is_due_once_and_none_is_left_out() {
 }
 
 #[test]
-fn a_slot_that_was_begun_is_finished_first_however_late_it_is() {
+fn a_slot_that_was_begun_is_finished_first() {
     let begun = Progress {
         done: 10,
         within: Some(key()),
+        catching_up: None,
     };
-    let due = |tick| PLAN.due(Group::Active, Some(&begun), tick);
-    assert_eq!(due(12), [(11, Some(key())), (12, None)]);
-    let late = due(11 + 1_000);
-    assert_eq!(late[0], (11, Some(key())));
-    assert_eq!(late.len(), 1 + 288);
-    assert_eq!(due(10), []);
+    for tick in [12, 11 + 1_000] {
+        let due = PLAN.due(Group::Active, Some(&begun), tick);
+        assert_eq!(due[0].before.within, Some(key()));
+        assert_eq!(
+            PLAN.slot_at(Group::Active, due[0].tick),
+            PLAN.slot_at(Group::Active, 11)
+        );
+        assert_eq!(due[1].before.within, None);
+    }
+    assert_eq!(PLAN.due(Group::Active, Some(&begun), 10), []);
+}
+
+#[test]
+fn where_there_is_more_than_the_budget_allows_no_slot_is_left_out_for_ever() {
+    let plan = SweepPlan {
+        slots: 8,
+        degraded_slots: 1,
+    };
+    // A slot takes this many ticks.
+    for pace in [2, 3, 4, 5, 8, 16] {
+        let (mut progress, mut tick) = (Progress::default(), 0);
+        let mut read = vec![0; 8];
+        for _ in 0..8 * 10 {
+            tick += pace;
+            let due = plan.due(Group::Active, Some(&progress), tick);
+            let first = &due[0];
+            read[usize::try_from(first.tick.rem_euclid(8)).unwrap()] += 1;
+            progress = first.after.clone();
+        }
+        let (least, most) = (read.iter().min().unwrap(), read.iter().max().unwrap());
+        assert!(*least >= 7 && *most <= 13, "{pace}: {read:?}");
+    }
 }
 
 #[test]

@@ -69,12 +69,13 @@ pub async fn the_sweep_cursor_is_moved_by_whoever_read_it_last<S: SweepIndex>(st
         Group::Active,
         Progress {
             done: 7,
+            catching_up: None,
             within: Some(Member::of(&pending(&fresh_tenant(), &Cuid2Ids, now())).key()),
         },
     );
     assert!(store.move_cursor(&moved).await.unwrap());
     let mut late = read.clone();
-    late.advance(Group::Active, Progress { done: 3, within: None });
+    late.advance(Group::Active, Progress { done: 3, ..Progress::default() });
     assert!(!store.move_cursor(&late).await.unwrap());
     let stored = store.cursor().await.unwrap();
     assert_eq!(stored.progress(Group::Active), moved.progress(Group::Active));
