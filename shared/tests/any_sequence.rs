@@ -450,7 +450,10 @@ impl Run {
                 self.allowed.insert(connection_id.to_string());
             }
             Task::Chunk(chunk) => {
-                let ids = chunk.members.iter().map(|member| member.connection_id.to_string());
+                let ids = chunk
+                    .members
+                    .iter()
+                    .map(|member| member.connection_id.to_string());
                 self.allowed.extend(ids);
             }
             Task::Request { key } => {

@@ -171,7 +171,10 @@ async fn a_degraded_connection_is_proven_and_never_repaired_by_a_look() {
     let chunks = cycle(&world).await;
     work(&world, &chunks).await;
     assert_eq!(world.status(&customer.connection).await, Status::Active);
-    assert_eq!(world.last_verified(&customer.connection).await, Some(world.clock.now()));
+    assert_eq!(
+        world.last_verified(&customer.connection).await,
+        Some(world.clock.now())
+    );
 }
 
 #[tokio::test]
@@ -190,7 +193,11 @@ async fn news_of_permissions_are_stored_and_the_same_again_is_not() {
     world.sts.inspect_as(Some(Inspection::Inconclusive));
     let chunks = cycle(&world).await;
     work(&world, &chunks).await;
-    assert_eq!(world.reload(&customers[0].connection).await, repaired, "no answer is no news");
+    assert_eq!(
+        world.reload(&customers[0].connection).await,
+        repaired,
+        "no answer is no news"
+    );
 }
 
 #[tokio::test]
@@ -202,7 +209,12 @@ async fn what_nothing_can_be_said_of_is_given_back_alone_a_bounded_number_of_tim
     world.sts.script([Some(Cause::Throttled)]);
     let before = world.store.all_connections();
     let checked = work(&world, std::slice::from_ref(first)).await;
-    let ChunkChecked::Done { members, given_back, news } = checked[0] else {
+    let ChunkChecked::Done {
+        members,
+        given_back,
+        news,
+    } = checked[0]
+    else {
         panic!("{checked:?}");
     };
     assert_eq!((members, given_back, news), (first.members.len(), 1, 0));
@@ -231,7 +243,10 @@ async fn what_nothing_can_be_said_of_is_given_back_alone_a_bounded_number_of_tim
     world.sts.trouble(None);
     let (tenant, id) = (&missed.tenant, &missed.connection_id);
     world.chunks.run_single(tenant, id, 1).await.unwrap();
-    assert_eq!(world.last_verified(&customer.connection).await, Some(world.clock.now()));
+    assert_eq!(
+        world.last_verified(&customer.connection).await,
+        Some(world.clock.now())
+    );
 }
 
 #[tokio::test]
@@ -239,7 +254,11 @@ async fn a_chunk_in_an_outage_of_sts_waits_as_a_whole_and_asks_for_few() {
     let mut world = sweeping(u32::MAX);
     world.revalidate.plan.slots = 1;
     let customers = customers(&world, 60).await;
-    let mut members: Vec<_> = cycle(&world).await.into_iter().flat_map(|chunk| chunk.members).collect();
+    let mut members: Vec<_> = cycle(&world)
+        .await
+        .into_iter()
+        .flat_map(|chunk| chunk.members)
+        .collect();
     for customer in &customers {
         members.push(latchkey_shared::domain::sweep::Member::of(&customer.connection));
     }
@@ -254,11 +273,18 @@ async fn a_chunk_in_an_outage_of_sts_waits_as_a_whole_and_asks_for_few() {
     };
     world.sts.trouble(Some(Cause::Unreachable));
     let calls = world.sts.calls().len();
-    assert_eq!(world.chunks.run(&chunk).await.unwrap(), ChunkChecked::StsInTrouble);
+    assert_eq!(
+        world.chunks.run(&chunk).await.unwrap(),
+        ChunkChecked::StsInTrouble
+    );
     let asked = world.sts.calls().len() - calls;
     assert!(asked <= MAX_GIVEN_BACK + 1 + world.chunks.concurrency, "{asked}");
     assert_eq!(world.queue.waiting(), []);
-    assert_eq!(world.faults.count(Operation::RecordChunk), 0, "nobody was verified");
+    assert_eq!(
+        world.faults.count(Operation::RecordChunk),
+        0,
+        "nobody was verified"
+    );
 }
 
 #[tokio::test]
@@ -296,7 +322,9 @@ async fn what_waits_for_its_answer_or_was_deleted_is_not_merely_looked_at() {
     let world = sweeping(u32::MAX);
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &fresh_account());
-    let create = stack.create(&connection.external_id, &role_arn).signed(&world.bucket);
+    let create = stack
+        .create(&connection.external_id, &role_arn)
+        .signed(&world.bucket);
     world.receive(&create).await.unwrap();
     world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
     assert!(world.verify.run(&create.key, 1).await.is_err());

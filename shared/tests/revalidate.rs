@@ -259,7 +259,12 @@ async fn an_outage_of_hours_is_caught_up_within_the_budget_of_each_tick() {
             };
             assert!(chunk.members.iter().map(|member| member.calls()).sum::<u32>() <= 60);
             assert!(queued.delay_seconds < 60, "within the tick");
-            reached.extend(chunk.members.iter().map(|member| member.connection_id.to_string()));
+            reached.extend(
+                chunk
+                    .members
+                    .iter()
+                    .map(|member| member.connection_id.to_string()),
+            );
         }
         world.clock.advance(60);
         ticks += 1;
@@ -273,8 +278,14 @@ async fn degraded_connections_come_first_and_leave_half_of_the_budget() {
     let world = with_budget(40);
     let connections = connected(&world, 30).await;
     for connection in &connections[..12] {
-        world.sts.delete_role(&connection.live_binding().unwrap().role_arn);
-        world.recheck.run(&connection.tenant, &connection.id).await.unwrap();
+        world
+            .sts
+            .delete_role(&connection.live_binding().unwrap().role_arn);
+        world
+            .recheck
+            .run(&connection.tenant, &connection.id)
+            .await
+            .unwrap();
     }
     sweep(&world).await;
     world.queue.take_all();
@@ -290,7 +301,13 @@ async fn degraded_connections_come_first_and_leave_half_of_the_budget() {
         })
         .collect();
     assert_eq!(groups[0].0, Group::Degraded);
-    let number = |group| groups.iter().filter(|(of, _)| *of == group).map(|(_, n)| n).sum::<usize>();
+    let number = |group| {
+        groups
+            .iter()
+            .filter(|(of, _)| *of == group)
+            .map(|(_, n)| n)
+            .sum::<usize>()
+    };
     assert_eq!(number(Group::Degraded), 4, "half of 40 calls is four proofs");
     assert!(number(Group::Active) > 0);
 }
@@ -330,7 +347,10 @@ async fn a_healthy_connection_is_handed_on_with_what_a_look_needs_and_proven_in_
                 continue;
             };
             for member in chunk.members {
-                let of = connections.iter().find(|one| one.id == member.connection_id).unwrap();
+                let of = connections
+                    .iter()
+                    .find(|one| one.id == member.connection_id)
+                    .unwrap();
                 match member.look {
                     Some(look) => {
                         looks += 1;

@@ -59,10 +59,7 @@ impl Handler {
     /// An ARN and a URL of a queue both end with its name.
     fn is_of_sweep(&self, message: &SqsMessage) -> bool {
         let name = |text: &str, separator| text.rsplit(separator).next().map(str::to_owned);
-        let of = message
-            .event_source_arn
-            .as_deref()
-            .and_then(|arn| name(arn, ':'));
+        let of = message.event_source_arn.as_deref().and_then(|arn| name(arn, ':'));
         of == name(&self.sweep_queue_url, '/')
     }
 

@@ -20,8 +20,8 @@ use latchkey_shared::{
     domain::permissions::Tier,
     telemetry,
     use_cases::{
-        answer_stack::AnswerStack, check_chunk::CheckChunk, last_verified::LastVerified, probe_role::ProbeRole,
-        recheck_role::RecheckRole, verify_role::VerifyRole,
+        answer_stack::AnswerStack, check_chunk::CheckChunk, last_verified::LastVerified,
+        probe_role::ProbeRole, recheck_role::RecheckRole, verify_role::VerifyRole,
     },
 };
 

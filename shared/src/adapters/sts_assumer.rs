@@ -47,7 +47,9 @@ impl StsAssumer {
     ///
     /// The client itself tries nothing again: the sweep has to see what STS throttles, and each call has to be one.
     pub fn new(config: aws_config::SdkConfig) -> Self {
-        let sts = Builder::from(&config).retry_config(RetryConfig::disabled()).build();
+        let sts = Builder::from(&config)
+            .retry_config(RetryConfig::disabled())
+            .build();
         Self {
             client: Client::from_conf(sts),
             config,
@@ -148,9 +150,10 @@ impl RoleAssumer for StsAssumer {
         session: &ConnectionId,
     ) -> Probe {
         match self.assume(role_arn, external_id, session, DENY_ALL).await {
-            Ok(answer) => entered_account(&answer).map_or(Probe::Inconclusive(Cause::ServiceError), |caller_account| {
-                Probe::Accepted { caller_account }
-            }),
+            Ok(answer) => entered_account(&answer)
+                .map_or(Probe::Inconclusive(Cause::ServiceError), |caller_account| {
+                    Probe::Accepted { caller_account }
+                }),
             Err(probe) => probe,
         }
     }

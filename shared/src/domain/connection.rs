@@ -335,7 +335,8 @@ impl Connection {
     /// The same connection, last verified at `at`, where it is live.
     #[must_use]
     pub fn verified_at(mut self, at: Timestamp) -> Self {
-        if let State::Active { last_verified_at, .. } | State::Degraded { last_verified_at, .. } = &mut self.state
+        if let State::Active { last_verified_at, .. } | State::Degraded { last_verified_at, .. } =
+            &mut self.state
         {
             *last_verified_at = at;
         }

@@ -76,10 +76,15 @@ impl CheckChunk {
     pub async fn run(&self, chunk: &Chunk) -> Result<ChunkChecked, Unavailable> {
         let verified_at = self.clock.now();
         let troubles = AtomicUsize::new(0);
-        let checks = chunk.members.iter().enumerate().map(|(at, member)| {
-            self.check_unless_in_trouble(chunk.group, member, &troubles)
-                .map(move |seen| (at, seen))
-        });
+        let checks: Vec<_> = chunk
+            .members
+            .iter()
+            .enumerate()
+            .map(|(at, member)| {
+                self.check_unless_in_trouble(chunk.group, member, &troubles)
+                    .map(move |seen| (at, seen))
+            })
+            .collect();
         let mut seen: Vec<(usize, Seen)> = stream::iter(checks)
             .buffer_unordered(self.concurrency.max(1))
             .collect()
@@ -106,9 +111,7 @@ impl CheckChunk {
                 last: last.connection_id.clone(),
                 queried_at: chunk.queried_at,
                 verified_at,
-                but: excepted
-                    .map(|(member, _)| member.connection_id.clone())
-                    .collect(),
+                but: excepted.map(|(member, _)| member.connection_id.clone()).collect(),
             };
             self.ledger.record(&chunk.slot, chunk.tick, &record).await?;
         }

@@ -110,7 +110,11 @@ pub fn what_is_given_up_ends_in_a_dead_letter_queue(template: &Value) -> Problem
 fn stacks_do_not_wait_for_the_sweep(template: &Value) -> Problems {
     let mut problems = Problems::new();
     for (id, queue, parameter) in [
-        ("VerificationEventSource", "VerificationQueue", "VerifierConcurrency"),
+        (
+            "VerificationEventSource",
+            "VerificationQueue",
+            "VerifierConcurrency",
+        ),
         ("SweepEventSource", "SweepQueue", "SweepConcurrency"),
     ] {
         let mapping = properties(template, id);

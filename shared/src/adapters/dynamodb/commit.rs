@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use super::{
     DynamoDbStore, REQUEST_RETENTION_SECONDS,
     items::{
-        CONNECTION_ID, DELETED_AT_MS, ExternalIdPointer, Item, Key, SWEEP_ROLE, SWEEP_SLOT, TTL, number, text, to_item,
+        CONNECTION_ID, DELETED_AT_MS, ExternalIdPointer, Item, Key, SWEEP_ROLE, SWEEP_SLOT, TTL, number,
+        text, to_item,
     },
 };
 use crate::{

@@ -144,13 +144,7 @@ impl DynamoDbStore {
                 .send()
                 .await
                 .map_err(|error| Unavailable::new(OPERATION, error))?;
-            items.extend(
-                output
-                    .responses
-                    .unwrap_or_default()
-                    .into_values()
-                    .flatten(),
-            );
+            items.extend(output.responses.unwrap_or_default().into_values().flatten());
             keys = output
                 .unprocessed_keys
                 .unwrap_or_default()

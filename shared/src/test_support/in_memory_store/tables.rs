@@ -6,18 +6,16 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{
-    domain::{
-        audit::{Actor, AuditEntry, FORGED_DELETE_EVENT},
-        aws::{AccountId, RoleArn, StackId},
-        connection::{Connection, TemplateRef},
-        custom_resource::RequestKey,
-        external_id::ExternalId,
-        ids::{ConnectionId, TenantId},
-        listener_access::Grant,
-        request_record::RequestRecord,
-        sweep::{Cursor, Member},
-    },
+use crate::domain::{
+    audit::{Actor, AuditEntry, FORGED_DELETE_EVENT},
+    aws::{AccountId, RoleArn, StackId},
+    connection::{Connection, TemplateRef},
+    custom_resource::RequestKey,
+    external_id::ExternalId,
+    ids::{ConnectionId, TenantId},
+    listener_access::Grant,
+    request_record::RequestRecord,
+    sweep::{Cursor, Member},
 };
 
 pub(super) type ConnectionKey = (TenantId, ConnectionId);

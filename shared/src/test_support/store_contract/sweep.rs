@@ -75,7 +75,13 @@ pub async fn the_sweep_cursor_is_moved_by_whoever_read_it_last<S: SweepIndex>(st
     );
     assert!(store.move_cursor(&moved).await.unwrap());
     let mut late = read.clone();
-    late.advance(Group::Active, Progress { done: 3, ..Progress::default() });
+    late.advance(
+        Group::Active,
+        Progress {
+            done: 3,
+            ..Progress::default()
+        },
+    );
     assert!(!store.move_cursor(&late).await.unwrap());
     let stored = store.cursor().await.unwrap();
     assert_eq!(stored.progress(Group::Active), moved.progress(Group::Active));
@@ -90,9 +96,7 @@ pub(super) async fn the_ledger_knows_the_last_two_sweeps_of_a_slot<S: SweepLedge
 ) {
     let slot = format!("contract#{}", fresh_tenant());
     let cycle = i64::from(plan.slots);
-    let id = |letter: char| {
-        ConnectionId::parse(&format!("conn_{}", letter.to_string().repeat(24))).unwrap()
-    };
+    let id = |letter: char| ConnectionId::parse(&format!("conn_{}", letter.to_string().repeat(24))).unwrap();
     let record = |first: char, but: Option<char>| ChunkRecord {
         first: id(first),
         last: id('z'),
@@ -107,7 +111,12 @@ pub(super) async fn the_ledger_knows_the_last_two_sweeps_of_a_slot<S: SweepLedge
         records
     };
     assert_eq!(known().await, []);
-    let (a, b, c, d) = (record('a', None), record('b', Some('f')), record('c', None), record('d', None));
+    let (a, b, c, d) = (
+        record('a', None),
+        record('b', Some('f')),
+        record('c', None),
+        record('d', None),
+    );
     for (tick, chunk) in [(0, &a), (0, &b), (0, &a), (cycle, &c), (0, &b)] {
         store.record(&slot, tick, chunk).await.unwrap();
     }

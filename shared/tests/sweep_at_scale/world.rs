@@ -22,7 +22,9 @@ use latchkey_shared::{
         request_record::RequestRecord,
         sweep::{Cursor, Member, SweepKey, SweepPlan},
     },
-    ports::{Change, Clock, Conflict, ConnectionStore, Page, SweepIndex, SweepLedger, SweepPage, Unavailable},
+    ports::{
+        Change, Clock, Conflict, ConnectionStore, Page, SweepIndex, SweepLedger, SweepPage, Unavailable,
+    },
     test_support::{builders::fresh_account, world::World},
 };
 use tokio::time::Instant;
@@ -86,7 +88,6 @@ struct Tables {
 
 /// The table.
 pub struct SimStore {
-    pub number: u32,
     plan: SweepPlan,
     pattern: Connection,
     /// The numbers in each slot of active connections, as they were made.
@@ -104,7 +105,10 @@ pub fn number_of(id: &ConnectionId) -> u32 {
 
 pub fn role_of(number: u32) -> RoleArn {
     let account = 100_000_000_000_u64 + u64::from(number);
-    RoleArn::parse(&format!("arn:aws:iam::{account}:role/latchkey/LatchkeyConnection")).unwrap()
+    RoleArn::parse(&format!(
+        "arn:aws:iam::{account}:role/latchkey/LatchkeyConnection"
+    ))
+    .unwrap()
 }
 
 pub fn external_id_of(number: u32) -> ExternalId {
@@ -126,7 +130,6 @@ impl SimStore {
         checked.now_or_never().unwrap().unwrap();
         let pattern = world.reload(&customer.connection).now_or_never().unwrap();
         let mut store = Self {
-            number,
             plan,
             pattern: pattern.verified_at(at),
             slots: HashMap::new(),
@@ -188,7 +191,11 @@ impl SweepIndex for SimStore {
         let begin = after.map_or(0, |after| made.partition_point(|number| *number <= after));
         let (mut members, mut bytes, mut has_more) = (Vec::new(), 0, false);
         let numbers: Box<dyn Iterator<Item = u32>> = if is_degraded_slot {
-            Box::new(degraded.into_iter().filter(|number| after.is_none_or(|after| *number > after)))
+            Box::new(
+                degraded
+                    .into_iter()
+                    .filter(|number| after.is_none_or(|after| *number > after)),
+            )
         } else {
             Box::new(made[begin..].iter().copied())
         };
@@ -200,8 +207,11 @@ impl SweepIndex for SimStore {
             };
             let member = Member::of(&connection);
             let look = member.look.as_ref();
-            let look = look.map_or(0, |look| look.role_arn.as_str().len() + look.external_id.as_str().len());
-            bytes += ENTRY_OVERHEAD + member.tenant.as_str().len() + member.connection_id.as_str().len() + look;
+            let look = look.map_or(0, |look| {
+                look.role_arn.as_str().len() + look.external_id.as_str().len()
+            });
+            bytes +=
+                ENTRY_OVERHEAD + member.tenant.as_str().len() + member.connection_id.as_str().len() + look;
             members.push(member);
             if bytes > PAGE_BYTES {
                 has_more = true;
@@ -265,7 +275,10 @@ impl SweepLedger for SimStore {
         for slot in slots {
             for generation in [0, 1] {
                 if let Some((_, chunks)) = tables.ledger.get(&(slot.clone(), generation)) {
-                    records.entry(slot.clone()).or_default().extend(chunks.values().cloned());
+                    records
+                        .entry(slot.clone())
+                        .or_default()
+                        .extend(chunks.values().cloned());
                 }
             }
         }
@@ -297,7 +310,11 @@ impl ConnectionStore for SimStore {
         for slots in tables.degraded.values_mut() {
             slots.remove(&number);
         }
-        if let Some(slot) = self.plan.slot(change.after).filter(|slot| slot.starts_with("degraded#")) {
+        if let Some(slot) = self
+            .plan
+            .slot(change.after)
+            .filter(|slot| slot.starts_with("degraded#"))
+        {
             tables.degraded.entry(slot).or_default().insert(number);
         }
         tables.changed.insert(number, change.after.clone());
@@ -339,4 +356,3 @@ impl ConnectionStore for SimStore {
         not_for_a_sweep()
     }
 }
-

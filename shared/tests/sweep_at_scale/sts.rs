@@ -120,7 +120,8 @@ impl RoleInspector for SimSts {
             return Inspection::Inconclusive;
         }
         let tier = tier();
-        self.simulations.fetch_add(questions.len() as u64, Ordering::Relaxed);
+        self.simulations
+            .fetch_add(questions.len() as u64, Ordering::Relaxed);
         tokio::time::sleep(LATENCY * u32::try_from(questions.len()).unwrap()).await;
         let decide = |action: &String| {
             let is_required = tier.required.iter().any(|required| required.action == *action);

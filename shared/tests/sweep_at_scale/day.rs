@@ -53,6 +53,7 @@ const SQS_UNIT: usize = 65_536;
 /// What happens on the day.
 pub struct Plot {
     pub connections: u32,
+    pub plan: SweepPlan,
     pub hours: f64,
     pub fates: BTreeMap<u32, Fate>,
     /// Seconds of the outage of STS.
@@ -231,7 +232,7 @@ fn resident_mb() -> f64 {
 pub async fn play(plot: Plot) -> Report {
     let real = WallInstant::now();
     let clock = Arc::new(SimClock::new());
-    let store = Arc::new(SimStore::new(plot.connections, PLAN, clock.now()));
+    let store = Arc::new(SimStore::new(plot.connections, plot.plan, clock.now()));
     let sts = Arc::new(SimSts {
         clock: clock.clone(),
         fates: plot.fates.clone(),
@@ -248,9 +249,10 @@ pub async fn play(plot: Plot) -> Report {
     });
     let verified = LastVerified {
         ledger: store.clone(),
-        plan: PLAN,
+        plan: plot.plan,
     };
     let work = Arc::new(Mutex::new(Work::default()));
+    let start = clock.now();
     let end = plot.hours * HOUR;
     let verifiers: Vec<_> = (0..VERIFIERS)
         .map(|_| {
@@ -288,7 +290,7 @@ pub async fn play(plot: Plot) -> Report {
         index: store.clone(),
         queue: queue.clone(),
         clock: clock.clone(),
-        plan: PLAN,
+        plan: plot.plan,
         budget: BUDGET,
     };
     let mut ticks = Vec::new();
@@ -309,17 +311,23 @@ pub async fn play(plot: Plot) -> Report {
     for verifier in verifiers {
         verifier.await.unwrap();
     }
+    let (sqs_requests, chunks) = {
+        let inner = queue.inner.lock().unwrap();
+        (inner.requests, inner.chunks)
+    };
+    let work = std::mem::take(&mut *work.lock().unwrap());
+    let busiest_second = sts.seconds.lock().unwrap().values().copied().max();
     let mut report = Report {
         units: store.units(),
-        sqs_requests: queue.inner.lock().unwrap().requests,
-        chunks: queue.inner.lock().unwrap().chunks,
-        invocations: work.lock().unwrap().invocations,
-        verifier_seconds: work.lock().unwrap().seconds,
-        checks: work.lock().unwrap().checks,
+        sqs_requests,
+        chunks,
+        invocations: work.invocations,
+        verifier_seconds: work.seconds,
+        checks: work.checks,
         calls: sts.calls.load(std::sync::atomic::Ordering::Relaxed),
         simulations: sts.simulations.load(std::sync::atomic::Ordering::Relaxed),
         throttled: sts.throttled.load(std::sync::atomic::Ordering::Relaxed),
-        busiest_second: sts.seconds.lock().unwrap().values().copied().max().unwrap_or_default(),
+        busiest_second: busiest_second.unwrap_or_default(),
         busiest_tick_calls: busiest_tick(&sts),
         ticks,
         deleted_found: Vec::new(),
@@ -353,7 +361,7 @@ pub async fn play(plot: Plot) -> Report {
     for number in (0..plot.connections).step_by((plot.connections / 500).max(1) as usize) {
         let made = store.connection(number);
         let known = verified.complete(made.clone()).await.unwrap();
-        let is_known = known.last_verified_at() > made.last_verified_at();
+        let is_known = known.last_verified_at() > Some(start);
         if made.state.status() == Status::Active && !is_known {
             report.never_verified += 1;
         }

@@ -17,6 +17,8 @@ mod world;
 
 use std::collections::BTreeMap;
 
+use latchkey_shared::domain::sweep::{Group, tick_at};
+
 use day::{BUDGET, HOUR, PLAN, Plot, Report, play};
 use sts::Fate;
 use world::id_of;
@@ -42,6 +44,7 @@ fn fates(connections: u32) -> BTreeMap<u32, Fate> {
 fn bad_day(connections: u32) -> Plot {
     Plot {
         connections,
+        plan: PLAN,
         hours: 26.5,
         fates: fates(connections),
         outage: 10.0 * HOUR..10.0 * HOUR + 300.0,
@@ -54,7 +57,10 @@ fn bad_day(connections: u32) -> Plot {
 fn check(report: &Report) {
     assert!(report.wrong.is_empty(), "wrongly judged: {:?}", report.wrong);
     for hours in &report.deleted_found {
-        assert!(*hours <= ROUND_HOURS, "a deleted role was found after {hours} hours");
+        assert!(
+            *hours <= ROUND_HOURS,
+            "a deleted role was found after {hours} hours"
+        );
     }
     for (number, fate) in &report.not_found {
         let Fate::Loosened(at) = fate else {
@@ -62,12 +68,15 @@ fn check(report: &Report) {
         };
         // Its proof was not due in the sweep that came by after the change.
         let first = (*at / f64::from(BUDGET.tick_seconds)).ceil() as i64 + epoch_ticks();
+        let slot = slot_of(*number);
         let due = (first + 1..first + 288).any(|tick| {
-            let is_its_slot = (0..PLAN.slots).len() == 288
-                && PLAN.slot_at(latchkey_shared::domain::sweep::Group::Active, tick) == slot_of(*number);
-            is_its_slot && PLAN.is_due_for_proof(&id_of(*number), tick, BUDGET.proof_every)
+            PLAN.slot_at(Group::Active, tick) == slot
+                && PLAN.is_due_for_proof(&id_of(*number), tick, BUDGET.proof_every)
         });
-        assert!(!due, "the loosened role of {number} was not found when its proof was due");
+        assert!(
+            !due,
+            "the loosened role of {number} was not found when its proof was due"
+        );
     }
     let allowed = u64::from(BUDGET.calls_per_second);
     assert!(
@@ -87,7 +96,7 @@ fn check(report: &Report) {
 /// The number of the tick at which a simulated day begins.
 fn epoch_ticks() -> i64 {
     let base: jiff::Timestamp = "2026-08-03T00:00:00Z".parse().unwrap();
-    latchkey_shared::domain::sweep::tick_at(base, BUDGET.tick_seconds)
+    tick_at(base, BUDGET.tick_seconds)
 }
 
 fn slot_of(number: u32) -> String {
