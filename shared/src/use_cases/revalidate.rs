@@ -140,7 +140,7 @@ impl Revalidate {
                 swept.left += number - at;
                 break;
             }
-            if swept.slots % SLOTS_BETWEEN_SAVES == 0 && !self.save(cursor).await? {
+            if swept.slots.is_multiple_of(SLOTS_BETWEEN_SAVES) && !self.save(cursor).await? {
                 return Ok(false);
             }
         }
