@@ -90,6 +90,35 @@ async fn a_connection_that_is_well_costs_one_call_and_no_write_and_its_time_is_k
 }
 
 #[tokio::test]
+async fn a_page_of_a_tenant_with_many_connections_takes_one_look_at_the_ledger() {
+    use latchkey_shared::ports::ConnectionStore as _;
+    let world = sweeping(u32::MAX);
+    let customers = customers(&world, 60).await;
+    // A tenant among others.
+    world.connect("globex", &fresh_account()).await;
+    let chunks = cycle(&world).await;
+    work(&world, &chunks).await;
+    let tenant = &customers[0].connection.tenant;
+    let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let mut page = world.store.list(tenant, after.as_ref(), 25).await.unwrap();
+        world.verified.complete_all(&mut page.connections).await.unwrap();
+        pages += usize::from(!page.connections.is_empty());
+        seen.extend(page.connections);
+        after = page.next_after;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), customers.len());
+    assert!(
+        seen.iter()
+            .all(|one| one.last_verified_at() == Some(world.clock.now()))
+    );
+    assert_eq!((pages, world.faults.count(Operation::ReadLedger)), (3, 3));
+}
+
+#[tokio::test]
 async fn a_proof_in_its_turn_reads_and_writes_nothing_where_there_is_no_news() {
     let world = sweeping(1);
     let customers = customers(&world, 8).await;

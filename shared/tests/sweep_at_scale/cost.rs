@@ -6,6 +6,8 @@ use latchkey_shared::domain::sweep::SweepPlan;
 
 use crate::day::{BUDGET, HOUR, Plot, Report, play};
 
+/// The variable that has the document written anew.
+const LATCHKEY_WRITE_COST: &str = "LATCHKEY_WRITE_COST";
 /// Sweeps in a month.
 const DAYS: f64 = 30.0;
 /// List prices in USD, us-east-1.
@@ -232,7 +234,7 @@ async fn the_document_of_costs_is_what_the_counted_calls_come_to() {
         concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/COST.md"),
         document(&counted),
     );
-    if std::env::var("LATCHKEY_WRITE_COST").is_ok() {
+    if std::env::var(LATCHKEY_WRITE_COST).is_ok() {
         fs::write(path, &made).unwrap();
     }
     assert_eq!(
