@@ -565,7 +565,7 @@ class Functions(TestCase):
         # Longer than MiniStack's own two retries take.
         time.sleep(4)
         for stack in stacks:
-            self.assertEqual([], [event for event in stack.events() if "FAILED" in event["ResourceStatus"]])
+            self.assertEqual([], [event for event in stack.events() if any("FAILED" in str(part) for part in event)])
         functions.put_function_concurrency(FunctionName=self.name, ReservedConcurrentExecutions=1)
         for stack in stacks:
             stack.wait_for("CREATE_COMPLETE", 30)

@@ -43,14 +43,12 @@ impl ResponseUrl {
         let Ok(url) = Url::parse(unverified_url) else {
             return refuse("is not a URL");
         };
-        if url.scheme() != "https" {
+        // As it is written: the URL standard reads `HTTPS:` as the same, and CloudFormation writes no such thing.
+        let Some(after_scheme) = unverified_url.strip_prefix("https://") else {
             return refuse("is not https");
-        }
+        };
         // `Url` forgets an empty user name and a written default port, so the text is asked too.
-        let authority = unverified_url["https://".len()..]
-            .split(['/', '?', '#'])
-            .next()
-            .unwrap_or_default();
+        let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains('@') {
             return refuse("carries user information");
         }
@@ -178,6 +176,7 @@ mod tests {
         let good = format!("{bucket}.s3.eu-west-1.amazonaws.com");
         let cases = [
             (format!("http://{good}{path}?{QUERY}"), "is not https"),
+            (format!("HTTPS://{good}{path}?{QUERY}"), "is not https"),
             (
                 format!("https:///{good}{path}?{QUERY}"),
                 "is not CloudFormation's response bucket of the stack's region",

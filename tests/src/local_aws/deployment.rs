@@ -130,13 +130,15 @@ async fn vendor_stack(
         .set_parameters(Some(
             parameters
                 .iter()
-                .map(|(key, value)| parameter(key, value))
+                .map(|(key, value)| (*key, value))
+                .filter(|(key, _)| !options.parameters.iter().any(|(other, _)| other == key))
                 .chain(
                     options
                         .parameters
                         .iter()
-                        .map(|(key, value)| parameter(key, value)),
+                        .map(|(key, value)| (key.as_str(), value)),
                 )
+                .map(|(key, value)| parameter(key, value))
                 .collect(),
         ))
         .capabilities(Capability::CapabilityNamedIam)

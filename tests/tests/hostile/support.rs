@@ -77,6 +77,7 @@ pub fn other_urls(request: &ForgedRequest, trap: &Trap) -> Vec<String> {
         format!("https://{host}:443@{trap}{path}?{query}"),
         format!("https://user@{host}{path}?{query}"),
         format!("http://{host}{path}?{query}"),
+        format!("HTTPS://{host}{path}?{query}"),
         format!("https://{host}:443{path}?{query}"),
         format!("https://{host}:{}{path}?{query}", trap.port()),
         format!("https://{host}.evil.example{path}?{query}"),
