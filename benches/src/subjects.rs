@@ -23,7 +23,7 @@ pub const EMPTY: &str = "latchkey-empty";
 pub const VENDOR_ACCOUNT: &str = "111111111111";
 
 /// What a deployment decides, with the defaults of `template.yaml`; one slot, so that each tick finds everything.
-const SETTINGS: [(&str, &str); 15] = [
+const SETTINGS: [(&str, &str); 16] = [
     ("LOG_LEVEL", "info"),
     ("TABLE_NAME", "latchkey-Table-1A221E19959E7"),
     ("TENANT_CLAIM", "custom:tenant"),
@@ -36,6 +36,7 @@ const SETTINGS: [(&str, &str); 15] = [
     ("DEFAULT_REGION", "us-east-1"),
     ("STACK_NAME_PREFIX", "latchkey-connection"),
     ("REQUIRE_ACCOUNT_ID", "false"),
+    ("LISTENER_ACCESS", "open"),
     ("LINK_LIFETIME_SECONDS", "604800"),
     ("VENDOR_ACCOUNT_ID", VENDOR_ACCOUNT),
     ("VERIFICATION_DEADLINE_SECONDS", "210"),

@@ -147,16 +147,18 @@ async fn an_edited_copy_of_the_true_template_meets_the_probes() -> Result<(), Er
         .send()
         .await?;
     let published = String::from_utf8(object.body.collect().await?.to_vec())?;
-    let condition = "StringEquals: {sts:ExternalId: !Ref ExternalId}";
+    let condition = "StringEquals:\n                sts:ExternalId: !Ref ExternalId";
     assert!(
         published.contains(condition),
         "the condition is written as it was"
     );
     let edited = published
-        .replace(condition, "StringLike: {sts:ExternalId: \"*\"}")
-        .replace(
+        .replace(condition, "StringLike:\n                sts:ExternalId: \"*\"")
+        // The first parameter is the external ID.
+        .replacen(
             "    Type: String\n",
             &format!("    Type: String\n    Default: {external_id}\n"),
+            1,
         );
     let customer = scene.new_customer("us-east-1").await?;
     customer.create_stack("Edited", &edited).await?;
