@@ -12,10 +12,12 @@ use crate::domain::{
     custom_resource::RequestKey,
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
+    ledger::ChunkRecord,
     listener_access::Grant,
     permissions::{Inspection, Scope},
     request_record::RequestRecord,
     response_url::ResponseUrl,
+    sweep::{Chunk, Cursor, Member, SweepKey},
     template_version::PublishedVersion,
     verdict::Probe,
 };
@@ -145,32 +147,38 @@ pub trait ConnectionStore: Send + Sync {
 /// Where the revalidator finds whom to check.
 #[async_trait]
 pub trait SweepIndex: Send + Sync {
-    /// The connections in one slot, after `after`, one page at a time.
+    /// The connections in one slot, in the order of their ids, after `after`, one page at a time.
     async fn slot_page(&self, slot: &str, after: Option<SweepKey>) -> Result<SweepPage, Unavailable>;
 
-    /// The last tick whose slots were queued completely; none before the first.
-    async fn last_tick(&self) -> Result<Option<i64>, Unavailable>;
+    /// How far the sweep came.
+    async fn cursor(&self) -> Result<Cursor, Unavailable>;
 
-    /// Stores that all ticks up to `tick` are done. Never goes back.
-    async fn set_last_tick(&self, tick: i64) -> Result<(), Unavailable>;
-}
-
-/// A connection in the sweep index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SweepKey {
-    /// Whose.
-    pub tenant: TenantId,
-    /// Which.
-    pub connection_id: ConnectionId,
+    /// Stores how far the sweep came, one version on. `false` where another one has moved it since it was read:
+    /// nothing is stored then.
+    async fn move_cursor(&self, cursor: &Cursor) -> Result<bool, Unavailable>;
 }
 
 /// A page of a sweep slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepPage {
     /// Whom to check.
-    pub keys: Vec<SweepKey>,
-    /// Whether there is more after the last key.
+    pub members: Vec<Member>,
+    /// Whether there is more after the last one.
     pub has_more: bool,
+}
+
+/// Where it is kept when untroubled connections were last verified.
+#[async_trait]
+pub trait SweepLedger: Send + Sync {
+    /// Remembers that a chunk of `slot` was checked in the sweep of `tick`. Again, or by another chunk, it adds to what
+    /// is known; what is known of sweeps before the last one may be forgotten.
+    async fn record(&self, slot: &str, tick: i64, record: &ChunkRecord) -> Result<(), Unavailable>;
+
+    /// What is known of these slots.
+    async fn records(
+        &self,
+        slots: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Vec<ChunkRecord>>, Unavailable>;
 }
 
 /// Which accounts may publish, and on whose behalf.
@@ -260,14 +268,25 @@ pub enum VerificationTask {
         tenant: TenantId,
         /// Which.
         connection_id: ConnectionId,
+        /// How often nothing could be said before.
+        #[serde(default)]
+        attempt: u32,
     },
+    /// Connections are due, as the sweep found them.
+    Chunk(Chunk),
 }
 
 /// The queue of verifications.
 #[async_trait]
 pub trait VerificationQueue: Send + Sync {
     /// Puts tasks on the queue, all or an error; after an error some may be on it.
-    async fn send(&self, tasks: &[VerificationTask], delay_seconds: u16) -> Result<(), Unavailable>;
+    async fn send(&self, tasks: &[VerificationTask], delay_seconds: u16) -> Result<(), Unavailable> {
+        let tasks: Vec<_> = tasks.iter().map(|task| (task.clone(), delay_seconds)).collect();
+        self.send_spread(&tasks).await
+    }
+
+    /// The same, each with a delay of its own, in seconds.
+    async fn send_spread(&self, tasks: &[(VerificationTask, u16)]) -> Result<(), Unavailable>;
 
     /// Makes received messages, by their receipts, come again after so many seconds each, unless they are deleted
     /// by then.

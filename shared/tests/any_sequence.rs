@@ -28,7 +28,7 @@ use latchkey_shared::{
         customer_stack::{CustomerStack, StackRequest},
         faults::When,
         scripted_sts::Trust,
-        world::World,
+        world::{TICK_SECONDS, World},
     },
 };
 use proptest::{prelude::*, sample::Index};
@@ -83,6 +83,8 @@ enum Step {
     Disconnect { connection: Index },
     /// A connection is checked.
     Recheck { connection: Index },
+    /// The clock ticks, and the revalidator queues chunks.
+    Sweep,
     /// STS has trouble, or none any more.
     Trouble { cause: Option<Cause> },
     /// Time passes.
@@ -128,6 +130,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => index().prop_map(|connection| Step::FinishRotation { connection }),
         1 => index().prop_map(|connection| Step::Disconnect { connection }),
         2 => index().prop_map(|connection| Step::Recheck { connection }),
+        4 => Just(Step::Sweep),
         1 => cause.prop_map(|cause| Step::Trouble { cause }),
         2 => (1_i64..400).prop_map(|seconds| Step::Wait { seconds }),
         3 => (0_usize..12, any::<bool>()).prop_map(|(call, after)| Step::Crash { call, after }),
@@ -345,6 +348,10 @@ impl Run {
                 self.allowed.insert(connection.id.to_string());
                 let _ = now(self.world.recheck.run(&connection.tenant, &connection.id));
             }
+            Step::Sweep => {
+                self.world.clock.advance(i64::from(TICK_SECONDS));
+                let _ = now(self.world.revalidate.run());
+            }
             Step::Trouble { cause } => self.world.sts.trouble(*cause),
             Step::Wait { seconds } => self.world.clock.advance(*seconds),
             Step::Crash { call, after } => {
@@ -441,6 +448,13 @@ impl Run {
         match task {
             Task::Recheck { connection_id, .. } => {
                 self.allowed.insert(connection_id.to_string());
+            }
+            Task::Chunk(chunk) => {
+                let ids = chunk
+                    .members
+                    .iter()
+                    .map(|member| member.connection_id.to_string());
+                self.allowed.extend(ids);
             }
             Task::Request { key } => {
                 let of = self.messages.iter().find(|message| message.request.key == *key);

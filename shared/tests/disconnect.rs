@@ -46,6 +46,7 @@ fn recheck(connection: &Connection) -> VerificationTask {
     VerificationTask::Recheck {
         tenant: connection.tenant.clone(),
         connection_id: connection.id.clone(),
+        attempt: 0,
     }
 }
 

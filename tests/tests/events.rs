@@ -191,6 +191,7 @@ const FILES: &[(&str, &str, Expected)] = &[
     ("custom-resource-listener", "not-json", Dropped("request")),
     ("role-verifier", "request", Failures(&[])),
     ("role-verifier", "recheck", Failures(&[])),
+    ("role-verifier", "chunk", Failures(&[])),
     ("role-verifier", "batch", Failures(&[])),
     (
         "role-verifier",

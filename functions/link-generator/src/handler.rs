@@ -14,6 +14,7 @@ use latchkey_shared::{
     telemetry::causes,
     use_cases::{
         disconnect::DisconnectByVendor,
+        last_verified::LastVerified,
         rotate_external_id::{RotateError, RotateExternalId, Rotated},
         start_connection::{StartConnection, StartError},
     },
@@ -36,6 +37,7 @@ pub struct Handler {
     pub start: StartConnection,
     pub disconnect: DisconnectByVendor,
     pub rotate: RotateExternalId,
+    pub verified: LastVerified,
     pub store: Arc<dyn ConnectionStore>,
     pub clock: Arc<dyn Clock>,
 }
@@ -112,6 +114,11 @@ impl Handler {
             .await
             .map_err(|error| unavailable(&error))?;
         let connection = connection.ok_or_else(Problem::no_such_connection)?;
+        let connection = self
+            .verified
+            .complete(connection)
+            .await
+            .map_err(|error| unavailable(&error))?;
         let link = self.start.policy.launch_link(&connection).ok();
         let templates = self.templates_for(&[&connection]).await?;
         Ok(Response::json(
@@ -180,9 +187,13 @@ impl Handler {
             .map(ConnectionId::parse)
             .transpose()
             .map_err(|_| Problem::invalid_request("after must be the `next_after` of an earlier page"))?;
-        let page = self
+        let mut page = self
             .store
             .list(tenant, after.as_ref(), limit)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        self.verified
+            .complete_all(&mut page.connections)
             .await
             .map_err(|error| unavailable(&error))?;
         let templates = self

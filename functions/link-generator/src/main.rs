@@ -20,6 +20,7 @@ use latchkey_shared::{
     telemetry,
     use_cases::{
         disconnect::DisconnectByVendor,
+        last_verified::LastVerified,
         rotate_external_id::RotateExternalId,
         start_connection::{Doors, StartConnection},
     },
@@ -66,6 +67,10 @@ async fn main() -> Result<(), Error> {
             store: store.clone(),
             ids,
             clock: clock.clone(),
+        },
+        verified: LastVerified {
+            ledger: store.clone(),
+            plan: config.sweep_plan,
         },
         store,
         clock,

@@ -3,16 +3,19 @@
 use latchkey_shared::{
     config::{ConfigError, Environment, listener_topics::ListenerTopics},
     domain::sweep::SweepPlan,
+    use_cases::revalidate::SweepBudget,
 };
 
 /// Longest tick: a day.
 const MAX_TICK_SECONDS: u32 = 86_400;
+/// Most sweeps from one proof of a healthy connection to the next.
+const MAX_PROOF_EVERY: u32 = 90;
 
 pub struct Config {
     pub table: String,
     pub queue_url: String,
     pub sweep_plan: SweepPlan,
-    pub tick_seconds: u32,
+    pub budget: SweepBudget,
     pub single_accounts: Option<ListenerTopics>,
 }
 
@@ -20,10 +23,14 @@ impl Config {
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
-            queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
+            queue_url: environment.text("SWEEP_QUEUE_URL")?,
             sweep_plan: environment.sweep_plan()?,
             single_accounts: ListenerTopics::for_single_accounts(environment)?,
-            tick_seconds: environment.number("SWEEP_TICK_SECONDS", 1, MAX_TICK_SECONDS)?,
+            budget: SweepBudget {
+                calls_per_second: environment.sts_calls_per_second()?,
+                tick_seconds: environment.number("SWEEP_TICK_SECONDS", 1, MAX_TICK_SECONDS)?,
+                proof_every: environment.number("PROOF_EVERY_SWEEPS", 1, MAX_PROOF_EVERY)?,
+            },
         })
     }
 }

@@ -19,6 +19,8 @@ pub struct Summary {
     tick: i64,
     slots: usize,
     queued: usize,
+    messages: usize,
+    left: usize,
 }
 
 impl Handler {
@@ -31,6 +33,8 @@ impl Handler {
             "sweep.tick" = swept.tick,
             "sweep.slots" = swept.slots,
             "sweep.queued" = swept.queued,
+            "sweep.messages" = swept.messages,
+            "sweep.slots_left" = swept.left,
             "sweep.done"
         );
         if let Some(keep_doors) = &self.keep_doors {
@@ -49,6 +53,8 @@ impl Handler {
             tick: swept.tick,
             slots: swept.slots,
             queued: swept.queued,
+            messages: swept.messages,
+            left: swept.left,
         })
     }
 }

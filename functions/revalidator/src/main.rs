@@ -42,7 +42,7 @@ async fn main() -> Result<(), Error> {
             queue: Arc::new(SqsQueue::new(&aws.config(Service::Sqs), config.queue_url)),
             clock: clock.clone(),
             plan: config.sweep_plan,
-            tick_seconds: config.tick_seconds,
+            budget: config.budget,
         },
         keep_doors: config.single_accounts.map(|topics| KeepDoors {
             store: store.clone(),

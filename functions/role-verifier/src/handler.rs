@@ -9,7 +9,7 @@ use latchkey_shared::{
     ports::{Unavailable, VerificationQueue, VerificationTask},
     telemetry::causes,
     use_cases::{
-        recheck_role::RecheckRole,
+        check_chunk::{CheckChunk, ChunkChecked},
         verify_role::{Verified, VerifyRole, retry_delay_seconds},
     },
 };
@@ -19,14 +19,19 @@ const MESSAGE_TIME: Duration = Duration::from_secs(45);
 
 pub struct Handler {
     pub verify: VerifyRole,
-    pub recheck: RecheckRole,
+    pub chunks: CheckChunk,
     pub queue: Arc<dyn VerificationQueue>,
+    pub sweep_queue: Arc<dyn VerificationQueue>,
+    /// The sweep's queue, to tell its messages from those that stacks wait for.
+    pub sweep_queue_url: String,
 }
 
 impl Handler {
     /// Gives back to the queue, one by one, what is not done yet, each with the delay after which it shall come
     /// again. What is not given back is done.
     pub async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, Error> {
+        // A batch is of one queue.
+        let of_sweep = event.records.iter().any(|message| self.is_of_sweep(message));
         let works = event.records.iter().map(|message| self.work(message));
         let results = join_all(works).await;
         let mut response = SqsBatchResponse::default();
@@ -40,11 +45,22 @@ impl Handler {
             failure.item_identifier = message.message_id.unwrap_or_default();
             response.batch_item_failures.push(failure);
         }
-        if let Err(error) = self.queue.postpone(&delays).await {
+        if delays.is_empty() {
+            return Ok(response);
+        }
+        let queue = if of_sweep { &self.sweep_queue } else { &self.queue };
+        if let Err(error) = queue.postpone(&delays).await {
             // They come again all the same, only later: when the queue's own visibility time-out is over.
             tracing::error!(error = causes(&error), "verification.delay_failed");
         }
         Ok(response)
+    }
+
+    /// An ARN and a URL of a queue both end with its name.
+    fn is_of_sweep(&self, message: &SqsMessage) -> bool {
+        let name = |text: &str, separator| text.rsplit(separator).next().map(str::to_owned);
+        let of = message.event_source_arn.as_deref().and_then(|arn| name(arn, ':'));
+        of == name(&self.sweep_queue_url, '/')
     }
 
     /// Works on one message. `Some` are the seconds until it shall come again.
@@ -101,16 +117,43 @@ impl Handler {
             VerificationTask::Recheck {
                 tenant,
                 connection_id,
+                attempt,
             } => {
-                let rechecked = self.recheck.run(tenant, connection_id).await?;
+                let rechecked = self.chunks.run_single(tenant, connection_id, *attempt).await?;
                 tracing::info!(
                     "tenant.id" = %tenant,
                     "connection.id" = %connection_id,
+                    "sweep.attempt" = attempt,
                     "verification.outcome" = ?rechecked,
                     "connection.rechecked"
                 );
                 Ok(None)
             }
+            // One line for all of them: a line for each healthy connection would cost more than its check.
+            VerificationTask::Chunk(chunk) => {
+                let checked = self.chunks.run(chunk).await?;
+                tracing::info!(
+                    "sweep.slot" = chunk.slot,
+                    "sweep.tick" = chunk.tick,
+                    "sqs.tries" = tries,
+                    "verification.outcome" = ?checked,
+                    "chunk.checked"
+                );
+                Ok(match checked {
+                    ChunkChecked::Done { .. } => None,
+                    ChunkChecked::StsInTrouble => Some(chunk_delay_seconds(tries)),
+                })
+            }
         }
     }
+}
+
+/// How long a chunk waits while STS is in trouble, in seconds: half a minute, then twice as long each time, up to a
+/// quarter of an hour. With the queue's 20 receives that is four hours.
+fn chunk_delay_seconds(tries: u32) -> u32 {
+    const FIRST: u32 = 30;
+    const LONGEST: u32 = 900;
+    FIRST
+        .saturating_mul(1 << tries.saturating_sub(1).min(5))
+        .min(LONGEST)
 }

@@ -11,6 +11,7 @@ use latchkey_shared::{
         aws_clients::{Aws, Service},
         cloudformation_answers::CloudFormationAnswers,
         dynamodb::DynamoDbStore,
+        paced_sts::PacedSts,
         sqs_queue::SqsQueue,
         sts_assumer::StsAssumer,
         system::{Cuid2Ids, SystemClock},
@@ -19,7 +20,8 @@ use latchkey_shared::{
     domain::tiers::Tiers,
     telemetry,
     use_cases::{
-        answer_stack::AnswerStack, probe_role::ProbeRole, recheck_role::RecheckRole, verify_role::VerifyRole,
+        answer_stack::AnswerStack, check_chunk::CheckChunk, last_verified::LastVerified,
+        probe_role::ProbeRole, recheck_role::RecheckRole, verify_role::VerifyRole,
     },
 };
 
@@ -52,26 +54,57 @@ async fn main() -> Result<(), Error> {
         clock: clock.clone(),
     });
     let queue = Arc::new(SqsQueue::new(&aws.config(Service::Sqs), config.queue_url));
+    let sweep_queue = Arc::new(SqsQueue::new(
+        &aws.config(Service::Sqs),
+        config.sweep_queue_url.clone(),
+    ));
     let sts = Arc::new(StsAssumer::new(
         &aws.config(Service::Sts),
         &aws.config(Service::Iam),
     ));
+    // Stacks wait for their answers: only the sweep keeps to a pace.
+    let paced = Arc::new(PacedSts::new(sts.clone(), config.sweep_calls_per_second));
+    let tiers = Tiers::parse(TIERS, DEFAULT_TIER)?;
     let probes = Arc::new(ProbeRole {
         assumer: sts.clone(),
         inspector: sts,
         ids: Arc::new(Cuid2Ids),
         clock: clock.clone(),
-        tiers: Tiers::parse(TIERS, DEFAULT_TIER)?,
+        tiers: tiers.clone(),
+    });
+    let recheck = Arc::new(RecheckRole {
+        store: store.clone(),
+        probes: Arc::new(ProbeRole {
+            assumer: paced.clone(),
+            inspector: paced.clone(),
+            ids: Arc::new(Cuid2Ids),
+            clock: clock.clone(),
+            tiers,
+        }),
+        verified: LastVerified {
+            ledger: store.clone(),
+            plan: config.sweep_plan,
+        },
+        clock: clock.clone(),
     });
     let handler = Handler {
         verify: VerifyRole {
             store: store.clone(),
-            probes: probes.clone(),
+            probes,
             answers,
             clock: clock.clone(),
         },
-        recheck: RecheckRole { store, probes, clock },
+        chunks: CheckChunk {
+            recheck,
+            assumer: paced,
+            queue: sweep_queue.clone(),
+            ledger: store,
+            clock,
+            concurrency: config.probe_concurrency,
+        },
         queue,
+        sweep_queue,
+        sweep_queue_url: config.sweep_queue_url,
     };
     aws.prewarm(&[Service::DynamoDb, Service::Sts]).await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await

@@ -3,6 +3,7 @@
 pub mod aws_clients;
 pub mod cloudformation_answers;
 pub mod dynamodb;
+pub mod paced_sts;
 mod prewarm;
 pub mod sns_topics;
 pub mod sqs_queue;

@@ -10,6 +10,8 @@ use crate::ports::{Unavailable, VerificationQueue, VerificationTask};
 
 /// SQS's limit on the entries of one batch call.
 const MAX_BATCH: usize = 10;
+/// SQS's limit on the texts of one batch call, with some room.
+const MAX_BATCH_BYTES: usize = 250_000;
 
 /// One SQS queue.
 pub struct SqsQueue {
@@ -29,12 +31,16 @@ impl SqsQueue {
 
 #[async_trait]
 impl VerificationQueue for SqsQueue {
-    async fn send(&self, tasks: &[VerificationTask], delay_seconds: u16) -> Result<(), Unavailable> {
+    async fn send_spread(&self, tasks: &[(VerificationTask, u16)]) -> Result<(), Unavailable> {
         const OPERATION: &str = "sqs.SendMessageBatch";
-        for chunk in tasks.chunks(MAX_BATCH) {
-            let mut entries = Vec::with_capacity(chunk.len());
-            for (index, task) in chunk.iter().enumerate() {
-                let body = serde_json::to_string(task).map_err(|error| Unavailable::new(OPERATION, error))?;
+        let mut messages = Vec::with_capacity(tasks.len());
+        for (task, delay_seconds) in tasks {
+            let body = serde_json::to_string(task).map_err(|error| Unavailable::new(OPERATION, error))?;
+            messages.push((body, *delay_seconds));
+        }
+        for batch in batches(messages) {
+            let mut entries = Vec::with_capacity(batch.len());
+            for (index, (body, delay_seconds)) in batch.into_iter().enumerate() {
                 let entry = SendMessageBatchRequestEntry::builder()
                     .id(index.to_string())
                     .message_body(body)
@@ -86,5 +92,41 @@ impl VerificationQueue for SqsQueue {
             }
         }
         Ok(())
+    }
+}
+
+/// Cuts messages into batches that SQS takes.
+fn batches(messages: Vec<(String, u16)>) -> Vec<Vec<(String, u16)>> {
+    let mut batches: Vec<Vec<(String, u16)>> = Vec::new();
+    let mut bytes = 0;
+    for message in messages {
+        let length = message.0.len();
+        match batches.last_mut() {
+            Some(batch) if batch.len() < MAX_BATCH && bytes + length <= MAX_BATCH_BYTES => {
+                batch.push(message);
+                bytes += length;
+            }
+            _ => {
+                batches.push(vec![message]);
+                bytes = length;
+            }
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_keep_the_order_and_what_sqs_takes() {
+        for (length, most) in [(100, 10), (60_000, 4), (250_000, 1)] {
+            let messages: Vec<_> = (0..25_u16).map(|at| ("x".repeat(length), at)).collect();
+            let batches = batches(messages.clone());
+            assert!(batches.iter().all(|batch| batch.len() <= most), "{length}");
+            assert_eq!(batches[0].len(), most);
+            assert_eq!(batches.concat(), messages);
+        }
     }
 }

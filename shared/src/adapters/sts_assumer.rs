@@ -1,12 +1,18 @@
 //! Asks STS for a role, and tells a refusal from everything else (I3).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
 use aws_sdk_sts::{
-    Client, config::Builder, error::ProvideErrorMetadata, error::SdkError, operation::RequestId,
+    Client,
+    config::{Builder, retry::RetryConfig},
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{
+        RequestId,
+        assume_role::{AssumeRoleError, AssumeRoleOutput},
+    },
 };
 use aws_types::SdkConfig;
 
@@ -23,7 +29,9 @@ use crate::{
 
 /// The shortest session that STS gives.
 const SESSION_SECONDS: i32 = 900;
-/// What a probe's session may do: nothing (I7). `GetCallerIdentity` works all the same (AWS-FACTS).
+/// Longest time for one call of STS: a check has to leave time for the others of its chunk.
+const CALL_TIME: Duration = Duration::from_secs(5);
+/// What a probe's session may do: nothing (I7).
 const DENY_ALL: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
 /// How a session is named in the customer's CloudTrail, before the connection's id: 51 of 64 characters in all.
@@ -37,44 +45,46 @@ pub struct StsAssumer {
 
 impl StsAssumer {
     /// STS with the credentials of the function's own role.
+    ///
+    /// The client itself tries nothing again: the sweep has to see what STS throttles, and each call has to be one.
     pub fn new(sts: &SdkConfig, iam: &SdkConfig) -> Self {
+        let sts = Builder::from(sts).retry_config(RetryConfig::disabled()).build();
         Self {
-            client: Client::new(sts),
+            client: Client::from_conf(sts),
             iam: aws_sdk_iam::Client::new(iam),
         }
     }
 
-    /// Credentials of the shortest session, under `session_policy`; or what the refusal says.
+    /// One AssumeRole for the shortest session, under `session_policy`; or what the refusal says.
     async fn assume(
         &self,
         role_arn: &RoleArn,
         external_id: Option<&ExternalId>,
         session: &ConnectionId,
         session_policy: &str,
-    ) -> Result<Credentials, Probe> {
-        let answer = self
-            .client
-            .assume_role()
-            .role_arn(role_arn.as_str())
-            .role_session_name(format!("{SESSION_NAME_PREFIX}{session}"))
-            .set_external_id(external_id.map(ToString::to_string))
-            .duration_seconds(SESSION_SECONDS)
-            .policy(session_policy)
-            .send()
-            .await;
+    ) -> Result<AssumeRoleOutput, Probe> {
+        let call = || {
+            let call = self
+                .client
+                .assume_role()
+                .role_arn(role_arn.as_str())
+                .role_session_name(format!("{SESSION_NAME_PREFIX}{session}"))
+                .set_external_id(external_id.map(ToString::to_string))
+                .duration_seconds(SESSION_SECONDS)
+                .policy(session_policy);
+            tokio::time::timeout(CALL_TIME, call.send())
+        };
+        let mut answer = call().await;
+        // A connection that was kept, and that STS has closed since, is found out by its next use.
+        if let Ok(Err(SdkError::DispatchFailure(_))) = &answer {
+            answer = call().await;
+        }
+        let Ok(answer) = answer else {
+            tracing::warn!("connection.id" = %session, "sts.cause" = ?Cause::Unreachable, "probe.inconclusive");
+            return Err(Probe::Inconclusive(Cause::Unreachable));
+        };
         match answer {
-            Ok(answer) => {
-                let credentials = answer
-                    .credentials()
-                    .ok_or(Probe::Inconclusive(Cause::ServiceError))?;
-                Ok(Credentials::new(
-                    credentials.access_key_id(),
-                    credentials.secret_access_key(),
-                    Some(credentials.session_token().to_owned()),
-                    None,
-                    "latchkey-probe",
-                ))
-            }
+            Ok(answer) => Ok(answer),
             Err(error) if is_refusal(&error) => Err(Probe::Refused),
             Err(error) => {
                 let cause = cause(&error);
@@ -88,23 +98,6 @@ impl StsAssumer {
                 Err(Probe::Inconclusive(cause))
             }
         }
-    }
-
-    /// The account that the credentials of a session act in.
-    async fn caller_account(&self, session: Credentials) -> Result<AccountId, Cause> {
-        // The one client with other credentials: a client for each session would cost more than the call.
-        let identity = self
-            .client
-            .get_caller_identity()
-            .customize()
-            .config_override(Builder::new().credentials_provider(session))
-            .send()
-            .await
-            .map_err(|error| cause(&error))?;
-        identity
-            .account()
-            .and_then(|account| AccountId::parse(account).ok())
-            .ok_or(Cause::ServiceError)
     }
 
     /// Asks IAM, as the role itself, what the role may do on one resource.
@@ -165,10 +158,10 @@ impl RoleAssumer for StsAssumer {
         session: &ConnectionId,
     ) -> Probe {
         match self.assume(role_arn, external_id, session, DENY_ALL).await {
-            Ok(credentials) => match self.caller_account(credentials).await {
-                Ok(caller_account) => Probe::Accepted { caller_account },
-                Err(cause) => Probe::Inconclusive(cause),
-            },
+            Ok(answer) => entered_account(&answer)
+                .map_or(Probe::Inconclusive(Cause::ServiceError), |caller_account| {
+                    Probe::Accepted { caller_account }
+                }),
             Err(probe) => probe,
         }
     }
@@ -184,7 +177,8 @@ impl RoleInspector for StsAssumer {
         questions: &BTreeMap<Scope, Vec<String>>,
     ) -> Inspection {
         let policy = look_at_itself(role_arn);
-        let Ok(credentials) = self.assume(role_arn, Some(external_id), session, &policy).await else {
+        let session = self.assume(role_arn, Some(external_id), session, &policy).await;
+        let Some(credentials) = session.ok().as_ref().and_then(credentials) else {
             return Inspection::Inconclusive;
         };
         let mut decisions = BTreeMap::new();
@@ -196,6 +190,28 @@ impl RoleInspector for StsAssumer {
         }
         Inspection::Decided(decisions)
     }
+}
+
+/// The account that was entered: STS names the role that was assumed, `arn:aws:sts::<account>:assumed-role/…`, so that
+/// nobody has to ask with the session who it is.
+fn entered_account(answer: &AssumeRoleOutput) -> Option<AccountId> {
+    let arn = answer.assumed_role_user()?.arn();
+    let mut parts = arn.split(':').skip(2);
+    let (service, _region, account, resource) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_session = service == "sts" && resource.starts_with("assumed-role/");
+    AccountId::parse(account).ok().filter(|_| is_session)
+}
+
+/// The credentials of a session.
+fn credentials(answer: &AssumeRoleOutput) -> Option<Credentials> {
+    let credentials = answer.credentials()?;
+    Some(Credentials::new(
+        credentials.access_key_id(),
+        credentials.secret_access_key(),
+        Some(credentials.session_token().to_owned()),
+        None,
+        "latchkey-probe",
+    ))
 }
 
 /// The session policy of an inspection: the two calls that look at the role itself, and nothing else (I7).
@@ -229,7 +245,7 @@ fn decision(result: &EvaluationResult) -> Decision {
     )
 }
 
-fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+fn is_refusal(error: &SdkError<AssumeRoleError>) -> bool {
     refused(error.code(), error.message())
 }
 
@@ -386,6 +402,36 @@ mod tests {
         let error: SdkError<AssumeRoleError> = SdkError::timeout_error("two seconds");
         assert!(!is_refusal(&error));
         assert_eq!(cause(&error), Cause::Unreachable);
+    }
+
+    #[test]
+    fn the_account_that_was_entered_is_the_one_that_sts_names() {
+        use aws_sdk_sts::types::AssumedRoleUser;
+        let entered = |arn: &str| {
+            let user = AssumedRoleUser::builder()
+                .arn(arn)
+                .assumed_role_id("AROA:s")
+                .build()
+                .unwrap();
+            entered_account(&AssumeRoleOutput::builder().assumed_role_user(user).build())
+                .map(|account| account.to_string())
+        };
+        for arn in [
+            "arn:aws:sts::222222222222:assumed-role/Reader/latchkey-x",
+            "arn:aws-cn:sts::222222222222:assumed-role/Reader/latchkey-x",
+        ] {
+            assert_eq!(entered(arn).as_deref(), Some("222222222222"), "{arn}");
+        }
+        for arn in [
+            "arn:aws:iam::222222222222:role/Reader",
+            "arn:aws:sts::222222222222:federated-user/x",
+            "arn:aws:sts::22222222222:assumed-role/Reader/latchkey-x",
+            "arn:aws:sts",
+            "x",
+        ] {
+            assert_eq!(entered(arn), None, "{arn}");
+        }
+        assert_eq!(entered_account(&AssumeRoleOutput::builder().build()), None);
     }
 
     #[test]

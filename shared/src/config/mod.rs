@@ -86,6 +86,13 @@ impl Environment {
         })
     }
 
+    /// Calls of STS that the sweep may make in a second, from `STS_CALLS_PER_SECOND`.
+    pub fn sts_calls_per_second(&self) -> Result<u32, ConfigError> {
+        /// More than any account's quota.
+        const MAX_CALLS: u32 = 10_000;
+        self.number("STS_CALLS_PER_SECOND", 20, MAX_CALLS)
+    }
+
     /// How long the audit log is kept, from `AUDIT_RETENTION_DAYS`.
     pub fn audit_retention_days(&self) -> Result<u32, ConfigError> {
         /// Ten years.

@@ -340,6 +340,17 @@ impl Connection {
         self
     }
 
+    /// The same connection, last verified at `at`, where it is live.
+    #[must_use]
+    pub fn verified_at(mut self, at: Timestamp) -> Self {
+        if let State::Active { last_verified_at, .. } | State::Degraded { last_verified_at, .. } =
+            &mut self.state
+        {
+            *last_verified_at = at;
+        }
+        self
+    }
+
     /// Why it is not active, where there is something to say.
     pub fn reason(&self) -> Option<&Reason> {
         match &self.state {

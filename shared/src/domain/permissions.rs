@@ -241,6 +241,19 @@ pub struct PermissionReport {
     pub checked_at: Timestamp,
 }
 
+impl PermissionReport {
+    /// Whether both say the same, whenever they were made.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let Self {
+            tier,
+            missing,
+            excessive,
+            checked_at: _,
+        } = self;
+        (tier, missing, excessive) == (&other.tier, &other.missing, &other.excessive)
+    }
+}
+
 /// An action that a role lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingAction {

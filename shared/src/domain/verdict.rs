@@ -8,7 +8,7 @@ use crate::domain::{
 /// What STS said to one AssumeRole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
-    /// Credentials, and the account that they are of (`GetCallerIdentity`).
+    /// Credentials, and the account that they are of, as STS names it.
     Accepted {
         /// The account that the session acts in.
         caller_account: AccountId,

@@ -35,10 +35,14 @@ pub enum Operation {
     ResourceDeletedSince,
     /// `SweepIndex::slot_page`
     SlotPage,
-    /// `SweepIndex::last_tick`
-    LastTick,
-    /// `SweepIndex::set_last_tick`
-    SetLastTick,
+    /// `SweepIndex::cursor`
+    Cursor,
+    /// `SweepIndex::move_cursor`
+    MoveCursor,
+    /// `SweepLedger::record`
+    RecordChunk,
+    /// `SweepLedger::records`
+    ReadLedger,
     /// `TemplateCatalog::current`
     CurrentTemplate,
     /// `TemplateCatalog::versions`

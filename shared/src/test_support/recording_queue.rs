@@ -62,12 +62,12 @@ impl RecordingQueue {
 
 #[async_trait]
 impl VerificationQueue for RecordingQueue {
-    async fn send(&self, tasks: &[VerificationTask], delay_seconds: u16) -> Result<(), Unavailable> {
+    async fn send_spread(&self, tasks: &[(VerificationTask, u16)]) -> Result<(), Unavailable> {
         self.faults.run(Operation::QueueSend, || {
             // Through its text, as a queue carries it.
-            let carried = tasks.iter().map(|task| Queued {
+            let carried = tasks.iter().map(|(task, delay_seconds)| Queued {
                 task: serde_json::from_str(&serde_json::to_string(task).unwrap()).unwrap(),
-                delay_seconds,
+                delay_seconds: *delay_seconds,
             });
             self.waiting.lock().unwrap().extend(carried);
         })

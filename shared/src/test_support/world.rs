@@ -29,12 +29,14 @@ use crate::{
     ports::{Clock, ConnectionStore, Unavailable, VerificationTask},
     use_cases::{
         answer_stack::{AnswerStack, Answered},
+        check_chunk::{CheckChunk, ChunkChecked},
         disconnect::{Deleted, DisconnectByStack, DisconnectByVendor},
         keep_doors::KeepDoors,
+        last_verified::LastVerified,
         probe_role::ProbeRole,
         recheck_role::RecheckRole,
         register_role::{Received, RegisterRole},
-        revalidate::Revalidate,
+        revalidate::{Revalidate, SweepBudget},
         rotate_external_id::RotateExternalId,
         start_connection::{Doors, LinkPolicy, NewConnection, StartConnection},
         verify_role::{Verified, VerifyRole},
@@ -49,6 +51,13 @@ pub const TICK_SECONDS: u32 = 300;
 pub const PLAN: SweepPlan = SweepPlan {
     slots: 4,
     degraded_slots: 2,
+};
+
+/// What the sweep may ask of STS.
+pub const BUDGET: SweepBudget = SweepBudget {
+    calls_per_second: 100,
+    tick_seconds: TICK_SECONDS,
+    proof_every: 3,
 };
 
 /// How many accounts a topic lets in, where single accounts are let in.
@@ -67,7 +76,9 @@ pub struct World {
     pub start: StartConnection,
     pub register: RegisterRole,
     pub verify: VerifyRole,
-    pub recheck: RecheckRole,
+    pub recheck: Arc<RecheckRole>,
+    pub chunks: CheckChunk,
+    pub verified: LastVerified,
     pub disconnect_by_stack: DisconnectByStack,
     pub disconnect_by_vendor: DisconnectByVendor,
     pub rotate: RotateExternalId,
@@ -120,7 +131,26 @@ impl Default for World {
             clock: clock.clone(),
             tiers: tiers(),
         });
+        let verified = LastVerified {
+            ledger: store.clone(),
+            plan: PLAN,
+        };
+        let recheck = Arc::new(RecheckRole {
+            store: store.clone(),
+            probes: probes.clone(),
+            verified: verified.clone(),
+            clock: clock.clone(),
+        });
         Self {
+            chunks: CheckChunk {
+                recheck: recheck.clone(),
+                assumer: sts.clone(),
+                queue: queue.clone(),
+                ledger: store.clone(),
+                clock: clock.clone(),
+                concurrency: 8,
+            },
+            verified,
             start: StartConnection {
                 store: store.clone(),
                 templates: store.clone(),
@@ -149,15 +179,11 @@ impl Default for World {
             },
             verify: VerifyRole {
                 store: store.clone(),
-                probes: probes.clone(),
+                probes,
                 answers: answers.clone(),
                 clock: clock.clone(),
             },
-            recheck: RecheckRole {
-                store: store.clone(),
-                probes,
-                clock: clock.clone(),
-            },
+            recheck,
             disconnect_by_stack: DisconnectByStack {
                 store: store.clone(),
                 queue: queue.clone(),
@@ -185,7 +211,7 @@ impl Default for World {
                 queue: queue.clone(),
                 clock: clock.clone(),
                 plan: PLAN,
-                tick_seconds: TICK_SECONDS,
+                budget: BUDGET,
             },
             clock,
             ids,
@@ -325,10 +351,15 @@ impl World {
             VerificationTask::Recheck {
                 tenant,
                 connection_id,
+                attempt,
             } => {
-                self.recheck.run(tenant, connection_id).await?;
+                self.chunks.run_single(tenant, connection_id, *attempt).await?;
                 Ok(None)
             }
+            VerificationTask::Chunk(chunk) => Ok(match self.chunks.run(chunk).await? {
+                ChunkChecked::Done { .. } => None,
+                ChunkChecked::StsInTrouble => Some(60),
+            }),
         }
     }
 
@@ -339,6 +370,12 @@ impl World {
     pub async fn reload(&self, connection: &Connection) -> Connection {
         let stored = self.store.get(&connection.tenant, &connection.id).await;
         stored.unwrap().unwrap()
+    }
+
+    /// When a connection was last verified, as the API shows it.
+    pub async fn last_verified(&self, connection: &Connection) -> Option<jiff::Timestamp> {
+        let stored = self.reload(connection).await;
+        self.verified.complete(stored).await.unwrap().last_verified_at()
     }
 
     /// Where a connection stands.

@@ -125,6 +125,7 @@ impl DisconnectByStack {
         let task = VerificationTask::Recheck {
             tenant: connection.tenant.clone(),
             connection_id: connection.id.clone(),
+            attempt: 0,
         };
         self.queue.send(&[task], RECHECK_AFTER_DELETE_SECONDS).await?;
         Ok(Deleted::LeftAlone)

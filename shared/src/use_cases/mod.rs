@@ -2,8 +2,10 @@
 //! system clock: all of that comes in through [`crate::ports`].
 
 pub mod answer_stack;
+pub mod check_chunk;
 pub mod disconnect;
 pub mod keep_doors;
+pub mod last_verified;
 pub mod probe_role;
 pub mod recheck_role;
 pub mod register_role;

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{MAX_COMMIT_TRIES, contended, probe_role::ProbeRole, store_event};
+use super::{
+    MAX_COMMIT_TRIES, contended,
+    last_verified::LastVerified,
+    probe_role::{Finding, ProbeRole},
+    store_event,
+};
 use crate::{
     domain::{
         audit::{Actor, AuditEntry},
-        connection::{Event, Status},
+        connection::{Connection, Event, Status},
         ids::{ConnectionId, TenantId},
         reason::ReasonCode,
         verdict::{Cause, Verdict},
@@ -19,6 +24,8 @@ use crate::{
 pub enum Rechecked {
     /// The connection stands here now.
     Stands(Status),
+    /// It was active, is proven again, and nothing else is known of it than before: nothing was stored.
+    AsItWas,
     /// Nothing can be said, and nothing was changed.
     Inconclusive(Cause),
     /// There is nothing to check: it ended, or was never proven.
@@ -31,13 +38,29 @@ pub struct RecheckRole {
     pub store: Arc<dyn ConnectionStore>,
     /// Tries the role.
     pub probes: Arc<ProbeRole>,
+    /// When untroubled connections were last verified.
+    pub verified: LastVerified,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl RecheckRole {
-    /// Checks one connection and stores what was found.
+    /// Checks one connection and stores what was found, be it only the time.
     pub async fn run(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Rechecked, Unavailable> {
+        self.check(tenant, id, true).await
+    }
+
+    /// The same in a sweep, whose ledger has the time: only news are stored.
+    pub async fn run_in_sweep(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Rechecked, Unavailable> {
+        self.check(tenant, id, false).await
+    }
+
+    async fn check(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+        stores_time: bool,
+    ) -> Result<Rechecked, Unavailable> {
         for _ in 0..MAX_COMMIT_TRIES {
             let Some(before) = self.store.get(tenant, id).await? else {
                 return Ok(Rechecked::NotLive);
@@ -77,6 +100,9 @@ impl RecheckRole {
                     .run(&before, &binding.role_arn, &next.external_id, tier)
                     .await;
             }
+            if !stores_time && is_no_news(&before, &finding) {
+                return Ok(Rechecked::AsItWas);
+            }
             let event = match finding.verdict {
                 Verdict::Proven(proof) => Event::CheckPassed(proof),
                 Verdict::Unsafe(code) => Event::CheckFailed(code.into()),
@@ -88,9 +114,14 @@ impl RecheckRole {
                 Verdict::NotAssumable => Event::CheckFailed(ReasonCode::RoleGone.into()),
                 Verdict::Inconclusive(cause) => return Ok(Rechecked::Inconclusive(cause)),
             };
-            let now = self.clock.now();
             let name = event.name();
-            let after = before
+            // The last time that it was well, which so far only the ledger may know, is written down with the trouble.
+            let seen = match &event {
+                Event::CheckFailed(_) => self.verified.complete(before.clone()).await?,
+                _ => before.clone(),
+            };
+            let now = self.clock.now();
+            let after = seen
                 .apply(event, now)
                 .map_err(|error| Unavailable::new("recheck_role", error))?;
             let after = match finding.permissions {
@@ -111,4 +142,20 @@ impl RecheckRole {
         }
         Err(contended("recheck_role"))
     }
+}
+
+/// Whether an active connection is proven again and nothing about it has changed.
+fn is_no_news(before: &Connection, finding: &Finding) -> bool {
+    let Some(binding) = before.live_binding() else {
+        return false;
+    };
+    let same_permissions = match (&binding.permissions, &finding.permissions) {
+        (_, None) => true,
+        (Some(known), Some(found)) => known.says_the_same_as(found),
+        (None, Some(_)) => false,
+    };
+    matches!(finding.verdict, Verdict::Proven(_))
+        && before.state.status() == Status::Active
+        && binding.deletion_seen_at.is_none()
+        && same_permissions
 }

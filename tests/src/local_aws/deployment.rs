@@ -116,6 +116,9 @@ async fn vendor_stack(
         ("SweepTickMinutes", "1".to_owned()),
         ("SweepSlots", "1".to_owned()),
         ("DegradedSlots", "1".to_owned()),
+        ("ProofEverySweeps", "1".to_owned()),
+        // No quota to respect: tests wait for sweeps.
+        ("StsCallsPerSecond", "10000".to_owned()),
         ("ListenerAccess", options.listener_access.as_str().to_owned()),
         ("LocalAnswerEndpoint", endpoint.to_owned()),
     ];

@@ -55,6 +55,10 @@ pub fn each_function_has_exactly_its_environment(template: &Value) -> Problems {
             "RoleVerifierFunction",
             &[
                 "VERIFICATION_QUEUE_URL",
+                "SWEEP_QUEUE_URL",
+                "STS_CALLS_PER_SECOND",
+                "SWEEP_CONCURRENCY",
+                "PROBE_CONCURRENCY",
                 "AUDIT_RETENTION_DAYS",
                 "LOCAL_ANSWER_ENDPOINT",
                 "SWEEP_SLOTS",
@@ -64,7 +68,9 @@ pub fn each_function_has_exactly_its_environment(template: &Value) -> Problems {
         (
             "RevalidatorFunction",
             &[
-                "VERIFICATION_QUEUE_URL",
+                "SWEEP_QUEUE_URL",
+                "STS_CALLS_PER_SECOND",
+                "PROOF_EVERY_SWEEPS",
                 "SWEEP_SLOTS",
                 "DEGRADED_SLOTS",
                 "SWEEP_TICK_SECONDS",

@@ -36,8 +36,10 @@ pub fn event_sources_may_be_read_by_their_functions(template: &Value) -> Problem
         if mapping["ScalingConfig"]["MaximumConcurrency"].is_null() {
             problems.push(format!("{id}: nothing bounds the concurrency"));
         }
-        if mapping["BatchSize"] != 10 {
-            problems.push(format!("{id}: the batch size is not 10"));
+        // A message of the sweep is a chunk: one is work enough.
+        let batch = if queue == "SweepQueue" { 1 } else { 10 };
+        if mapping["BatchSize"] != batch {
+            problems.push(format!("{id}: the batch size is not {batch}"));
         }
     }
     if count == 0 {
@@ -104,15 +106,70 @@ pub fn what_is_given_up_ends_in_a_dead_letter_queue(template: &Value) -> Problem
     problems
 }
 
+/// What stacks wait for and the sweep come from different queues, whose verifiers are counted apart.
+fn stacks_do_not_wait_for_the_sweep(template: &Value) -> Problems {
+    let mut problems = Problems::new();
+    for (id, queue, parameter) in [
+        (
+            "VerificationEventSource",
+            "VerificationQueue",
+            "VerifierConcurrency",
+        ),
+        ("SweepEventSource", "SweepQueue", "SweepConcurrency"),
+    ] {
+        let mapping = properties(template, id);
+        let bound = json!({"Fn::FindInMap": ["Concurrency", {"Ref": parameter}, "Number"]});
+        if target(&mapping["EventSourceArn"]) != Some(queue) {
+            problems.push(format!("{id} does not read {queue}"));
+        }
+        if mapping["ScalingConfig"]["MaximumConcurrency"] != bound {
+            problems.push(format!("{id} is not bounded by {parameter}"));
+        }
+    }
+    for (function, variable, queue) in [
+        ("RevalidatorFunction", "SWEEP_QUEUE_URL", "SweepQueue"),
+        ("RoleVerifierFunction", "SWEEP_QUEUE_URL", "SweepQueue"),
+        ("RoleVerifierFunction", "SWEEP_CONCURRENCY", "SweepConcurrency"),
+    ] {
+        if properties(template, function)["Environment"]["Variables"][variable] != json!({"Ref": queue}) {
+            problems.push(format!("{function}: {variable} is not {queue}"));
+        }
+    }
+    problems
+}
+
 fn the_verifiers_concurrency_is_the_number_that_was_chosen(template: &Value) -> Problems {
-    texts(&template["Parameters"]["VerifierConcurrency"]["AllowedValues"])
+    ["VerifierConcurrency", "SweepConcurrency"]
         .into_iter()
+        .flat_map(|parameter| texts(&template["Parameters"][parameter]["AllowedValues"]))
         .filter(|chosen| {
             let number = template["Mappings"]["Concurrency"][*chosen]["Number"].as_u64();
             number.is_none() || number != chosen.parse().ok()
         })
         .map(|chosen| format!("{chosen} is mapped to another number"))
         .collect()
+}
+
+#[test]
+fn a_stack_never_waits_behind_the_sweep() {
+    holds_and_notices(
+        stacks_do_not_wait_for_the_sweep,
+        &vendor(),
+        &[
+            ("one queue for both", &|t| {
+                resource(t, "RevalidatorFunction")["Environment"]["Variables"]["SWEEP_QUEUE_URL"] =
+                    json!({"Ref": "VerificationQueue"});
+            }),
+            ("one bound for both", &|t| {
+                resource(t, "SweepEventSource")["ScalingConfig"]["MaximumConcurrency"] =
+                    json!({"Fn::FindInMap": ["Concurrency", {"Ref": "VerifierConcurrency"}, "Number"]});
+            }),
+            ("a share of another number", &|t| {
+                resource(t, "RoleVerifierFunction")["Environment"]["Variables"]["SWEEP_CONCURRENCY"] =
+                    json!({"Ref": "VerifierConcurrency"});
+            }),
+        ],
+    );
 }
 
 #[test]

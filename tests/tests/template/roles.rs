@@ -111,7 +111,7 @@ fn no_function_may_do_more_than_it_names(template: &Value) -> Problems {
 }
 
 pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
-    // What a transaction over connections needs; only the listener also updates items in place.
+    // What a transaction over connections needs; some also update items in place.
     let items = ["GetItem", "PutItem", "DeleteItem", "ConditionCheckItem"];
     let table = |names: &[&str]| {
         names
@@ -120,10 +120,20 @@ pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
             .collect::<Vec<_>>()
     };
     let sends = |queue| ("sqs:SendMessage".to_owned(), queue);
+    let receives = |queue| {
+        [
+            "ReceiveMessage",
+            "DeleteMessage",
+            "GetQueueAttributes",
+            "ChangeMessageVisibility",
+        ]
+        .map(|name| (format!("sqs:{name}"), queue))
+        .to_vec()
+    };
     let expected: [(&str, Vec<(String, &str)>); 4] = [
         (
             "LinkGeneratorFunction",
-            table(&["GetItem", "PutItem", "DeleteItem", "Query"]),
+            table(&["GetItem", "BatchGetItem", "PutItem", "DeleteItem", "Query"]),
         ),
         (
             LISTENER,
@@ -136,16 +146,10 @@ pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
         (
             "RoleVerifierFunction",
             [
-                table(&items),
-                [
-                    "ReceiveMessage",
-                    "DeleteMessage",
-                    "GetQueueAttributes",
-                    "ChangeMessageVisibility",
-                ]
-                .map(|name| (format!("sqs:{name}"), "VerificationQueue"))
-                .to_vec(),
-                vec![("sts:AssumeRole".to_owned(), "*")],
+                table(&[&items[..], &["UpdateItem", "BatchGetItem"]].concat()),
+                receives("VerificationQueue"),
+                receives("SweepQueue"),
+                vec![sends("SweepQueue"), ("sts:AssumeRole".to_owned(), "*")],
             ]
             .concat(),
         ),
@@ -153,7 +157,7 @@ pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
             "RevalidatorFunction",
             [
                 table(&["Query", "GetItem", "PutItem"]),
-                vec![sends("VerificationQueue"), sends("RevalidatorDeadLetterQueue")],
+                vec![sends("SweepQueue"), sends("RevalidatorDeadLetterQueue")],
             ]
             .concat(),
         ),
@@ -276,7 +280,7 @@ fn each_function_may_do_its_work_and_nothing_more() {
                 statement(t, "RevalidatorRole", "ReadSlots")["Action"] = json!([])
             }),
             ("another queue", &|t| {
-                statement(t, "RevalidatorRole", "QueueVerifications")["Resource"] =
+                statement(t, "RevalidatorRole", "QueueChunks")["Resource"] =
                     json!({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]});
             }),
         ],

@@ -15,7 +15,9 @@ pub fn the_table_keeps_what_it_is_given(template: &Value) -> Problems {
     let attribute = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
     let key = |partition: &str, sort: &str| json!([attribute(partition, "HASH"), attribute(sort, "RANGE")]);
     let index = json!([{
-        "IndexName": "sweep", "KeySchema": key("sweep_slot", "sk"), "Projection": {"ProjectionType": "KEYS_ONLY"}
+        "IndexName": "sweep", "KeySchema": key("sweep_slot", "sk"), "Projection": {
+            "ProjectionType": "INCLUDE", "NonKeyAttributes": ["sweep_role", "external_id"]
+        }
     }]);
     for (what, found, expected) in [
         ("key", &table["KeySchema"], key("pk", "sk")),

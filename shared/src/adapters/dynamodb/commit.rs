@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use super::{
     DynamoDbStore, REQUEST_RETENTION_SECONDS,
     items::{
-        CONNECTION_ID, DELETED_AT_MS, ExternalIdPointer, Item, Key, SWEEP_SLOT, TTL, number, text, to_item,
+        CONNECTION_ID, DELETED_AT_MS, ExternalIdPointer, Item, Key, SWEEP_ROLE, SWEEP_SLOT, TTL, number,
+        text, to_item,
     },
 };
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
         connection::Connection,
         custom_resource::{Outcome, RequestKey},
         request_record::RequestRecord,
+        sweep::Member,
     },
     ports::{Change, Conflict, RequestChange, Unavailable},
 };
@@ -123,6 +125,9 @@ impl DynamoDbStore {
         let mut item = to_item(Key::connection(&connection.tenant, &connection.id), connection)?;
         if let Some(slot) = self.sweep_plan.slot(connection) {
             item.insert(SWEEP_SLOT.to_owned(), text(slot));
+            if let Some(look) = Member::of(connection).look {
+                item.insert(SWEEP_ROLE.to_owned(), text(look.role_arn.as_str()));
+            }
         }
         Ok(item)
     }

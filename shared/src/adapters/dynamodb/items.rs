@@ -13,8 +13,9 @@ use crate::{
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
         listener_access::Grant,
+        sweep::{Look, Member, SweepKey},
     },
-    ports::{SweepKey, Unavailable},
+    ports::Unavailable,
 };
 
 /// An item as the SDK knows it.
@@ -28,6 +29,10 @@ pub(super) const SK: &str = "sk";
 pub(super) const TTL: &str = "ttl";
 /// The sweep index's partition key; present while a connection is to be checked.
 pub(super) const SWEEP_SLOT: &str = "sweep_slot";
+/// The role of a connection that only has to be looked at; projected into the sweep index.
+pub(super) const SWEEP_ROLE: &str = "sweep_role";
+/// The external ID of a connection; projected into the sweep index.
+pub(super) const EXTERNAL_ID: &str = "external_id";
 /// The id of the connection that an item belongs to.
 pub(super) const CONNECTION_ID: &str = "connection_id";
 /// When the Delete of a resource was sent, in milliseconds since the epoch.
@@ -35,6 +40,33 @@ pub(super) const DELETED_AT_MS: &str = "deleted_at_ms";
 /// How the sort key of a connection begins.
 pub(super) const CONNECTION_SK_PREFIX: &str = "CONN#";
 const TENANT_PK_PREFIX: &str = "TENANT#";
+const LEDGER_PK_PREFIX: &str = "LEDGER#";
+
+/// The ledger keeps two sweeps of each slot: one writes over the last but one.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Generation {
+    Even,
+    Odd,
+}
+
+impl Generation {
+    pub(super) const BOTH: [Self; 2] = [Self::Even, Self::Odd];
+
+    pub(super) fn of_sweep(number: i64) -> Self {
+        if number.rem_euclid(2) == 0 {
+            Self::Even
+        } else {
+            Self::Odd
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Even => "EVEN",
+            Self::Odd => "ODD",
+        }
+    }
+}
 
 /// Whose connection an external ID was made for.
 #[derive(Serialize, Deserialize)]
@@ -121,6 +153,11 @@ impl Key {
         Self::new("SWEEP".to_owned(), "CURSOR")
     }
 
+    /// What the sweeps of an odd or even number know of a slot.
+    pub(super) fn ledger(slot: &str, generation: Generation) -> Self {
+        Self::new(format!("{LEDGER_PK_PREFIX}{slot}"), generation.name())
+    }
+
     pub(super) fn into_item(self) -> Item {
         HashMap::from([(PK.to_owned(), text(self.pk)), (SK.to_owned(), text(self.sk))])
     }
@@ -151,11 +188,31 @@ pub(super) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, Unavailabl
     serde_dynamo::from_item(item).map_err(|error| Unavailable::new("dynamodb.read_item", error))
 }
 
-/// The connection that a key of the sweep index names.
-pub(super) fn sweep_key(item: &Item) -> Option<SweepKey> {
+/// The slot whose ledger an item is.
+pub(super) fn ledger_slot(item: &Item) -> Option<&str> {
+    item.get(PK)?.as_s().ok()?.strip_prefix(LEDGER_PK_PREFIX)
+}
+
+/// The connection that an entry of the sweep index is of.
+pub(super) fn sweep_member(item: &Item) -> Option<Member> {
     let part = |name: &str, prefix: &str| item.get(name)?.as_s().ok()?.strip_prefix(prefix);
-    Some(SweepKey {
+    let look = match (part(SWEEP_ROLE, ""), part(EXTERNAL_ID, "")) {
+        (Some(role_arn), Some(external_id)) => Some(Look {
+            role_arn: RoleArn::parse(role_arn).ok()?,
+            external_id: ExternalId::parse(external_id).ok()?,
+        }),
+        _ => None,
+    };
+    Some(Member {
         tenant: TenantId::parse(part(PK, TENANT_PK_PREFIX)?).ok()?,
         connection_id: ConnectionId::parse(part(SK, CONNECTION_SK_PREFIX)?).ok()?,
+        look,
     })
+}
+
+/// Where the index goes on after a connection.
+pub(super) fn sweep_start(slot: &str, key: &SweepKey) -> Item {
+    let mut start = Key::connection(&key.tenant, &key.connection_id).into_item();
+    start.insert(SWEEP_SLOT.to_owned(), text(slot));
+    start
 }

@@ -3,6 +3,7 @@
 mod commit;
 mod grants;
 mod items;
+mod ledger;
 mod store;
 mod sweep;
 mod templates;

@@ -5,24 +5,20 @@ use aws_sdk_dynamodb::error::SdkError;
 
 use super::{
     DynamoDbStore,
-    items::{Key, SWEEP_SLOT, number, sweep_key, text},
+    items::{Key, SWEEP_SLOT, from_item, number, sweep_member, sweep_start, text, to_item},
 };
-use crate::ports::{SweepIndex, SweepKey, SweepPage, Unavailable};
+use crate::{
+    domain::sweep::{Cursor, SweepKey},
+    ports::{SweepIndex, SweepPage, Unavailable},
+};
 
 /// Name of the index.
 const INDEX: &str = "sweep";
-/// The attribute of the cursor that holds the last tick.
-const LAST_TICK: &str = "last_tick";
 
 #[async_trait]
 impl SweepIndex for DynamoDbStore {
     async fn slot_page(&self, slot: &str, after: Option<SweepKey>) -> Result<SweepPage, Unavailable> {
         const OPERATION: &str = "dynamodb.Query";
-        let start = after.map(|key| {
-            let mut start = Key::connection(&key.tenant, &key.connection_id).into_item();
-            start.insert(SWEEP_SLOT.to_owned(), text(slot));
-            start
-        });
         let output = self
             .client
             .query()
@@ -30,43 +26,47 @@ impl SweepIndex for DynamoDbStore {
             .index_name(INDEX)
             .key_condition_expression(format!("{SWEEP_SLOT} = :slot"))
             .expression_attribute_values(":slot", text(slot))
-            .set_exclusive_start_key(start)
+            .set_exclusive_start_key(after.map(|key| sweep_start(slot, &key)))
             .send()
             .await
             .map_err(|error| Unavailable::new(OPERATION, error))?;
-        let keys = output
+        let members = output
             .items()
             .iter()
-            .map(|item| sweep_key(item).ok_or_else(|| Unavailable::new(OPERATION, "a key is not ours")))
+            .map(|item| sweep_member(item).ok_or_else(|| Unavailable::new(OPERATION, "an entry is not ours")))
             .collect::<Result<_, _>>()?;
         Ok(SweepPage {
-            keys,
+            members,
             has_more: output.last_evaluated_key().is_some(),
         })
     }
 
-    async fn last_tick(&self) -> Result<Option<i64>, Unavailable> {
+    async fn cursor(&self) -> Result<Cursor, Unavailable> {
         let item = self.get_item(Key::sweep_cursor()).await?;
-        Ok(item.and_then(|item| item.get(LAST_TICK)?.as_n().ok()?.parse().ok()))
+        Ok(item.map(from_item).transpose()?.unwrap_or_default())
     }
 
-    async fn set_last_tick(&self, tick: i64) -> Result<(), Unavailable> {
-        let mut item = Key::sweep_cursor().into_item();
-        item.insert(LAST_TICK.to_owned(), number(tick));
-        let result = self
+    async fn move_cursor(&self, cursor: &Cursor) -> Result<bool, Unavailable> {
+        let next = Cursor {
+            version: cursor.version + 1,
+            ..cursor.clone()
+        };
+        let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression(format!("attribute_not_exists(pk) OR {LAST_TICK} < :tick"))
-            .expression_attribute_values(":tick", number(tick))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(()),
-            // Another run was faster and is further.
+            .set_item(Some(to_item(Key::sweep_cursor(), &next)?));
+        // `version` is no reserved word of DynamoDB's.
+        let put = match cursor.version {
+            0 => put.condition_expression("attribute_not_exists(version)"),
+            version => put
+                .condition_expression("version = :version")
+                .expression_attribute_values(":version", number(version)),
+        };
+        match put.send().await {
+            Ok(_) => Ok(true),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
         }

@@ -1,34 +1,96 @@
-//! [`SweepIndex`] and [`TemplateCatalog`] in memory.
+//! [`SweepIndex`], [`SweepLedger`] and [`TemplateCatalog`] in memory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use async_trait::async_trait;
 
-use super::{super::faults::Operation, InMemoryStore};
+use super::{
+    super::faults::Operation,
+    InMemoryStore,
+    tables::{read, write},
+};
 use crate::{
-    domain::{connection::TemplateRef, template_version::PublishedVersion},
-    ports::{SweepIndex, SweepKey, SweepPage, TemplateCatalog, Unavailable},
+    domain::{
+        connection::TemplateRef,
+        ledger::ChunkRecord,
+        sweep::{Cursor, Member, SweepKey},
+        template_version::PublishedVersion,
+    },
+    ports::{SweepIndex, SweepLedger, SweepPage, TemplateCatalog, Unavailable},
 };
 
 #[async_trait]
 impl SweepIndex for InMemoryStore {
     async fn slot_page(&self, slot: &str, after: Option<SweepKey>) -> Result<SweepPage, Unavailable> {
         self.run(Operation::SlotPage, |tables| {
-            let order = |key: &SweepKey| (key.tenant.clone(), key.connection_id.clone());
-            let mut keys = tables.in_slot(slot);
-            keys.retain(|key| after.as_ref().is_none_or(|after| order(key) > order(after)));
-            let has_more = keys.len() > self.slot_page_size;
-            keys.truncate(self.slot_page_size);
-            Ok(SweepPage { keys, has_more })
+            let start = match &after {
+                Some(after) => Bound::Excluded(&after.connection_id),
+                None => Bound::Unbounded,
+            };
+            let in_slot = tables.slots.get(slot);
+            let mut members: Vec<Member> = in_slot
+                .into_iter()
+                .flat_map(|members| members.range((start, Bound::Unbounded)))
+                .map(|(_, member)| member.clone())
+                .take(self.slot_page_size + 1)
+                .collect();
+            let has_more = members.len() > self.slot_page_size;
+            members.truncate(self.slot_page_size);
+            Ok(SweepPage { members, has_more })
         })
     }
 
-    async fn last_tick(&self) -> Result<Option<i64>, Unavailable> {
-        self.run(Operation::LastTick, |tables| Ok(tables.last_tick))
+    async fn cursor(&self) -> Result<Cursor, Unavailable> {
+        self.run(Operation::Cursor, |tables| Ok(tables.cursor.clone()))
     }
 
-    async fn set_last_tick(&self, tick: i64) -> Result<(), Unavailable> {
-        self.run(Operation::SetLastTick, |tables| {
-            tables.last_tick = tables.last_tick.max(Some(tick));
+    async fn move_cursor(&self, cursor: &Cursor) -> Result<bool, Unavailable> {
+        self.run(Operation::MoveCursor, |tables| {
+            let is_ours = tables.cursor.version == cursor.version;
+            if is_ours {
+                tables.cursor = cursor.clone();
+                tables.cursor.version += 1;
+            }
+            Ok(is_ours)
+        })
+    }
+}
+
+#[async_trait]
+impl SweepLedger for InMemoryStore {
+    async fn record(&self, slot: &str, tick: i64, record: &ChunkRecord) -> Result<(), Unavailable> {
+        self.run(Operation::RecordChunk, |tables| {
+            let generation = self.plan.sweep_number(tick).rem_euclid(2);
+            let item = tables
+                .ledger
+                .entry((slot.to_owned(), generation))
+                .or_insert((tick, BTreeMap::new()));
+            if item.0 < tick {
+                *item = (tick, BTreeMap::new());
+            }
+            if item.0 == tick {
+                item.1.insert(record.first.clone(), write(record));
+            }
             Ok(())
+        })
+    }
+
+    async fn records(
+        &self,
+        slots: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Vec<ChunkRecord>>, Unavailable> {
+        self.run(Operation::ReadLedger, |tables| {
+            let mut records: BTreeMap<String, Vec<ChunkRecord>> = BTreeMap::new();
+            for ((slot, _), (_, chunks)) in &tables.ledger {
+                if slots.contains(slot) {
+                    let known = records.entry(slot.clone()).or_default();
+                    known.extend(chunks.values().map(|text| read::<ChunkRecord>(text)));
+                }
+            }
+            Ok(records)
         })
     }
 }

@@ -6,19 +6,17 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{
-    domain::{
-        audit::{Actor, AuditEntry, FORGED_DELETE_EVENT},
-        aws::{AccountId, RoleArn, StackId},
-        connection::{Connection, TemplateRef},
-        custom_resource::RequestKey,
-        external_id::ExternalId,
-        ids::{ConnectionId, TenantId},
-        listener_access::Grant,
-        request_record::RequestRecord,
-        template_version::PublishedVersion,
-    },
-    ports::SweepKey,
+use crate::domain::{
+    audit::{Actor, AuditEntry, FORGED_DELETE_EVENT},
+    aws::{AccountId, RoleArn, StackId},
+    connection::{Connection, TemplateRef},
+    custom_resource::RequestKey,
+    external_id::ExternalId,
+    ids::{ConnectionId, TenantId},
+    listener_access::Grant,
+    request_record::RequestRecord,
+    sweep::{Cursor, Member},
+    template_version::PublishedVersion,
 };
 
 pub(super) type ConnectionKey = (TenantId, ConnectionId);
@@ -39,8 +37,11 @@ pub(super) struct Tables {
     pub audit: BTreeMap<ConnectionId, BTreeMap<AuditOrder, AuditEntry>>,
     /// How many forged Deletes a connection has seen.
     pub forged_deletes: BTreeMap<ConnectionId, u32>,
-    pub slots: BTreeMap<ConnectionKey, String>,
-    pub last_tick: Option<i64>,
+    /// The sweep index: what it knows of a connection, by slot and id.
+    pub slots: BTreeMap<String, BTreeMap<ConnectionId, Member>>,
+    pub cursor: Cursor,
+    /// By slot and generation: the tick, and the chunks by their first connection.
+    pub ledger: BTreeMap<(String, i64), (i64, BTreeMap<ConnectionId, String>)>,
     pub template: Option<TemplateRef>,
     pub versions: Vec<PublishedVersion>,
     pub grants: Vec<Grant>,
@@ -65,11 +66,14 @@ impl Tables {
 
     pub fn put_connection(&mut self, connection: &Connection, slot: Option<String>) {
         let key = key(connection);
-        self.connections.insert(key.clone(), write(connection));
-        match slot {
-            Some(slot) => self.slots.insert(key, slot),
-            None => self.slots.remove(&key),
-        };
+        self.connections.insert(key, write(connection));
+        for members in self.slots.values_mut() {
+            members.remove(&connection.id);
+        }
+        if let Some(slot) = slot {
+            let members = self.slots.entry(slot).or_default();
+            members.insert(connection.id.clone(), Member::of(connection));
+        }
     }
 
     pub fn request(&self, key: &RequestKey) -> Option<RequestRecord> {
@@ -120,16 +124,6 @@ impl Tables {
         *self.forged_deletes.entry(id.clone()).or_default() += 1;
     }
 
-    pub fn in_slot(&self, slot: &str) -> Vec<SweepKey> {
-        let of_slot = self.slots.iter().filter(|(_, at)| *at == slot);
-        of_slot
-            .map(|((tenant, id), _)| SweepKey {
-                tenant: tenant.clone(),
-                connection_id: id.clone(),
-            })
-            .collect()
-    }
-
     pub fn item_count(&self) -> usize {
         let audit: usize = self.audit.values().map(BTreeMap::len).sum();
         self.connections.len()
@@ -146,10 +140,10 @@ pub(super) fn key(connection: &Connection) -> ConnectionKey {
     (connection.tenant.clone(), connection.id.clone())
 }
 
-fn write(value: &impl Serialize) -> String {
+pub(super) fn write(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap()
 }
 
-fn read<T: DeserializeOwned>(text: &str) -> T {
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).unwrap()
 }

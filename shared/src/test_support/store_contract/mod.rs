@@ -28,10 +28,10 @@ use crate::{
         request_record::RequestRecord,
         sweep::SweepPlan,
     },
-    ports::{Change, Conflict, ConnectionStore, GrantStore, RequestChange, SweepIndex},
+    ports::{Change, Conflict, ConnectionStore, GrantStore, RequestChange, SweepIndex, SweepLedger},
 };
 
-pub use sweep::{slot_keys, the_sweep_cursor_never_goes_back};
+pub use sweep::{slot_members, the_sweep_cursor_is_moved_by_whoever_read_it_last};
 
 /// Every rule of [`ConnectionStore`], one after the other.
 pub async fn every_rule<S: ConnectionStore>(store: &S) {
@@ -63,7 +63,9 @@ pub async fn every_grant_rule<S: GrantStore>(store: &S) {
 }
 
 /// The rules of [`SweepIndex`] that concern no more than own connections. The index may lag a little.
-pub async fn every_sweep_rule<S: ConnectionStore + SweepIndex>(store: &S, plan: SweepPlan) {
+pub async fn every_sweep_rule<S: ConnectionStore + SweepIndex + SweepLedger>(store: &S, plan: SweepPlan) {
+    sweep::the_index_knows_what_a_look_needs(store, plan).await;
+    sweep::the_ledger_knows_the_last_two_sweeps_of_a_slot(store, plan).await;
     sweep::a_live_connection_is_in_the_slot_of_its_state_and_in_no_other(store, plan).await;
 }
 

@@ -11,7 +11,8 @@ use latchkey_shared::{
             is_plain_text,
         },
     },
-    test_support::world::World,
+    test_support::world::{PLAN, World},
+    use_cases::last_verified::LastVerified,
 };
 use serde_json::{Value, json};
 
@@ -93,6 +94,10 @@ fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
         start,
         disconnect: disconnect_by_vendor,
         rotate,
+        verified: LastVerified {
+            ledger: store.clone(),
+            plan: PLAN,
+        },
         store: store.clone(),
         clock,
     });

@@ -1,0 +1,160 @@
+//! [`SweepLedger`]: for each slot one item of the last sweep and one of the sweep before.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    types::{AttributeValue, KeysAndAttributes},
+};
+
+use super::{
+    DynamoDbStore,
+    items::{Generation, Item, Key, ledger_slot, number},
+};
+use crate::{
+    domain::ledger::ChunkRecord,
+    ports::{SweepLedger, Unavailable},
+};
+
+/// The tick whose sweep an item is of.
+const TICK: &str = "tick";
+/// What is known, by the first connection of each chunk.
+const CHUNKS: &str = "chunks";
+/// DynamoDB's limit on the keys of one batch.
+const MAX_BATCH: usize = 100;
+/// How often what DynamoDB left out of a batch is asked for again.
+const MAX_BATCH_TRIES: usize = 5;
+
+impl DynamoDbStore {
+    /// Adds a chunk to the item of its sweep. `false` if there is no such item yet.
+    async fn add_chunk(
+        &self,
+        key: &Key,
+        tick: i64,
+        record: &ChunkRecord,
+        value: &AttributeValue,
+    ) -> Result<bool, Unavailable> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.clone().into_item()))
+            .condition_expression(format!("{TICK} = :tick"))
+            .update_expression(format!("SET {CHUNKS}.#first = :chunk"))
+            .expression_attribute_names("#first", record.first.as_str())
+            .expression_attribute_values(":tick", number(tick))
+            .expression_attribute_values(":chunk", value.clone())
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(false)
+            }
+            Err(error) => Err(Unavailable::new("dynamodb.UpdateItem", error)),
+        }
+    }
+
+    /// Begins the item of a sweep with its first chunk. `false` if it was begun, or a later one was.
+    async fn begin_item(
+        &self,
+        key: &Key,
+        tick: i64,
+        record: &ChunkRecord,
+        value: &AttributeValue,
+    ) -> Result<bool, Unavailable> {
+        let chunks = HashMap::from([(record.first.to_string(), value.clone())]);
+        let mut item = key.clone().into_item();
+        item.insert(TICK.to_owned(), number(tick));
+        item.insert(CHUNKS.to_owned(), AttributeValue::M(chunks));
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(format!("attribute_not_exists(pk) OR {TICK} < :tick"))
+            .expression_attribute_values(":tick", number(tick))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(false)
+            }
+            Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
+        }
+    }
+}
+
+#[async_trait]
+impl SweepLedger for DynamoDbStore {
+    async fn record(&self, slot: &str, tick: i64, record: &ChunkRecord) -> Result<(), Unavailable> {
+        let value: AttributeValue = serde_dynamo::to_attribute_value(record)
+            .map_err(|error| Unavailable::new("dynamodb.write_item", error))?;
+        let generation = Generation::of_sweep(self.sweep_plan.sweep_number(tick));
+        let key = Key::ledger(slot, generation);
+        // Another chunk may begin the item between the first and the second. What is left after all three is of a sweep
+        // that was written over: nobody needs it any more.
+        let _ = self.add_chunk(&key, tick, record, &value).await?
+            || self.begin_item(&key, tick, record, &value).await?
+            || self.add_chunk(&key, tick, record, &value).await?;
+        Ok(())
+    }
+
+    async fn records(
+        &self,
+        slots: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Vec<ChunkRecord>>, Unavailable> {
+        let keys: Vec<Item> = slots
+            .iter()
+            .flat_map(|slot| Generation::BOTH.map(|generation| Key::ledger(slot, generation).into_item()))
+            .collect();
+        let mut records: BTreeMap<String, Vec<ChunkRecord>> = BTreeMap::new();
+        for batch in keys.chunks(MAX_BATCH) {
+            for item in self.get_batch(batch.to_vec()).await? {
+                let Some(slot) = ledger_slot(&item) else { continue };
+                let known = records.entry(slot.to_owned()).or_default();
+                let chunks = item.get(CHUNKS).and_then(|chunks| chunks.as_m().ok());
+                for chunk in chunks.into_iter().flat_map(HashMap::values) {
+                    let record = serde_dynamo::from_attribute_value(chunk.clone())
+                        .map_err(|error| Unavailable::new("dynamodb.read_item", error))?;
+                    known.push(record);
+                }
+            }
+        }
+        Ok(records)
+    }
+}
+
+impl DynamoDbStore {
+    async fn get_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, Unavailable> {
+        const OPERATION: &str = "dynamodb.BatchGetItem";
+        let mut items = Vec::new();
+        for _ in 0..MAX_BATCH_TRIES {
+            let wanted = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true)
+                .build()
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            let output = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, wanted)
+                .send()
+                .await
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            items.extend(output.responses.unwrap_or_default().into_values().flatten());
+            keys = output
+                .unprocessed_keys
+                .unwrap_or_default()
+                .remove(&self.table)
+                .map(|left| left.keys)
+                .unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(items);
+            }
+        }
+        Err(Unavailable::new(OPERATION, "some keys were left out each time"))
+    }
+}

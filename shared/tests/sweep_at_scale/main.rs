@@ -1,0 +1,181 @@
+//! The sweep at scale: a simulated day with everything that goes wrong on a bad one, and what it costs.
+//!
+//! The real use cases run over a store in memory (`world.rs`), a stub of STS (`sts.rs`) and virtual time. In CI with
+//! a few thousand connections; `cargo xtask simulate` plays it with a million and writes docs/benchmarks.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "this is a test, and it stops at what it did not expect"
+)]
+#![expect(clippy::print_stdout, reason = "the report is what one runs this for")]
+
+mod cost;
+mod day;
+mod sts;
+mod world;
+
+use std::collections::BTreeMap;
+
+use latchkey_shared::domain::sweep::{Group, tick_at};
+
+use day::{BUDGET, HOUR, PLAN, Plot, Report, play};
+use sts::Fate;
+use world::id_of;
+
+/// Connections of the run in CI.
+const FEW: u32 = 3_000;
+/// Longest time in which a sweep reaches everybody after a missed hour and an outage, in hours.
+const ROUND_HOURS: f64 = 24.6;
+
+/// 0.1 % of the roles are deleted and 0.05 % loosened in the first hour and a half, spread over all numbers.
+fn fates(connections: u32) -> BTreeMap<u32, Fate> {
+    let mut fates = BTreeMap::new();
+    let change = |number: u32| f64::from(number.wrapping_mul(2_654_435_761) % 5_400);
+    for number in (7..connections).step_by(1_000) {
+        fates.insert(number, Fate::Deleted(change(number)));
+    }
+    for number in (13..connections).step_by(2_000) {
+        fates.insert(number, Fate::Loosened(change(number)));
+    }
+    fates
+}
+
+fn bad_day(connections: u32) -> Plot {
+    Plot {
+        connections,
+        plan: PLAN,
+        hours: 26.5,
+        fates: fates(connections),
+        outage: 10.0 * HOUR..10.0 * HOUR + 300.0,
+        silent: 15.0..16.0,
+        others: 0,
+    }
+}
+
+/// What must hold of every bad day, whatever its size.
+fn check(report: &Report) {
+    assert!(report.wrong.is_empty(), "wrongly judged: {:?}", report.wrong);
+    for hours in &report.deleted_found {
+        assert!(
+            *hours <= ROUND_HOURS,
+            "a deleted role was found after {hours} hours"
+        );
+    }
+    for (number, fate) in &report.not_found {
+        let Fate::Loosened(at) = fate else {
+            panic!("the deleted role of {number} was not found");
+        };
+        // Its proof was not due in the sweep that came by after the change.
+        let first = (*at / f64::from(BUDGET.tick_seconds)).ceil() as i64 + epoch_ticks();
+        let slot = slot_of(*number);
+        let due = (first + 1..first + 288).any(|tick| {
+            PLAN.slot_at(Group::Active, tick) == slot
+                && PLAN.is_due_for_proof(&id_of(*number), tick, BUDGET.proof_every)
+        });
+        assert!(
+            !due,
+            "the loosened role of {number} was not found when its proof was due"
+        );
+    }
+    let allowed = u64::from(BUDGET.calls_per_second);
+    assert!(
+        report.busiest_second <= allowed + allowed / 5,
+        "{} calls in a second",
+        report.busiest_second
+    );
+    assert!(
+        report.busiest_tick_calls <= allowed * u64::from(BUDGET.tick_seconds),
+        "{} calls in a tick",
+        report.busiest_tick_calls
+    );
+    assert_eq!(report.throttled, 0, "the quota was never reached");
+    assert_eq!(report.never_verified, 0, "the ledger knows of everybody");
+}
+
+/// The number of the tick at which a simulated day begins.
+fn epoch_ticks() -> i64 {
+    let base: jiff::Timestamp = "2026-08-03T00:00:00Z".parse().unwrap();
+    tick_at(base, BUDGET.tick_seconds)
+}
+
+fn slot_of(number: u32) -> String {
+    let store = world::SimStore::new(0, PLAN, "2026-08-03T00:00:00Z".parse().unwrap());
+    PLAN.slot(&store.connection(number)).unwrap()
+}
+
+fn show(connections: u32, report: &Report) {
+    let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let mut ticks = report.ticks.clone();
+    ticks.sort_by(f64::total_cmp);
+    let all = ticks.len().max(1);
+    println!("connections        {connections}");
+    println!("checks             {}", report.checks);
+    println!(
+        "STS calls          {} ({:.2} a check)",
+        report.calls,
+        report.calls as f64 / report.checks as f64
+    );
+    println!(
+        "busiest second     {} calls, busiest tick {}",
+        report.busiest_second, report.busiest_tick_calls
+    );
+    println!("throttled          {}", report.throttled);
+    println!(
+        "deleted found      {}, after {:.1} h on average, {:.1} h at most",
+        report.deleted_found.len(),
+        mean(&report.deleted_found),
+        most(&report.deleted_found)
+    );
+    println!(
+        "loosened found     {} on this day, {} have their proof later in the week",
+        report.loosened_found.len(),
+        report.not_found.len()
+    );
+    println!("wrong verdicts     {}", report.wrong.len());
+    println!(
+        "messages           {} ({} invocations, {:.0} verifier seconds)",
+        report.chunks, report.invocations, report.verifier_seconds
+    );
+    println!(
+        "tick, real time    median {:.2} ms, most {:.2} ms",
+        1_000.0 * ticks.get(all / 2).copied().unwrap_or_default(),
+        1_000.0 * most(&ticks)
+    );
+    println!(
+        "memory             {:.0} MB at noon, {:.0} MB at the end",
+        report.resident_mb.0, report.resident_mb.1
+    );
+    println!("units              {:?}", report.units);
+    println!("real time          {:.1} s", report.real_seconds);
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_bad_day_every_changed_role_is_found_in_time_and_none_is_wrongly_degraded() {
+    let connections = std::env::var("LATCHKEY_SIMULATED_CONNECTIONS")
+        .ok()
+        .map_or(FEW, |number| number.parse().unwrap());
+    let report = play(bad_day(connections)).await;
+    show(connections, &report);
+    check(&report);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_others_use_up_the_quota_the_sweep_slows_down_and_judges_nobody() {
+    let mut plot = bad_day(1_500);
+    plot.others = sts::QUOTA - 20;
+    plot.fates = BTreeMap::new();
+    plot.hours = 6.0;
+    plot.outage = 0.0..0.0;
+    plot.silent = 0.0..0.0;
+    let report = play(plot).await;
+    assert!(report.wrong.is_empty());
+    assert!(report.checks > 200, "it goes on: {}", report.checks);
+    assert!(
+        report.throttled < report.calls / 4,
+        "it does not run against the wall: {} of {}",
+        report.throttled,
+        report.calls
+    );
+}
