@@ -135,7 +135,7 @@ async fn converse(
         Mood::OfAnotherAccount | Mood::OrganisationDenies => {
             let answer = forward(&request, upstream).await?;
             match (current, form("Action").as_deref()) {
-                (Mood::OfAnotherAccount, Some("GetCallerIdentity")) => {
+                (Mood::OfAnotherAccount, Some("AssumeRole")) => {
                     rewritten(&answer, of_another_account)?
                 }
                 (Mood::OrganisationDenies, Some("SimulatePrincipalPolicy")) => {
@@ -214,12 +214,13 @@ fn rewritten(answer: &[u8], change: impl Fn(&str) -> String) -> Result<Vec<u8>, 
     .into_bytes())
 }
 
-fn of_another_account(identity: &str) -> String {
-    let Some((before, rest)) = identity.split_once("<Account>") else {
-        return identity.to_owned();
+fn of_another_account(session: &str) -> String {
+    const BEFORE_ACCOUNT: &str = "<Arn>arn:aws:sts::";
+    let Some((before, rest)) = session.split_once(BEFORE_ACCOUNT) else {
+        return session.to_owned();
     };
-    let after = rest.split_once('<').map_or("", |(_, after)| after);
-    format!("{before}<Account>{}<{after}", StsProxy::OTHER_ACCOUNT)
+    let after = rest.split_once(':').map_or("", |(_, after)| after);
+    format!("{before}{BEFORE_ACCOUNT}{}:{after}", StsProxy::OTHER_ACCOUNT)
 }
 
 /// The shape that AWS documents: the decision, and beside it whose policy stands against it.

@@ -39,8 +39,6 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("AUDIT_RETENTION_DAYS", &["0", "3651", "x"]),
             ("SWEEP_SLOTS", &["0", "10081", "x"]),
             ("DEGRADED_SLOTS", &["0", "10081", "x"]),
-            ("SWEEP_SLOTS", &["0", "10081", "x"]),
-            ("DEGRADED_SLOTS", &["0", "10081", "x"]),
         ],
     ),
     (
@@ -191,7 +189,7 @@ fn given() -> Result<BTreeMap<String, BTreeSet<String>>, Error> {
 
 /// What the shared crate reads for a function. One that is missing here is found by the test above this: a function that
 /// gets only what the table knows would not start.
-const SHARED_READERS: [(&str, &[&str]); 5] = [
+const SHARED_READERS: [(&str, &[&str]); 6] = [
     (
         "ListenerTopics::from_environment",
         &["VENDOR_ACCOUNT_ID", "LISTENER_TOPIC_NAME", "LISTENER_REGIONS"],
@@ -207,6 +205,7 @@ const SHARED_READERS: [(&str, &[&str]); 5] = [
     ),
     ("sweep_plan()", &["SWEEP_SLOTS", "DEGRADED_SLOTS"]),
     ("audit_retention_days()", &["AUDIT_RETENTION_DAYS"]),
+    ("sts_calls_per_second()", &["STS_CALLS_PER_SECOND"]),
     ("LocalEndpoint::from_environment", &["LOCAL_ANSWER_ENDPOINT"]),
 ];
 
