@@ -82,6 +82,8 @@ pub enum Conflict {
     RoleTaken,
     /// The resource was deleted after the request was sent.
     ResourceDeleted,
+    /// Another member of the organization has the seat.
+    SeatTaken,
 }
 
 /// A page of a tenant's connections.
@@ -96,7 +98,8 @@ pub struct Page {
 /// Where connections, requests and the audit log are kept.
 #[async_trait]
 pub trait ConnectionStore: Send + Sync {
-    /// Stores a new connection with its external ID. An id or external ID that exists is an error, never a change.
+    /// Stores a new connection with its external ID. An id or external ID that exists is an error, never a change. A
+    /// member of an organization has no external ID of its own.
     async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable>;
 
     /// A tenant's connection. Another tenant's is not found (I8).
@@ -105,13 +108,26 @@ pub trait ConnectionStore: Send + Sync {
     /// The connection that an external ID was made for: the one place where a tenant comes from a message (I2).
     async fn find_by_external_id(&self, external_id: &ExternalId) -> Result<Option<Connection>, Unavailable>;
 
-    /// A tenant's connections after `after`, at most `limit`.
+    /// A tenant's connections after `after`, at most `limit`: all of them, or the members of one.
     async fn list(
         &self,
         tenant: &TenantId,
+        members_of: Option<&ConnectionId>,
         after: Option<&ConnectionId>,
         limit: u16,
     ) -> Result<Page, Unavailable>;
+
+    /// Counts an account that asks for the first time to be a member of `organization` on `day`. `false`, and nothing is
+    /// counted, where `most` came before.
+    async fn count_newcomer(
+        &self,
+        organization: &ConnectionId,
+        day: i64,
+        most: u32,
+    ) -> Result<bool, Unavailable>;
+
+    /// The seats of an organization that its live members have.
+    async fn seats(&self, organization: &ConnectionId) -> Result<BTreeSet<u32>, Unavailable>;
 
     /// Stores a change, or says what stands against it.
     async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable>;

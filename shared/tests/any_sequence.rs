@@ -322,7 +322,7 @@ impl Run {
                     let next = &rotation.external_id;
                     self.world.sts.put_role(&bound.role_arn, Trust::only(next));
                     let stack = self.stacks.iter().find(|stack| {
-                        stack.stack_id == *bound.stack_id()
+                        Some(&stack.stack_id) == bound.stack_id()
                             && stack.logical_resource_id == bound.logical_resource_id
                     });
                     let request = stack
@@ -378,7 +378,7 @@ impl Run {
         // Update and Delete mostly have the external ID of the stack's last Create.
         let last = self.messages.iter().rev().find_map(|message| {
             let envelope = &message.envelope;
-            let is_own = envelope.key.stack_id == stack.stack_id
+            let is_own = envelope.stack_id == stack.stack_id
                 && envelope.logical_resource_id == stack.logical_resource_id;
             envelope.external_id().filter(|_| is_own)
         });
@@ -433,7 +433,7 @@ impl Run {
             self.messages[at].delivered = true;
         }
         if let Some(answer) = self.world.bucket.answer(&request.key) {
-            let key = (request.key.stack_id.to_string(), envelope.logical_resource_id);
+            let key = (request.stack_id.to_string(), envelope.logical_resource_id);
             self.physical_ids.insert(key, answer.physical_resource_id);
         }
     }
@@ -517,7 +517,7 @@ impl Run {
                 "{} is relied on and is not safe",
                 binding.role_arn
             );
-            assert_eq!(binding.role_arn.account(), binding.stack_id().account());
+            assert_eq!(binding.role_arn.account(), binding.stack_id().unwrap().account());
         }
     }
 
@@ -552,7 +552,7 @@ impl Run {
                 let envelope = &message.envelope;
                 assert!(message.signed, "a forged Delete disconnects: {before:?}");
                 assert_eq!(envelope.request_type, RequestType::Delete);
-                assert_eq!(envelope.key.stack_id, *bound.stack_id());
+                assert_eq!(Some(&envelope.stack_id), bound.stack_id());
                 assert_eq!(
                     envelope.physical_resource_id.as_ref(),
                     Some(&bound.physical_resource_id)
@@ -573,7 +573,7 @@ impl Run {
             let envelope = &message.envelope;
             let deletes_it = message.signed
                 && envelope.request_type == RequestType::Delete
-                && envelope.key.stack_id == bound.request.stack_id
+                && Some(&envelope.stack_id) == bound.stack_id()
                 && envelope.logical_resource_id == bound.logical_resource_id
                 && envelope.physical_resource_id.as_ref() == Some(&bound.physical_resource_id)
                 && envelope.external_id().and_then(|id| self.external_ids.get(&id)) == Some(&connection.id)

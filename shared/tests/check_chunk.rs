@@ -101,7 +101,7 @@ async fn a_page_of_a_tenant_with_many_connections_takes_one_look_at_the_ledger()
     let tenant = &customers[0].connection.tenant;
     let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
-        let mut page = world.store.list(tenant, after.as_ref(), 25).await.unwrap();
+        let mut page = world.store.list(tenant, None, after.as_ref(), 25).await.unwrap();
         world.verified.complete_all(&mut page.connections).await.unwrap();
         pages += usize::from(!page.connections.is_empty());
         seen.extend(page.connections);

@@ -34,6 +34,7 @@ fn new(account_id: Option<AccountId>) -> NewConnection {
         account_id,
         permission_tier: None,
         region: None,
+        organization: None,
     }
 }
 

@@ -181,6 +181,7 @@ async fn create_of_tier(
         account_id: None,
         permission_tier: wished.map(|name| TierName::parse(name).unwrap()),
         region: None,
+        organization: None,
     };
     let (connection, _) = world.start.run(tenant("acme"), new).await.unwrap();
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));

@@ -475,7 +475,7 @@ async fn a_forged_create_that_is_not_settled_yet_does_not_keep_the_true_one_out(
     let connection = world.reload(&connection).await;
     assert_eq!(
         connection.live_binding().unwrap().stack_id(),
-        &true_stack.stack_id
+        Some(&true_stack.stack_id)
     );
     assert!(connection.live_binding().unwrap().unsettled.is_none());
 }
@@ -600,7 +600,7 @@ async fn a_create_that_loses_every_race_goes_back_to_where_it_came_from() {
 async fn a_create_that_was_overtaken_by_its_own_delete_is_refused() {
     let world = World::default();
     let (connection, create) = a_create(&world).await;
-    let stack = CustomerStack::of(&create.key.stack_id);
+    let stack = CustomerStack::of(&create.stack_id);
     world.clock.advance(5);
     let delete = stack.delete(
         "latchkey-unknown",

@@ -25,6 +25,7 @@ fn new(region: Option<&str>) -> NewConnection {
         profile: Profile::new("Acme".to_owned(), None, Default::default()).unwrap(),
         account_id: Some(account("222222222222")),
         region: region.map(|region| Region::parse(region).unwrap()),
+        organization: None,
     }
 }
 

@@ -135,9 +135,7 @@ async fn converse(
         Mood::OfAnotherAccount | Mood::OrganisationDenies => {
             let answer = forward(&request, upstream).await?;
             match (current, form("Action").as_deref()) {
-                (Mood::OfAnotherAccount, Some("AssumeRole")) => {
-                    rewritten(&answer, of_another_account)?
-                }
+                (Mood::OfAnotherAccount, Some("AssumeRole")) => rewritten(&answer, of_another_account)?,
                 (Mood::OrganisationDenies, Some("SimulatePrincipalPolicy")) => {
                     rewritten(&answer, denied_by_the_organisation)?
                 }

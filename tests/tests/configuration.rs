@@ -32,6 +32,8 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("LISTENER_ACCESS", &["closed", "Open"]),
             ("LISTENER_TOPIC_NAME", &["a b", "a.fifo", "*"]),
             ("VENDOR_ACCOUNT_ID", &["1", "12345678901x", "*"]),
+            ("VERIFICATION_QUEUE_URL", &[]),
+            ("VERIFICATION_DEADLINE_SECONDS", &["0", "3601", "soon"]),
             (
                 "LINK_LIFETIME_SECONDS",
                 &["0", "59", "7776001", "week", "-1", "1e3"],
@@ -189,7 +191,7 @@ fn given() -> Result<BTreeMap<String, BTreeSet<String>>, Error> {
 
 /// What the shared crate reads for a function. One that is missing here is found by the test above this: a function that
 /// gets only what the table knows would not start.
-const SHARED_READERS: [(&str, &[&str]); 6] = [
+const SHARED_READERS: [(&str, &[&str]); 7] = [
     (
         "ListenerTopics::from_environment",
         &["VENDOR_ACCOUNT_ID", "LISTENER_TOPIC_NAME", "LISTENER_REGIONS"],
@@ -205,6 +207,10 @@ const SHARED_READERS: [(&str, &[&str]); 6] = [
     ),
     ("sweep_plan()", &["SWEEP_SLOTS", "DEGRADED_SLOTS"]),
     ("audit_retention_days()", &["AUDIT_RETENTION_DAYS"]),
+    (
+        "verification_deadline_seconds()",
+        &["VERIFICATION_DEADLINE_SECONDS"],
+    ),
     ("sts_calls_per_second()", &["STS_CALLS_PER_SECOND"]),
     ("LocalEndpoint::from_environment", &["LOCAL_ANSWER_ENDPOINT"]),
 ];

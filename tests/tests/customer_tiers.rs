@@ -208,8 +208,6 @@ async fn trust_that_is_narrowed_to_the_vendors_addresses_connects() -> Result<()
     Ok(())
 }
 
-/// In the local AWS a condition never equals the stack's own region: the stack at home is looked at by
-/// `customer/tests/roads.rs`, and stands here without a home region.
 #[tokio::test]
 async fn outside_its_home_region_a_stack_holds_nothing_and_tells_nobody() -> Result<(), Error> {
     let opened = Opened::link().await?;
@@ -223,7 +221,9 @@ async fn outside_its_home_region_a_stack_holds_nothing_and_tells_nobody() -> Res
         "eu-west-1",
     )
     .await?;
-    abroad.open_with(&opened.link, "home", &[]).await?;
+    abroad
+        .open_with(&opened.link, "home", &[("HomeRegion", "eu-west-1")])
+        .await?;
     let home = abroad.wait("home").await?;
     opened.connected(&home).await?;
     // The stack that holds nothing goes without a word.

@@ -508,6 +508,28 @@ class TemplateUrls(TestCase):
                 self.create("-refused", url)
 
 
+class Conditions(TestCase):
+    """What a template's conditions can refer to."""
+
+    def test_a_condition_knows_the_region_and_the_account_of_its_stack(self):
+        equals = lambda name, value: {"Fn::Equals": [{"Ref": name}, value]}
+        template = json.dumps({
+            "Conditions": {
+                "Here": {"Fn::And": [equals("AWS::Region", "eu-west-1"), equals("AWS::AccountId", VENDOR)]},
+                "Elsewhere": equals("AWS::Region", "us-east-1"),
+            },
+            "Resources": {
+                "Made": {"Type": "AWS::SNS::Topic", "Condition": "Here"},
+                "NotMade": {"Type": "AWS::SNS::Topic", "Condition": "Elsewhere"},
+            },
+        })
+        cloudformation = AWS.client("cloudformation", VENDOR, "eu-west-1")
+        cloudformation.create_stack(StackName=self.name, TemplateBody=template)
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=self.name, WaiterConfig={"Delay": 1})
+        resources = cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
+        self.assertEqual([resource["LogicalResourceId"] for resource in resources], ["Made"])
+
+
 class Load(TestCase):
     """Many at once."""
 

@@ -8,9 +8,6 @@ use latchkey_shared::{
     },
 };
 
-/// Longest time that a role may take to become assumable: a custom resource waits an hour at most.
-const MAX_DEADLINE_SECONDS: u32 = 3_600;
-
 pub struct Config {
     pub table: String,
     pub queue_url: String,
@@ -31,11 +28,7 @@ impl Config {
             queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
             topics: topics.arns()?,
             vendor_account: topics.vendor_account,
-            verification_deadline_seconds: environment.number(
-                "VERIFICATION_DEADLINE_SECONDS",
-                1,
-                MAX_DEADLINE_SECONDS,
-            )?,
+            verification_deadline_seconds: environment.verification_deadline_seconds()?,
             audit_retention_days: environment.audit_retention_days()?,
             sweep_plan: environment.sweep_plan()?,
             local_answer_endpoint: LocalEndpoint::from_environment(environment)?,

@@ -47,7 +47,7 @@ impl Handler {
         self.answer(&envelope, message).await.map_err(|error| {
             tracing::error!(
                 "request.id" = envelope.key.request_id,
-                "stack.id" = %envelope.key.stack_id,
+                "stack.id" = %envelope.stack_id,
                 error = causes(&error),
                 "request.failed"
             );
@@ -79,7 +79,7 @@ impl Handler {
         tracing::info!(
             "request.type" = ?envelope.request_type,
             "request.id" = envelope.key.request_id,
-            "stack.id" = %envelope.key.stack_id,
+            "stack.id" = %envelope.stack_id,
             "request.outcome" = done,
             "request.received"
         );

@@ -16,7 +16,10 @@ use latchkey_shared::{
     },
     config::Environment,
     telemetry,
-    use_cases::{answer_stack::AnswerStack, disconnect::DisconnectByStack, register_role::RegisterRole},
+    use_cases::{
+        answer_stack::AnswerStack, disconnect::DisconnectByStack, members::Members,
+        register_role::RegisterRole,
+    },
 };
 
 use crate::{config::Config, handler::Handler};
@@ -44,12 +47,17 @@ async fn main() -> Result<(), Error> {
         sender,
         clock: clock.clone(),
     });
+    let members = Members {
+        store: store.clone(),
+        clock: clock.clone(),
+    };
     let handler = Handler {
         topics: config.topics,
         register: RegisterRole {
             store: store.clone(),
             queue: queue.clone(),
             answers: answers.clone(),
+            members: members.clone(),
             clock: clock.clone(),
             vendor_account: config.vendor_account,
             patience_seconds: config.verification_deadline_seconds.into(),
@@ -58,6 +66,7 @@ async fn main() -> Result<(), Error> {
             store,
             queue,
             answers,
+            members,
             clock,
         },
     };

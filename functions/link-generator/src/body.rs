@@ -1,19 +1,22 @@
 //! The JSON that the API reads and writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use latchkey_shared::{
     domain::{
         aws::{AccountId, Region, RoleArn, StackId},
-        connection::{Connection, State, Status, TemplateRef},
+        connection::{
+            Connection, Failure, NEVER, Organization, State, Status, TemplateRef, organization::Progress,
+        },
         external_id::ExternalId,
         ids::ConnectionId,
         invalid::Invalid,
         launch_link::LaunchLink,
         permissions::PermissionReport,
         profile::Profile,
-        reason::ReasonCode,
+        reason::{Reason, ReasonCode},
+        stack_set::StackSet,
         template_version::PublishedVersion,
         tiers::TierName,
     },
@@ -37,6 +40,36 @@ struct CreateBody {
     account_id: Option<AccountId>,
     region: Option<Region>,
     permission_tier: Option<TierName>,
+    #[serde(default)]
+    kind: Kind,
+    organization: Option<OrganizationWishes>,
+}
+
+/// Whose connection it is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// One account's.
+    #[default]
+    Account,
+    /// Many accounts': it has members, each of which is one account's.
+    Organization,
+}
+
+/// Which accounts may be members.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrganizationWishes {
+    max_accounts: Option<u32>,
+    #[serde(default)]
+    allowed_accounts: BTreeSet<AccountId>,
+}
+
+/// What `POST /v1/connections/{id}/role` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleBody {
+    role_arn: RoleArn,
 }
 
 /// Why a body was refused, for its sender.
@@ -54,6 +87,12 @@ pub enum BodyError {
     WrongField(serde_path_to_error::Error<serde_json::Error>),
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    #[error("`organization` goes with `\"kind\": \"organization\"`")]
+    NoOrganization,
+    #[error(
+        "an organization's connection is for many accounts; name them in `organization.allowed_accounts`"
+    )]
+    OneAccount,
 }
 
 pub fn parse_create(body: &str) -> Result<NewConnection, BodyError> {
@@ -67,15 +106,40 @@ pub fn parse_create(body: &str) -> Result<NewConnection, BodyError> {
     {
         return Err(BodyError::ExternalIdGiven);
     }
-    // From the text again: a field that comes twice is refused instead of one of the two being taken.
-    let mut reader = serde_json::Deserializer::from_str(body);
-    let body: CreateBody = serde_path_to_error::deserialize(&mut reader).map_err(BodyError::WrongField)?;
+    let body: CreateBody = fields(body)?;
+    let organization = match (body.kind, body.organization) {
+        (Kind::Account, None) => None,
+        (Kind::Account, Some(_)) => return Err(BodyError::NoOrganization),
+        (Kind::Organization, _) if body.account_id.is_some() => return Err(BodyError::OneAccount),
+        (Kind::Organization, wishes) => {
+            let OrganizationWishes {
+                max_accounts,
+                allowed_accounts,
+            } = wishes.unwrap_or_default();
+            Some(Organization::new(max_accounts, allowed_accounts)?)
+        }
+    };
     Ok(NewConnection {
+        organization,
         profile: Profile::new(body.name, body.description, body.tags)?,
         account_id: body.account_id,
         region: body.region,
         permission_tier: body.permission_tier,
     })
+}
+
+/// The role of `POST /v1/connections/{id}/role`.
+pub fn parse_role(body: &str) -> Result<RoleArn, BodyError> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(BodyError::TooLong);
+    }
+    Ok(fields::<RoleBody>(body)?.role_arn)
+}
+
+/// Reads from the text itself: a field that comes twice is refused instead of one of the two being taken.
+fn fields<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, BodyError> {
+    let mut reader = serde_json::Deserializer::from_str(body);
+    serde_path_to_error::deserialize(&mut reader).map_err(BodyError::WrongField)
 }
 
 /// What was published: for the views that tell how a stack is updated. Empty for the others.
@@ -91,11 +155,17 @@ pub struct Templates {
 pub struct ConnectionBody<'a> {
     id: &'a ConnectionId,
     status: Status,
+    kind: Kind,
+    /// The connection of the organization that its account is a member of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member_of: Option<ConnectionId>,
     #[serde(flatten)]
     profile: &'a Profile,
     external_id: &'a ExternalId,
     /// The account that is connected, or the only one that may take the link.
     account_id: Option<AccountId>,
+    /// The only account that may take the link, where one was named.
+    expected_account_id: Option<&'a AccountId>,
     role_arn: Option<&'a RoleArn>,
     stack_id: Option<&'a StackId>,
     region: Region,
@@ -107,6 +177,9 @@ pub struct ConnectionBody<'a> {
     /// Since when it is degraded, and for how many checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     degraded: Option<DegradedBody>,
+    /// How the last role that was made by hand failed, while the one before is connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_change: Option<FailureBody>,
     /// What the role may do too little and too much of.
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<&'a PermissionReport>,
@@ -117,15 +190,44 @@ pub struct ConnectionBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     update: Option<UpdateBody<'a>>,
     created_at: Timestamp,
-    expires_at: Timestamp,
+    /// Until when its link may be used; an organization's has no end.
+    expires_at: Option<Timestamp>,
     #[serde(flatten)]
     launch: Option<LaunchBody>,
+    /// Its accounts, where it is an organization's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<OrganizationBody<'a>>,
 }
 
 #[derive(Serialize)]
 struct ReasonBody {
     code: ReasonCode,
     message: String,
+}
+
+impl From<&Reason> for ReasonBody {
+    fn from(reason: &Reason) -> Self {
+        Self {
+            code: reason.code,
+            message: reason.message(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FailureBody {
+    #[serde(flatten)]
+    reason: ReasonBody,
+    at: Timestamp,
+}
+
+impl From<&Failure> for FailureBody {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            reason: (&failure.reason).into(),
+            at: failure.at,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -140,41 +242,92 @@ struct LaunchBody {
     launch_command: String,
 }
 
+/// An organization's accounts, and how it brings them in.
+#[derive(Serialize)]
+struct OrganizationBody<'a> {
+    #[serde(flatten)]
+    rules: &'a Organization,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounts: Option<&'a Progress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stack_set: Option<StackSetBody>,
+}
+
+/// The template as a StackSet, for each way of working.
+#[derive(Serialize)]
+struct StackSetBody {
+    console_url: String,
+    create_command: String,
+    deploy_command: String,
+    create_self_managed_command: String,
+    deploy_self_managed_command: String,
+    terraform: String,
+}
+
+impl StackSetBody {
+    fn of(link: &LaunchLink) -> Self {
+        let set = StackSet { link };
+        Self {
+            console_url: set.console_url(),
+            create_command: set.create_command(),
+            deploy_command: set.deploy_command(),
+            create_self_managed_command: set.create_self_managed_command(),
+            deploy_self_managed_command: set.deploy_self_managed_command(),
+            terraform: set.terraform(),
+        }
+    }
+}
+
+/// What of a connection does not stand in it.
+#[derive(Default)]
+pub struct Around<'a> {
+    /// Its launch link, which is shown while somebody can still use it.
+    pub link: Option<&'a LaunchLink>,
+    /// How far the accounts of an organization have come.
+    pub progress: Option<&'a Progress>,
+}
+
 impl<'a> ConnectionBody<'a> {
-    /// `link` is shown while somebody can still use it.
     pub fn new(
         connection: &'a Connection,
-        link: Option<&LaunchLink>,
+        around: &Around<'a>,
         templates: &'a Templates,
         now: Timestamp,
     ) -> Self {
+        let link = around.link;
         // Not before its stack's bucket took our answer: what an unsettled first registration claims may be forged.
         let binding = connection
             .binding()
             .filter(|binding| !binding.is_unsettled_first_registration());
-        let status = connection.status(now);
-        let usable = matches!(status, Status::Pending | Status::Verifying);
+        let own_status = connection.status(now);
+        let usable = matches!(own_status, Status::Pending | Status::Verifying);
+        let status = match around.progress {
+            Some(progress) if usable => progress.status(),
+            _ => own_status,
+        };
         Self {
             id: &connection.id,
             status,
+            kind: match connection.organization {
+                Some(_) => Kind::Organization,
+                None => Kind::Account,
+            },
+            member_of: connection.id.organization(),
             profile: &connection.profile,
             external_id: &connection.external_id,
             account_id: binding
                 .map(|binding| binding.account())
                 .or(connection.expected_account.clone()),
+            expected_account_id: connection.expected_account.as_ref(),
             role_arn: binding.map(|binding| &binding.role_arn),
-            stack_id: binding.map(|binding| binding.stack_id()),
-            region: binding.map_or_else(
-                || connection.launch_region.clone(),
-                |binding| binding.stack_id().region(),
-            ),
+            stack_id: binding.and_then(|binding| binding.stack_id()),
+            region: binding
+                .and_then(|binding| binding.stack_id())
+                .map_or_else(|| connection.launch_region.clone(), StackId::region),
             permission_tier: binding
                 .and_then(|binding| binding.permission_tier.as_ref())
                 .or(connection.permission_tier.as_ref()),
-            reason: connection.reason().map(|reason| ReasonBody {
-                code: reason.code,
-                message: reason.message(),
-            }),
+            reason: connection.reason().map(ReasonBody::from),
             template: &connection.template,
             last_verified_at: connection.last_verified_at(),
             degraded: match connection.state {
@@ -183,17 +336,23 @@ impl<'a> ConnectionBody<'a> {
                 } => Some(DegradedBody { since, failed_checks }),
                 _ => None,
             },
+            failed_change: connection.failed_change.as_ref().map(FailureBody::from),
             permissions: binding.and_then(|binding| binding.permissions.as_ref()),
-            rotation: RotationBody::of(connection, &templates.versions, now),
+            rotation: RotationBody::of(connection, link, &templates.versions, now),
             update: templates
                 .current
                 .as_ref()
                 .and_then(|current| UpdateBody::of(connection, &templates.versions, current)),
             created_at: connection.created_at,
-            expires_at: connection.expires_at,
+            expires_at: Some(connection.expires_at).filter(|at| *at != NEVER),
             launch: link.filter(|_| usable).map(|link| LaunchBody {
                 launch_url: link.url(),
                 launch_command: link.cli_command(),
+            }),
+            organization: connection.organization.as_ref().map(|rules| OrganizationBody {
+                rules,
+                accounts: around.progress,
+                stack_set: link.filter(|_| usable).map(StackSetBody::of),
             }),
         }
     }

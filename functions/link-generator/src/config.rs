@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use latchkey_shared::{
     config::{ConfigError, Environment, listener_topics::ListenerTopics},
     domain::{
-        aws::{Region, stack_name_is_valid},
+        aws::{AccountId, Region, stack_name_is_valid},
         sweep::SweepPlan,
         tiers::TierName,
     },
@@ -38,6 +38,9 @@ pub struct Config {
     pub sweep_plan: SweepPlan,
     pub link_policy: LinkPolicy,
     pub single_accounts: Option<ListenerTopics>,
+    pub queue_url: String,
+    pub vendor_account: AccountId,
+    pub verification_deadline_seconds: u32,
 }
 
 impl Config {
@@ -64,6 +67,9 @@ impl Config {
         )?;
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
+            queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
+            vendor_account: environment.parsed("VENDOR_ACCOUNT_ID")?,
+            verification_deadline_seconds: environment.verification_deadline_seconds()?,
             single_accounts: ListenerTopics::for_single_accounts(environment)?,
             tenant_claim: environment.text("TENANT_CLAIM")?,
             audit_retention_days: environment.audit_retention_days()?,

@@ -6,22 +6,23 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::Error;
 use latchkey_shared::{
     domain::{
-        connection::Connection,
+        connection::{Connection, organization::Progress},
         ids::{ConnectionId, TenantId},
-        launch_link::LaunchLink,
     },
     ports::{Clock, ConnectionStore, Unavailable},
     telemetry::causes,
     use_cases::{
         disconnect::DisconnectByVendor,
         last_verified::LastVerified,
+        members::Members,
+        register_by_hand::{ByHandError, RegisterByHand},
         rotate_external_id::{RotateError, RotateExternalId, Rotated},
         start_connection::{StartConnection, StartError},
     },
 };
 
 use crate::{
-    body::{ConnectionBody, PageBody, Templates, parse_create},
+    body::{Around, ConnectionBody, PageBody, Templates, parse_create, parse_role},
     response::{Problem, Response},
     template_body::VersionsBody,
 };
@@ -35,6 +36,8 @@ pub struct Handler {
     /// The claim of the verified token that names the tenant.
     pub tenant_claim: String,
     pub start: StartConnection,
+    pub by_hand: RegisterByHand,
+    pub members: Members,
     pub disconnect: DisconnectByVendor,
     pub rotate: RotateExternalId,
     pub verified: LastVerified,
@@ -66,6 +69,7 @@ impl Handler {
             Some("GET /v1/connections/{id}") => self.show(&tenant, request).await,
             Some("DELETE /v1/connections/{id}") => self.end(&tenant, request).await,
             Some("GET /v1/template-versions") => self.template_versions().await,
+            Some("POST /v1/connections/{id}/role") => self.register_role(&tenant, request).await,
             Some("POST /v1/connections/{id}/rotate-external-id") => {
                 self.start_rotation(&tenant, request).await
             }
@@ -89,9 +93,10 @@ impl Handler {
         let new =
             parse_create(request.body.as_deref().unwrap_or_default()).map_err(Problem::invalid_request)?;
         let (connection, link) = self.start.run(tenant, new).await.map_err(|error| match error {
-            StartError::RegionNotServed | StartError::AccountRequired | StartError::TierNotOffered(_) => {
-                Problem::invalid_request(error)
-            }
+            StartError::RegionNotServed
+            | StartError::AccountRequired
+            | StartError::OrganizationNotServed
+            | StartError::TierNotOffered(_) => Problem::invalid_request(error),
             StartError::NoTemplate => Problem::not_ready(error),
             StartError::ListenerFull => Problem::listener_full(error),
             StartError::BadLink(_) => {
@@ -100,10 +105,62 @@ impl Handler {
             }
             StartError::Unavailable(error) => unavailable(&error),
         })?;
+        let around = Around {
+            link: Some(&link),
+            progress: None,
+        };
+        let templates = Templates::default();
+        Ok(Response::json(201, &self.body(&connection, &around, &templates)))
+    }
+
+    /// A role that was made by hand is on its way to be proven.
+    async fn register_role(
+        &self,
+        tenant: &TenantId,
+        request: &ApiGatewayV2httpRequest,
+    ) -> Result<Response, Problem> {
+        let id = connection_id(request)?;
+        if request.is_base64_encoded {
+            return Err(Problem::invalid_request("send the body as application/json"));
+        }
+        let role_arn =
+            parse_role(request.body.as_deref().unwrap_or_default()).map_err(Problem::invalid_request)?;
+        let connection = self
+            .by_hand
+            .run(tenant, &id, &role_arn)
+            .await
+            .map_err(|error| match error {
+                ByHandError::NotFound => Problem::no_such_connection(),
+                ByHandError::OfAStack => Problem::conflict(error),
+                ByHandError::Refused(reason) => Problem::refused(&reason),
+                ByHandError::Unavailable(error) => unavailable(&error),
+            })?;
+        self.shown(202, &connection).await
+    }
+
+    /// A connection with all that is around it.
+    async fn shown(&self, status: u16, connection: &Connection) -> Result<Response, Problem> {
+        let link = self.start.policy.launch_link(connection).ok();
+        let progress = self.progress(connection).await?;
+        let templates = self.templates_for(&[connection]).await?;
+        let around = Around {
+            link: link.as_ref(),
+            progress: progress.as_ref(),
+        };
         Ok(Response::json(
-            201,
-            &self.body(&connection, Some(&link), &Templates::default()),
+            status,
+            &self.body(connection, &around, &templates),
         ))
+    }
+
+    /// How far the accounts of an organization have come.
+    async fn progress(&self, connection: &Connection) -> Result<Option<Progress>, Problem> {
+        let Some(rules) = &connection.organization else {
+            return Ok(None);
+        };
+        let members = self.members.all(connection).await;
+        let members = members.map_err(|error| unavailable(&error))?;
+        Ok(Some(rules.progress(&members, self.clock.now())))
     }
 
     async fn show(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
@@ -119,12 +176,7 @@ impl Handler {
             .complete(connection)
             .await
             .map_err(|error| unavailable(&error))?;
-        let link = self.start.policy.launch_link(&connection).ok();
-        let templates = self.templates_for(&[&connection]).await?;
-        Ok(Response::json(
-            200,
-            &self.body(&connection, link.as_ref(), &templates),
-        ))
+        self.shown(200, &connection).await
     }
 
     async fn end(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
@@ -135,10 +187,8 @@ impl Handler {
             .await
             .map_err(|error| unavailable(&error))?;
         let ended = ended.ok_or_else(Problem::no_such_connection)?;
-        Ok(Response::json(
-            200,
-            &self.body(&ended, None, &Templates::default()),
-        ))
+        let (around, templates) = (Around::default(), Templates::default());
+        Ok(Response::json(200, &self.body(&ended, &around, &templates)))
     }
 
     async fn start_rotation(
@@ -157,8 +207,7 @@ impl Handler {
             Rotated::Started(connection) => (201, connection),
             Rotated::UnderWay(connection) => (200, connection),
         };
-        let templates = self.templates_for(&[&connection]).await?;
-        Ok(Response::json(status, &self.body(&connection, None, &templates)))
+        self.shown(status, &connection).await
     }
 
     async fn cancel_rotation(
@@ -168,8 +217,7 @@ impl Handler {
     ) -> Result<Response, Problem> {
         let id = connection_id(request)?;
         let connection = self.rotate.cancel(tenant, &id).await.map_err(not_rotated)?;
-        let templates = self.templates_for(&[&connection]).await?;
-        Ok(Response::json(200, &self.body(&connection, None, &templates)))
+        self.shown(200, &connection).await
     }
 
     async fn list(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
@@ -187,9 +235,16 @@ impl Handler {
             .map(ConnectionId::parse)
             .transpose()
             .map_err(|_| Problem::invalid_request("after must be the `next_after` of an earlier page"))?;
+        let members_of = query
+            .first("member_of")
+            .map(ConnectionId::parse)
+            .transpose()
+            .map_err(|_| {
+                Problem::invalid_request("member_of must be the id of an organization's connection")
+            })?;
         let mut page = self
             .store
-            .list(tenant, after.as_ref(), limit)
+            .list(tenant, members_of.as_ref(), after.as_ref(), limit)
             .await
             .map_err(|error| unavailable(&error))?;
         self.verified
@@ -199,11 +254,17 @@ impl Handler {
         let templates = self
             .templates_for(&page.connections.iter().collect::<Vec<_>>())
             .await?;
+        let mut progress = Vec::with_capacity(page.connections.len());
+        for connection in &page.connections {
+            progress.push(self.progress(connection).await?);
+        }
+        let around = |progress| Around { link: None, progress };
         let body = PageBody {
             connections: page
                 .connections
                 .iter()
-                .map(|connection| self.body(connection, None, &templates))
+                .zip(&progress)
+                .map(|(connection, progress)| self.body(connection, &around(progress.as_ref()), &templates))
                 .collect(),
             next_after: page.next_after.as_ref(),
         };
@@ -218,10 +279,9 @@ impl Handler {
 
     /// What was published, where one of the connections has a stack that can be updated.
     async fn templates_for(&self, connections: &[&Connection]) -> Result<Templates, Problem> {
-        if connections
-            .iter()
-            .all(|connection| connection.live_binding().is_none())
-        {
+        let has_stacks =
+            |connection: &&Connection| connection.live_binding().is_some() || connection.rotation.is_some();
+        if !connections.iter().any(has_stacks) {
             return Ok(Templates::default());
         }
         self.templates().await
@@ -239,10 +299,10 @@ impl Handler {
     fn body<'a>(
         &self,
         connection: &'a Connection,
-        link: Option<&LaunchLink>,
+        around: &Around<'a>,
         templates: &'a Templates,
     ) -> ConnectionBody<'a> {
-        ConnectionBody::new(connection, link, templates, self.clock.now())
+        ConnectionBody::new(connection, around, templates, self.clock.now())
     }
 }
 
@@ -259,7 +319,9 @@ fn connection_id(request: &ApiGatewayV2httpRequest) -> Result<ConnectionId, Prob
 fn not_rotated(error: RotateError) -> Problem {
     match error {
         RotateError::NotFound => Problem::no_such_connection(),
-        RotateError::NotConnected(_) | RotateError::BeingChanged => Problem::conflict(error),
+        RotateError::NotConnected(_) | RotateError::OfOrganization | RotateError::BeingChanged => {
+            Problem::conflict(error)
+        }
         RotateError::Unavailable(error) => unavailable(&error),
     }
 }

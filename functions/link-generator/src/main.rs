@@ -14,6 +14,7 @@ use latchkey_shared::{
         aws_clients::{Aws, Service},
         dynamodb::DynamoDbStore,
         sns_topics::SnsTopics,
+        sqs_queue::SqsQueue,
         system::{Cuid2Ids, SystemClock},
     },
     config::Environment,
@@ -21,6 +22,8 @@ use latchkey_shared::{
     use_cases::{
         disconnect::DisconnectByVendor,
         last_verified::LastVerified,
+        members::Members,
+        register_by_hand::RegisterByHand,
         rotate_external_id::RotateExternalId,
         start_connection::{Doors, StartConnection},
     },
@@ -42,6 +45,10 @@ async fn main() -> Result<(), Error> {
         config.audit_retention_days,
         config.sweep_plan,
     ));
+    let members = Members {
+        store: store.clone(),
+        clock: clock.clone(),
+    };
     let handler = Handler {
         tenant_claim: config.tenant_claim,
         start: StartConnection {
@@ -59,15 +66,27 @@ async fn main() -> Result<(), Error> {
                 )),
             }),
         },
+        by_hand: RegisterByHand {
+            store: store.clone(),
+            queue: Arc::new(SqsQueue::new(&aws.config(Service::Sqs), config.queue_url)),
+            members: members.clone(),
+            ids: ids.clone(),
+            clock: clock.clone(),
+            vendor_account: config.vendor_account,
+            patience_seconds: config.verification_deadline_seconds.into(),
+        },
         disconnect: DisconnectByVendor {
             store: store.clone(),
+            members: members.clone(),
             clock: clock.clone(),
         },
         rotate: RotateExternalId {
             store: store.clone(),
+            members: members.clone(),
             ids,
             clock: clock.clone(),
         },
+        members,
         verified: LastVerified {
             ledger: store.clone(),
             plan: config.sweep_plan,

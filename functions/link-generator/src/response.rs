@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_shared::domain::reason::Reason;
 use serde::Serialize;
 use serde_json::json;
 
@@ -93,6 +94,16 @@ impl Problem {
             code: "conflict",
             title,
             detail: detail.to_string(),
+        }
+    }
+
+    /// The same where one of the closed list of reasons says why.
+    pub fn refused(reason: &Reason) -> Self {
+        Self {
+            status: 409,
+            code: reason.code.as_str(),
+            title: "The role is not taken",
+            detail: reason.message(),
         }
     }
 

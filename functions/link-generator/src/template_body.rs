@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use latchkey_shared::domain::{
     connection::Connection,
     external_id::ExternalId,
+    launch_link::LaunchLink,
+    stack_set::StackSet,
     stack_update::StackUpdate,
     template_version::{PublishedVersion, newest_first},
 };
@@ -15,26 +17,52 @@ pub struct RotationBody<'a> {
     external_id: &'a ExternalId,
     started_at: Timestamp,
     expires_at: Timestamp,
-    update_url: String,
-    update_command: String,
+    /// None where the role was made by hand: the customer changes its trust policy, and the vendor names the role again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_command: Option<String>,
 }
 
 impl<'a> RotationBody<'a> {
-    pub fn of(connection: &'a Connection, versions: &[PublishedVersion], now: Timestamp) -> Option<Self> {
+    /// `link` is the organization's, whose StackSet is updated instead of a stack.
+    pub fn of(
+        connection: &'a Connection,
+        link: Option<&LaunchLink>,
+        versions: &[PublishedVersion],
+        now: Timestamp,
+    ) -> Option<Self> {
         let rotation = connection.rotation_at(now)?;
-        let binding = connection.live_binding()?;
-        let update = StackUpdate {
-            stack_id: binding.stack_id(),
-            external_id: Some(&rotation.external_id),
-            from: version(versions, &binding.template_version),
-            to: None,
+        let next = &rotation.external_id;
+        let (update_url, update_command) = match (&connection.organization, connection.live_binding()) {
+            (Some(_), _) => {
+                let set = link.map(|link| StackSet { link });
+                let from = version(versions, &connection.template.version);
+                (
+                    set.map(|set| set.console_url()),
+                    set.map(|set| set.rotate_command(next, from)),
+                )
+            }
+            (None, Some(binding)) => {
+                let update = binding.stack_id().map(|stack_id| StackUpdate {
+                    stack_id,
+                    external_id: Some(next),
+                    from: version(versions, &binding.template_version),
+                    to: None,
+                });
+                (
+                    update.as_ref().map(StackUpdate::url),
+                    update.as_ref().map(StackUpdate::cli_command),
+                )
+            }
+            (None, None) => return None,
         };
         Some(Self {
-            external_id: &rotation.external_id,
+            external_id: next,
             started_at: rotation.started_at,
             expires_at: rotation.expires_at,
-            update_url: update.url(),
-            update_command: update.cli_command(),
+            update_url,
+            update_command,
         })
     }
 }
@@ -70,7 +98,7 @@ impl<'a> UpdateBody<'a> {
             return None;
         }
         let update = StackUpdate {
-            stack_id: binding.stack_id(),
+            stack_id: binding.stack_id()?,
             external_id: None,
             from,
             to: Some(to),

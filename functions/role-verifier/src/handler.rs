@@ -104,7 +104,7 @@ impl Handler {
                 let verified = self.verify.run(key, tries).await?;
                 tracing::info!(
                     "request.id" = key.request_id,
-                    "stack.id" = %key.stack_id,
+                    "stack.id" = key.stack_id.as_ref().map(tracing::field::display),
                     "sqs.tries" = tries,
                     "verification.outcome" = ?verified,
                     "request.verified"

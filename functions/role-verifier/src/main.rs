@@ -20,7 +20,7 @@ use latchkey_shared::{
     domain::tiers::Tiers,
     telemetry,
     use_cases::{
-        answer_stack::AnswerStack, check_chunk::CheckChunk, last_verified::LastVerified,
+        answer_stack::AnswerStack, check_chunk::CheckChunk, last_verified::LastVerified, members::Members,
         probe_role::ProbeRole, recheck_role::RecheckRole, verify_role::VerifyRole,
     },
 };
@@ -92,6 +92,10 @@ async fn main() -> Result<(), Error> {
             store: store.clone(),
             probes,
             answers,
+            members: Members {
+                store: store.clone(),
+                clock: clock.clone(),
+            },
             clock: clock.clone(),
         },
         chunks: CheckChunk {

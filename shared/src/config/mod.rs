@@ -86,6 +86,13 @@ impl Environment {
         })
     }
 
+    /// How long a role may take to become assumable, in seconds, from `VERIFICATION_DEADLINE_SECONDS`: a custom resource
+    /// waits an hour at most.
+    pub fn verification_deadline_seconds(&self) -> Result<u32, ConfigError> {
+        const MAX_SECONDS: u32 = 3_600;
+        self.number("VERIFICATION_DEADLINE_SECONDS", 1, MAX_SECONDS)
+    }
+
     /// Calls of STS that the sweep may make in a second, from `STS_CALLS_PER_SECOND`.
     pub fn sts_calls_per_second(&self) -> Result<u32, ConfigError> {
         /// More than any account's quota.

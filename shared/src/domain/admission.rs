@@ -73,7 +73,9 @@ pub fn admit(connection: &Connection, claim: Claim<'_>, sent_at: Timestamp) -> R
         }
         (RequestType::Create, None) => Ok(Admission::FirstRegistration),
         // The same stack makes the resource anew, under another name: a replacement.
-        (RequestType::Create, Some(bound)) if bound.stack_id() == claim.stack_id => Ok(Admission::Change),
+        (RequestType::Create, Some(bound)) if bound.stack_id() == Some(claim.stack_id) => {
+            Ok(Admission::Change)
+        }
         // What is bound has not been shown to be CloudFormation's yet, so that it can refuse nobody: whoever forges a
         // Create could keep the true one out. The verifier waits until one of them is settled.
         (RequestType::Create, Some(bound)) if bound.is_unsettled_first_registration() => {
@@ -88,8 +90,41 @@ pub fn admit(connection: &Connection, claim: Claim<'_>, sent_at: Timestamp) -> R
     }
 }
 
+/// Whether `connection` can take a role in `account` that was made by hand, named by the vendor at `at`.
+pub fn admit_by_hand(
+    connection: &Connection,
+    account: &AccountId,
+    external_id: &ExternalId,
+    at: Timestamp,
+) -> Result<Admission, ReasonCode> {
+    if connection
+        .expected_account
+        .as_ref()
+        .is_some_and(|expected| expected != account)
+    {
+        return Err(ReasonCode::AccountMismatch);
+    }
+    if let State::Disconnected { reason, .. } = &connection.state {
+        return Err(reason.code);
+    }
+    if connection.standing(external_id, at) == Standing::Retired {
+        return Err(ReasonCode::ExternalIdRetired);
+    }
+    match connection.live_binding() {
+        None if connection.state.status() == Status::Expired || at >= connection.expires_at => {
+            Err(ReasonCode::LinkExpired)
+        }
+        None => Ok(Admission::FirstRegistration),
+        // What is bound by a stack is the stack's to change: it would put its own role back.
+        Some(bound) if bound.stack_id().is_some() => Err(ReasonCode::LinkAlreadyUsed),
+        Some(bound) if bound.account() != *account => Err(ReasonCode::LinkAlreadyUsed),
+        Some(_) => Ok(Admission::ChangeOfBoundResource),
+    }
+}
+
 fn names(claim: Claim<'_>, bound: &Binding) -> bool {
-    bound.stack_id() == claim.stack_id && claim.physical_resource_id == Some(&bound.physical_resource_id)
+    bound.stack_id() == Some(claim.stack_id)
+        && claim.physical_resource_id == Some(&bound.physical_resource_id)
 }
 
 #[cfg(test)]

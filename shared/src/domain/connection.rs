@@ -1,11 +1,13 @@
 //! A connection and where it can stand. What can happen to it is in [`transitions`].
 
+pub mod organization;
 pub mod rotation;
 pub mod transitions;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use organization::{NEVER, Organization};
 pub use rotation::{Rotation, Standing};
 pub use transitions::{Event, IllegalTransition};
 
@@ -51,9 +53,16 @@ pub struct Connection {
     pub launch_region: Region,
     /// The customer template that the link opens.
     pub template: TemplateRef,
+    /// Which accounts may share it, where it is an organization's: they connect as members of it, and it itself is never
+    /// bound to a role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<Organization>,
+    /// The seat that a member has among those of its organization, from its first proof on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<u32>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Until when its link may be used.
+    /// Until when its link may be used; [`NEVER`] is an organization's end.
     pub expires_at: Timestamp,
     /// How often it may still be asked for within the hour.
     #[serde(default)]
@@ -62,6 +71,10 @@ pub struct Connection {
     /// that nobody who does not know that resource can use it up.
     #[serde(default)]
     pub changes: RequestBudget,
+    /// How the last change of a role that was made by hand failed, while the one before is connected. A stack is told by
+    /// CloudFormation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_change: Option<Failure>,
     /// Where it stands.
     pub state: State,
     /// Counts the writes: a write succeeds only on the version that it was made from (I9).
@@ -178,8 +191,9 @@ pub struct Attempt {
 pub struct Failure {
     /// Why.
     pub reason: Reason,
-    /// The stack whose attempt it was.
-    pub stack_id: StackId,
+    /// The stack whose attempt it was; none where the role was made by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_id: Option<StackId>,
     /// When.
     pub at: Timestamp,
 }
@@ -193,7 +207,7 @@ pub struct Binding {
     pub external_id: ExternalId,
     /// The request that was answered SUCCESS for it, and with it the stack.
     pub request: RequestKey,
-    /// The custom resource in that stack.
+    /// The custom resource in that stack; empty, like the next two, where the role was made by hand.
     pub logical_resource_id: String,
     /// The id that we gave the custom resource: a Delete has to name it (I6).
     pub physical_resource_id: String,
@@ -243,9 +257,9 @@ impl Binding {
         self.role_arn.account()
     }
 
-    /// The stack that it came with.
-    pub fn stack_id(&self) -> &StackId {
-        &self.request.stack_id
+    /// The stack that it came with; none where the role was made by hand.
+    pub fn stack_id(&self) -> Option<&StackId> {
+        self.request.stack_id.as_ref()
     }
 }
 
@@ -276,10 +290,13 @@ impl Connection {
             permission_tier: None,
             launch_region,
             template,
+            organization: None,
+            seat: None,
             created_at,
             expires_at,
             requests: RequestBudget::default(),
             changes: RequestBudget::default(),
+            failed_change: None,
             state: State::Pending { last_failure: None },
             version: 1,
         }

@@ -44,9 +44,10 @@ pub enum RequestType {
 /// What identifies a request, however often and through whatever path it arrives (AWS: "StackId + RequestId").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestKey {
-    /// The stack that asks.
-    pub stack_id: StackId,
-    /// CloudFormation's id of the request.
+    /// The stack that asks; none where the vendor named a role that was made by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_id: Option<StackId>,
+    /// CloudFormation's id of the request, or ours.
     pub request_id: String,
 }
 
@@ -57,6 +58,8 @@ pub struct Envelope {
     pub request_type: RequestType,
     /// The stack and the request.
     pub key: RequestKey,
+    /// The stack that asks.
+    pub stack_id: StackId,
     /// Where the answer goes.
     pub response_url: ResponseUrl,
     /// The resource's name in the template.
@@ -153,7 +156,7 @@ impl Envelope {
         let (logical_resource_id, key) = (
             logical_resource_id.to_owned(),
             RequestKey {
-                stack_id,
+                stack_id: Some(stack_id.clone()),
                 request_id: request_id.to_owned(),
             },
         );
@@ -181,6 +184,7 @@ impl Envelope {
         Ok(Self {
             request_type,
             key,
+            stack_id,
             response_url,
             logical_resource_id,
             physical_resource_id,
@@ -223,7 +227,7 @@ impl Envelope {
     /// that follows from the request alone, so that an answer that is made again is the same answer.
     pub fn answered_physical_resource_id(&self) -> String {
         self.physical_resource_id.clone().unwrap_or_else(|| {
-            let digest = Sha256::digest(format!("{}|{}", self.key.stack_id, self.key.request_id));
+            let digest = Sha256::digest(format!("{}|{}", self.stack_id, self.key.request_id));
             let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
             format!("latchkey-{hex}")
         })

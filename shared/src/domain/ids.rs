@@ -1,6 +1,9 @@
 //! Who a connection belongs to, and what it is called.
 
-use crate::domain::invalid::{Invalid, checked_text};
+use crate::domain::{
+    aws::AccountId,
+    invalid::{Invalid, checked_text},
+};
 
 /// Longest tenant identifier that a deployment's identity provider may issue.
 pub const MAX_TENANT_ID_CHARS: usize = 128;
@@ -30,21 +33,54 @@ impl TenantId {
 }
 checked_text!(TenantId);
 
-/// The public name of a connection: `conn_` and a CUID2.
+/// What stands between the id of an organization's connection and the account of one of its members.
+const MEMBER_SEPARATOR: char = '-';
+
+/// The public name of a connection: `conn_` and a CUID2. The connection of an account in an organization has the name of
+/// the organization's connection, a dash and the account: there can be no second one, and the members stand side by side
+/// in the table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(String);
 
 impl ConnectionId {
-    /// Accepts `conn_` and [`CONNECTION_ID_CUID_CHARS`] characters of a CUID2.
+    /// Accepts `conn_` and [`CONNECTION_ID_CUID_CHARS`] characters of a CUID2, and for a member of an organization a dash and
+    /// an account.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let cuid = text.strip_prefix(CONNECTION_ID_PREFIX);
+        let (own, account) = match text.split_once(MEMBER_SEPARATOR) {
+            Some((own, account)) => (own, Some(account)),
+            None => (text, None),
+        };
+        let cuid = own.strip_prefix(CONNECTION_ID_PREFIX);
+        let is_account = |text: &str| AccountId::parse(text).is_ok();
         match cuid {
-            Some(cuid) if is_cuid2(cuid, CONNECTION_ID_CUID_CHARS) => Ok(Self(text.to_owned())),
+            Some(cuid) if is_cuid2(cuid, CONNECTION_ID_CUID_CHARS) && account.is_none_or(is_account) => {
+                Ok(Self(text.to_owned()))
+            }
             _ => Err(Invalid::new(
                 "connection id",
-                "must be `conn_` and 24 lower-case letters and digits",
+                "must be `conn_` and 24 lower-case letters and digits, and may end in a dash and an account",
             )),
         }
+    }
+
+    /// The id of the connection of an organization's account. A member has no members: its own id comes back.
+    #[must_use]
+    pub fn member(&self, account: &AccountId) -> Self {
+        match self.organization() {
+            Some(_) => self.clone(),
+            None => Self(format!("{self}{MEMBER_SEPARATOR}{account}")),
+        }
+    }
+
+    /// The connection of the organization that this one is a member of.
+    pub fn organization(&self) -> Option<Self> {
+        let (organization, _) = self.0.split_once(MEMBER_SEPARATOR)?;
+        Some(Self(organization.to_owned()))
+    }
+
+    /// How the ids of all members begin.
+    pub fn members_prefix(&self) -> String {
+        format!("{self}{MEMBER_SEPARATOR}")
     }
 }
 checked_text!(ConnectionId);
@@ -94,8 +130,25 @@ mod tests {
             "conn_Tz4a98xxat96iws9zmbrgj3a",
             "CONN_tz4a98xxat96iws9zmbrgj3a",
             "conn_tz4a98xxat96iws9zmbrgj3\u{ff41}",
+            "conn_tz4a98xxat96iws9zmbrgj3a-",
+            "conn_tz4a98xxat96iws9zmbrgj3a-22222222222",
+            "conn_tz4a98xxat96iws9zmbrgj3a-22222222222x",
+            "conn_tz4a98xxat96iws9zmbrgj3a-222222222222-222222222222",
         ] {
             assert!(ConnectionId::parse(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_connection_of_an_organizations_account_is_named_after_both_and_has_no_members() {
+        let organization = ConnectionId::parse("conn_tz4a98xxat96iws9zmbrgj3a").unwrap();
+        let account = AccountId::parse("222222222222").unwrap();
+        let member = organization.member(&account);
+        assert_eq!(member.as_str(), "conn_tz4a98xxat96iws9zmbrgj3a-222222222222");
+        assert_eq!(ConnectionId::parse(member.as_str()).unwrap(), member);
+        assert_eq!(member.organization(), Some(organization.clone()));
+        assert_eq!(organization.organization(), None);
+        assert_eq!(member.member(&account), member);
+        assert!(member.as_str().starts_with(&organization.members_prefix()));
     }
 }

@@ -18,6 +18,7 @@ pub mod reason;
 pub mod request_budget;
 pub mod request_record;
 pub mod response_url;
+pub mod stack_set;
 pub mod stack_update;
 pub mod sweep;
 pub mod template_version;

@@ -25,6 +25,10 @@ pub enum ReasonCode {
     AccountMismatch,
     /// The tenant has a live connection to this account.
     AccountAlreadyConnected,
+    /// The vendor named the accounts of the organization, and this is none of them.
+    AccountNotAllowed,
+    /// As many accounts of the organization are connected as the vendor allows.
+    OrganizationFull,
     /// Another connection has this role.
     RoleAlreadyConnected,
     /// The role is in another account than the stack.
@@ -63,13 +67,15 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::InvalidRequest,
         Self::ExternalIdUnknown,
         Self::LinkExpired,
         Self::LinkAlreadyUsed,
         Self::AccountMismatch,
         Self::AccountAlreadyConnected,
+        Self::AccountNotAllowed,
+        Self::OrganizationFull,
         Self::RoleAlreadyConnected,
         Self::RoleInOtherAccount,
         Self::VendorAccount,
@@ -98,6 +104,8 @@ impl ReasonCode {
             Self::LinkAlreadyUsed => "link_already_used",
             Self::AccountMismatch => "account_mismatch",
             Self::AccountAlreadyConnected => "account_already_connected",
+            Self::AccountNotAllowed => "account_not_allowed",
+            Self::OrganizationFull => "organization_full",
             Self::RoleAlreadyConnected => "role_already_connected",
             Self::RoleInOtherAccount => "role_in_other_account",
             Self::VendorAccount => "vendor_account",
@@ -142,6 +150,14 @@ impl ReasonCode {
             Self::AccountAlreadyConnected => {
                 "This AWS account is already connected, and that connection was not touched; delete this stack, \
                  or disconnect the other connection first."
+            }
+            Self::AccountNotAllowed => {
+                "The vendor does not expect this AWS account of your organization; delete this stack, or ask the \
+                 vendor to add the account."
+            }
+            Self::OrganizationFull => {
+                "As many accounts of your organization are connected as the vendor allows; disconnect one, or ask \
+                 the vendor for more."
             }
             Self::RoleAlreadyConnected => {
                 "This role already belongs to a connection; let each stack make a role of its own."

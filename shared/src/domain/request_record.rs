@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    aws::RoleArn,
+    aws::{AccountId, RoleArn, StackId},
+    connection::Connection,
     custom_resource::{Envelope, Outcome, Properties, RequestKey, RequestType, answer_body},
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
@@ -104,13 +105,68 @@ impl RequestRecord {
         }
     }
 
+    /// The record of a role that was made by hand and that the vendor named at `now`. It is asked for with the next
+    /// external ID while there is one: who made the role knows it from the vendor.
+    pub fn by_hand(
+        connection: &Connection,
+        role_arn: RoleArn,
+        request_id: String,
+        now: Timestamp,
+        patience_seconds: i64,
+    ) -> Self {
+        let external_id = match connection.rotation_at(now) {
+            Some(rotation) => &rotation.external_id,
+            None => &connection.external_id,
+        };
+        let is_change = connection.live_binding().is_some();
+        Self {
+            key: RequestKey {
+                stack_id: None,
+                request_id,
+            },
+            request_type: if is_change {
+                RequestType::Update
+            } else {
+                RequestType::Create
+            },
+            tenant: connection.tenant.clone(),
+            connection_id: connection.id.clone(),
+            role_arn,
+            external_id: external_id.clone(),
+            permission_tier: None,
+            template_version: String::new(),
+            logical_resource_id: String::new(),
+            physical_resource_id: String::new(),
+            published_at: now,
+            deadline: now
+                .checked_add(jiff::SignedDuration::from_secs(patience_seconds))
+                .unwrap_or(now),
+            queued: false,
+            outcome: None,
+            unverified_response_url: None,
+        }
+    }
+
+    /// The account that asks: the stack's, or that of the role that was made by hand. They are the same (I2).
+    pub fn account(&self) -> AccountId {
+        match &self.key.stack_id {
+            Some(stack_id) => stack_id.account(),
+            None => self.role_arn.account(),
+        }
+    }
+
+    /// The stack and its resource, which CloudFormation may have deleted since.
+    pub fn resource(&self) -> Option<(&StackId, &str)> {
+        Some((self.key.stack_id.as_ref()?, &self.logical_resource_id))
+    }
+
     /// Where the answer goes, checked again (I4): what is in a table may have been written by anybody who can
-    /// write to the table. `None` once the answer was delivered.
+    /// write to the table. `None` once the answer was delivered, and where nobody waits for one.
     pub fn response_url(&self) -> Option<Result<ResponseUrl, Invalid>> {
         let url = &self.unverified_response_url.as_ref()?.0;
         Some(ResponseUrl::parse(
             url,
-            &self.key.stack_id,
+            self.key.stack_id.as_ref()?,
             &self.logical_resource_id,
             &self.key.request_id,
         ))
@@ -284,12 +340,18 @@ mod tests {
 
     fn request_url(record: &RequestRecord) -> ResponseUrl {
         let text = crate::test_support::cloudformation_bucket::url(
-            &record.key.stack_id,
+            record.key.stack_id.as_ref().unwrap(),
             &record.logical_resource_id,
             &record.key.request_id,
             "f09ed",
         );
         let RequestKey { stack_id, request_id } = &record.key;
-        ResponseUrl::parse(&text, stack_id, &record.logical_resource_id, request_id).unwrap()
+        ResponseUrl::parse(
+            &text,
+            stack_id.as_ref().unwrap(),
+            &record.logical_resource_id,
+            request_id,
+        )
+        .unwrap()
     }
 }

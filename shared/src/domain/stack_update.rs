@@ -46,15 +46,7 @@ impl StackUpdate<'_> {
             Some(external_id) => format!("ParameterKey={EXTERNAL_ID_PARAMETER},ParameterValue={external_id}"),
             None => format!("ParameterKey={EXTERNAL_ID_PARAMETER},UsePreviousValue=true"),
         };
-        let is_kept = |name: &&String| {
-            *name != EXTERNAL_ID_PARAMETER && self.to.is_none_or(|to| to.parameters.contains(name))
-        };
-        let kept: String = self
-            .from
-            .iter()
-            .flat_map(|from| from.parameters.iter().filter(is_kept))
-            .map(|name| format!(" ParameterKey={name},UsePreviousValue=true"))
-            .collect();
+        let kept = kept_parameters(self.from, self.to);
         format!(
             "aws cloudformation update-stack --region {} --stack-name '{}' {template} --parameters {external_id}{kept} \
              --capabilities CAPABILITY_NAMED_IAM",
@@ -62,6 +54,17 @@ impl StackUpdate<'_> {
             self.stack_id,
         )
     }
+}
+
+/// Every parameter but the external ID that a stack of version `from` has and that it still has after an update to `to`,
+/// if that is another one: with the value that it has.
+pub(super) fn kept_parameters(from: Option<&PublishedVersion>, to: Option<&PublishedVersion>) -> String {
+    let is_kept =
+        |name: &&String| *name != EXTERNAL_ID_PARAMETER && to.is_none_or(|to| to.parameters.contains(name));
+    from.iter()
+        .flat_map(|from| from.parameters.iter().filter(is_kept))
+        .map(|name| format!(" ParameterKey={name},UsePreviousValue=true"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -134,9 +134,10 @@ impl CustomerStack {
             fields,
             topic,
             key: RequestKey {
-                stack_id: self.stack_id.clone(),
+                stack_id: Some(self.stack_id.clone()),
                 request_id,
             },
+            stack_id: self.stack_id.clone(),
             logical_resource_id: self.logical_resource_id.clone(),
             sent_at: None,
         }
@@ -152,6 +153,8 @@ pub struct StackRequest {
     pub topic: TopicArn,
     /// Which request it is.
     pub key: RequestKey,
+    /// The stack that sends it.
+    pub stack_id: StackId,
     /// When SNS took it; when it is received, where that is not said.
     pub sent_at: Option<Timestamp>,
     logical_resource_id: String,
@@ -161,11 +164,7 @@ impl StackRequest {
     /// The same as CloudFormation sends it: with an answer URL that the bucket takes.
     #[must_use]
     pub fn signed(self, bucket: &CloudFormationBucket) -> Self {
-        let url = bucket.sign(
-            &self.key.stack_id,
-            &self.logical_resource_id,
-            &self.key.request_id,
-        );
+        let url = bucket.sign(&self.stack_id, &self.logical_resource_id, &self.key.request_id);
         self.with("ResponseURL", url)
     }
 

@@ -21,6 +21,10 @@ pub enum Operation {
     FindByExternalId,
     /// `ConnectionStore::list`
     List,
+    /// `ConnectionStore::count_newcomer`
+    CountNewcomer,
+    /// `ConnectionStore::seats`
+    Seats,
     /// `ConnectionStore::commit`
     Commit,
     /// `ConnectionStore::find_request`

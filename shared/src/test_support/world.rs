@@ -19,7 +19,7 @@ use super::{
 use crate::{
     domain::{
         aws::{AccountId, Region, RoleArn},
-        connection::{Connection, Status},
+        connection::{Connection, Organization, Status},
         custom_resource::{RequestKey, RequestType},
         ids::ConnectionId,
         profile::Profile,
@@ -33,8 +33,10 @@ use crate::{
         disconnect::{Deleted, DisconnectByStack, DisconnectByVendor},
         keep_doors::KeepDoors,
         last_verified::LastVerified,
+        members::Members,
         probe_role::ProbeRole,
         recheck_role::RecheckRole,
+        register_by_hand::RegisterByHand,
         register_role::{Received, RegisterRole},
         revalidate::{Revalidate, SweepBudget},
         rotate_external_id::RotateExternalId,
@@ -75,6 +77,8 @@ pub struct World {
     pub bucket: Arc<CloudFormationBucket>,
     pub start: StartConnection,
     pub register: RegisterRole,
+    pub register_by_hand: RegisterByHand,
+    pub members: Members,
     pub verify: VerifyRole,
     pub recheck: Arc<RecheckRole>,
     pub chunks: CheckChunk,
@@ -131,6 +135,10 @@ impl Default for World {
             clock: clock.clone(),
             tiers: tiers(),
         });
+        let members = Members {
+            store: store.clone(),
+            clock: clock.clone(),
+        };
         let verified = LastVerified {
             ledger: store.clone(),
             plan: PLAN,
@@ -173,6 +181,16 @@ impl Default for World {
                 store: store.clone(),
                 queue: queue.clone(),
                 answers: answers.clone(),
+                members: members.clone(),
+                clock: clock.clone(),
+                vendor_account: account(VENDOR_ACCOUNT),
+                patience_seconds: PATIENCE_SECONDS,
+            },
+            register_by_hand: RegisterByHand {
+                store: store.clone(),
+                queue: queue.clone(),
+                members: members.clone(),
+                ids: ids.clone(),
                 clock: clock.clone(),
                 vendor_account: account(VENDOR_ACCOUNT),
                 patience_seconds: PATIENCE_SECONDS,
@@ -181,6 +199,7 @@ impl Default for World {
                 store: store.clone(),
                 probes,
                 answers: answers.clone(),
+                members: members.clone(),
                 clock: clock.clone(),
             },
             recheck,
@@ -188,10 +207,12 @@ impl Default for World {
                 store: store.clone(),
                 queue: queue.clone(),
                 answers,
+                members: members.clone(),
                 clock: clock.clone(),
             },
             disconnect_by_vendor: DisconnectByVendor {
                 store: store.clone(),
+                members: members.clone(),
                 clock: clock.clone(),
             },
             keep_doors: KeepDoors {
@@ -203,6 +224,7 @@ impl Default for World {
             },
             rotate: RotateExternalId {
                 store: store.clone(),
+                members: members.clone(),
                 ids: ids.clone(),
                 clock: clock.clone(),
             },
@@ -213,6 +235,7 @@ impl Default for World {
                 plan: PLAN,
                 budget: BUDGET,
             },
+            members,
             clock,
             ids,
             topics,
@@ -248,6 +271,19 @@ impl World {
             account_id,
             permission_tier: None,
             region: None,
+            organization: None,
+        };
+        self.start.run(tenant(tenant_name), new).await.unwrap().0
+    }
+
+    /// A new connection of a tenant, for an organization.
+    pub async fn organization(&self, tenant_name: &str, organization: Organization) -> Connection {
+        let new = NewConnection {
+            profile: Profile::new("Acme".to_owned(), None, Default::default()).unwrap(),
+            account_id: None,
+            permission_tier: None,
+            region: None,
+            organization: Some(organization),
         };
         self.start.run(tenant(tenant_name), new).await.unwrap().0
     }

@@ -55,6 +55,11 @@ impl AnswerStack {
 
     /// Delivers the stored answer of `record`, once, and settles its connection by what comes back (I5, I6).
     pub async fn deliver(&self, record: &RequestRecord) -> Result<Answered, Unavailable> {
+        if record.key.stack_id.is_none() {
+            // Nobody waits for an answer, and the vendor's own call needs no proof of where it came from.
+            self.settle(record, Delivery::Accepted).await?;
+            return Ok(Answered::Now(Delivery::Accepted));
+        }
         let (Some(body), Some(url)) = (record.answer_body(), record.response_url()) else {
             return Ok(Answered::Before);
         };
@@ -87,7 +92,8 @@ impl AnswerStack {
             let mut after = before
                 .apply(event, now)
                 .map_err(|error| Unavailable::new("answer_stack", error))?;
-            if after.state == before.state {
+            let unchanged = after.state == before.state && after.failed_change == before.failed_change;
+            if unchanged {
                 after = before.clone();
             }
             // An accepted answer is what everybody expects, unless it ended a rotation; a refused one is news.

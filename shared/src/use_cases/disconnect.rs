@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{MAX_COMMIT_TRIES, answer_stack::AnswerStack, contended, store_event};
+use super::{MAX_COMMIT_TRIES, answer_stack::AnswerStack, contended, members::Members, store_event};
 use crate::{
     domain::{
         audit::Actor,
@@ -40,6 +40,8 @@ pub struct DisconnectByStack {
     pub queue: Arc<dyn VerificationQueue>,
     /// Tells the stack.
     pub answers: Arc<AnswerStack>,
+    /// Whom an external ID stands for that many accounts share.
+    pub members: Members,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -58,20 +60,20 @@ impl DisconnectByStack {
         if delivery == Delivery::Refused {
             return self.report_forgery(envelope, &external_id).await;
         }
-        if self.store.find_by_external_id(&external_id).await?.is_none() {
+        if self.find(envelope, &external_id).await?.is_none() {
             return Ok(Deleted::LeftAlone);
         }
         // First the mark, then the look at the connection: a Create that is proven at this moment either meets the
         // mark, or is seen below.
         self.store
-            .mark_resource_deleted(&envelope.key.stack_id, &envelope.logical_resource_id, sent_at)
+            .mark_resource_deleted(&envelope.stack_id, &envelope.logical_resource_id, sent_at)
             .await?;
         for _ in 0..MAX_COMMIT_TRIES {
-            let Some(connection) = self.store.find_by_external_id(&external_id).await? else {
+            let Some(connection) = self.find(envelope, &external_id).await? else {
                 return Ok(Deleted::LeftAlone);
             };
             match connection.live_binding() {
-                Some(bound) if *bound.stack_id() != envelope.key.stack_id => return Ok(Deleted::LeftAlone),
+                Some(bound) if bound.stack_id() != Some(&envelope.stack_id) => return Ok(Deleted::LeftAlone),
                 Some(bound)
                     if envelope.physical_resource_id.as_ref() == Some(&bound.physical_resource_id) => {}
                 // CloudFormation gave up on the very resource whose SUCCESS it has not taken yet, and made up an id
@@ -114,10 +116,20 @@ impl DisconnectByStack {
                 self.clock.now(),
             );
             if ended.await?.is_some() {
+                // It may have been the last one with the former external ID.
+                self.members.complete_rotation(&connection).await?;
                 return Ok(Deleted::Disconnected);
             }
         }
         Err(contended("disconnect"))
+    }
+
+    async fn find(
+        &self,
+        envelope: &Envelope,
+        external_id: &ExternalId,
+    ) -> Result<Option<Connection>, Unavailable> {
+        self.members.find(external_id, &envelope.stack_id.account()).await
     }
 
     /// Leaves the connection alone, and has its role looked at once it had the time to go.
@@ -138,10 +150,10 @@ impl DisconnectByStack {
         envelope: &Envelope,
         external_id: &ExternalId,
     ) -> Result<Deleted, Unavailable> {
-        let connection = self.store.find_by_external_id(external_id).await?;
+        let connection = self.find(envelope, external_id).await?;
         let names = |connection: &Connection| {
             let bound = connection.live_binding();
-            bound.is_some_and(|bound| *bound.stack_id() == envelope.key.stack_id)
+            bound.is_some_and(|bound| bound.stack_id() == Some(&envelope.stack_id))
         };
         if let Some(connection) = connection.filter(names) {
             self.store
@@ -156,14 +168,31 @@ impl DisconnectByStack {
 pub struct DisconnectByVendor {
     /// Where connections are kept.
     pub store: Arc<dyn ConnectionStore>,
+    /// The accounts of an organization, which end with it.
+    pub members: Members,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl DisconnectByVendor {
-    /// Ends a tenant's connection, whatever its state; again, it is a repetition. `None` where the tenant has no such
-    /// connection (I8).
+    /// Ends a tenant's connection, whatever its state, and all members of an organization's; again, it is a repetition.
+    /// `None` where the tenant has no such connection (I8).
     pub async fn run(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
+        let ended = self.end(tenant, id).await?;
+        if let Some(organization) = ended.as_ref().filter(|ended| ended.organization.is_some()) {
+            let end_member = |member: Connection| async move {
+                self.end(&member.tenant, &member.id).await?;
+                Ok(())
+            };
+            self.members.for_each(organization, end_member).await?;
+        }
+        if let Some(member) = ended.as_ref().filter(|ended| ended.is_member()) {
+            self.members.complete_rotation(member).await?;
+        }
+        Ok(ended)
+    }
+
+    async fn end(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
         for _ in 0..MAX_COMMIT_TRIES {
             let Some(connection) = self.store.get(tenant, id).await? else {
                 return Ok(None);

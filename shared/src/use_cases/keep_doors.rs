@@ -80,9 +80,14 @@ impl KeepDoors {
         let stack_is_gone = match connection.as_ref().and_then(|connection| connection.binding()) {
             Some(bound) => {
                 let resource = &bound.logical_resource_id;
-                self.store
-                    .resource_deleted_since(bound.stack_id(), resource, Timestamp::UNIX_EPOCH)
-                    .await?
+                match bound.stack_id() {
+                    Some(stack_id) => {
+                        self.store
+                            .resource_deleted_since(stack_id, resource, Timestamp::UNIX_EPOCH)
+                            .await?
+                    }
+                    None => true,
+                }
             }
             None => false,
         };

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{MAX_COMMIT_TRIES, answer_stack::AnswerStack, contended};
+use super::{MAX_COMMIT_TRIES, answer_stack::AnswerStack, contended, members::Members};
 use crate::{
     domain::{
         admission::{Admission, Claim, admit, check_accounts},
         audit::{Actor, AuditEntry},
         aws::AccountId,
         connection::{Attempt, Connection, Event, State, Status},
-        custom_resource::{Envelope, Outcome, Properties, RequestKey},
+        custom_resource::{Envelope, Outcome, Properties, RequestKey, RequestType},
         reason::{Reason, ReasonCode},
         request_record::RequestRecord,
     },
@@ -42,6 +42,8 @@ pub struct RegisterRole {
     pub queue: Arc<dyn VerificationQueue>,
     /// Tells the stack.
     pub answers: Arc<AnswerStack>,
+    /// Whom an external ID stands for that many accounts share.
+    pub members: Members,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Our own account, which nobody can connect.
@@ -57,20 +59,31 @@ impl RegisterRole {
             Ok(properties) => properties,
             Err(invalid) => return self.refuse(envelope, invalid.into()).await,
         };
-        if let Err(code) = check_accounts(&properties, &envelope.key.stack_id, &self.vendor_account) {
+        if let Err(code) = check_accounts(&properties, &envelope.stack_id, &self.vendor_account) {
             return self.refuse(envelope, code.into()).await;
         }
         for _ in 0..MAX_COMMIT_TRIES {
             if let Some(record) = self.store.find_request(&envelope.key).await? {
                 return self.resume(&record, envelope).await;
             }
-            let Some(connection) = self.store.find_by_external_id(&properties.external_id).await? else {
+            let Some(found) = self.store.find_by_external_id(&properties.external_id).await? else {
                 let code = ReasonCode::ExternalIdUnknown;
                 return self.refuse(envelope, code.into()).await;
             };
+            let account = envelope.stack_id.account();
+            let stored = match self.members.admit(&found, &account).await? {
+                Ok(stored) => stored,
+                Err(code) => return self.refuse(envelope, code.into()).await,
+            };
+            let connection = match envelope.request_type {
+                RequestType::Create => stored
+                    .asked_again(&found, self.clock.now())
+                    .map_err(|error| Unavailable::new("register_role", error))?,
+                RequestType::Update | RequestType::Delete => stored.clone().following(&found),
+            };
             let claim = Claim {
                 request_type: envelope.request_type,
-                stack_id: &envelope.key.stack_id,
+                stack_id: &envelope.stack_id,
                 external_id: &properties.external_id,
                 physical_resource_id: envelope.physical_resource_id.as_deref(),
             };
@@ -86,14 +99,14 @@ impl RegisterRole {
                     }
                     let refused = self.refuse(envelope, code.into()).await?;
                     if let Received::Refused(reason, Delivery::Accepted) = &refused {
-                        self.remember(connection, envelope, &properties, sent_at, reason)
+                        self.remember(stored, envelope, &properties, sent_at, reason)
                             .await?;
                     }
                     return Ok(refused);
                 }
             };
             match self
-                .record(&connection, (admission, spent), envelope, &properties, sent_at)
+                .record(&stored, (admission, spent), envelope, &properties, sent_at)
                 .await?
             {
                 Ok(()) => {
@@ -160,7 +173,7 @@ impl RegisterRole {
     }
 
     async fn was_deleted(&self, envelope: &Envelope, sent_at: Timestamp) -> Result<bool, Unavailable> {
-        let stack_id = &envelope.key.stack_id;
+        let stack_id = &envelope.stack_id;
         self.store
             .resource_deleted_since(stack_id, &envelope.logical_resource_id, sent_at)
             .await

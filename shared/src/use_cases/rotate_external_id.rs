@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use super::{MAX_COMMIT_TRIES, contended, store_change};
+use super::{MAX_COMMIT_TRIES, contended, members::Members, store_change};
 use crate::{
     domain::{
         audit::{Actor, AuditEntry},
-        connection::{Connection, Event, Rotation},
+        connection::{Connection, Event, Rotation, Status},
         ids::{ConnectionId, TenantId},
     },
     ports::{Clock, ConnectionStore, IdSource, Unavailable},
@@ -18,6 +18,8 @@ use crate::{
 pub struct RotateExternalId {
     /// Where connections are kept.
     pub store: Arc<dyn ConnectionStore>,
+    /// The accounts of an organization, which rotate with it.
+    pub members: Members,
     /// Makes the next external ID (I1).
     pub ids: Arc<dyn IdSource>,
     /// The time.
@@ -33,6 +35,9 @@ pub enum RotateError {
     /// It is not connected, so that no role asks for its external ID.
     #[error("only a connection that is active or degraded has an external ID to rotate; this one is {0}")]
     NotConnected(&'static str),
+    /// It is a member's, and follows its organization.
+    #[error("this account shares the external ID of its organization's connection; rotate that one")]
+    OfOrganization,
     /// A stack is changing it at this moment.
     #[error("the customer's stack is changing this connection right now; try again in a minute")]
     BeingChanged,
@@ -57,10 +62,12 @@ impl RotateExternalId {
             let connection = self.live(tenant, id).await?;
             let now = self.clock.now();
             if connection.rotation_at(now).is_some() {
+                self.members_follow(&connection, Event::ROTATION_STARTED).await?;
                 return Ok(Rotated::UnderWay(Box::new(connection)));
             }
             let event = Event::RotationStarted(Rotation::new(self.ids.external_id(), now));
             if let Some(started) = self.store_event(&connection, event).await? {
+                self.members_follow(&started, Event::ROTATION_STARTED).await?;
                 return Ok(Rotated::Started(Box::new(started)));
             }
         }
@@ -72,9 +79,12 @@ impl RotateExternalId {
         for _ in 0..MAX_COMMIT_TRIES {
             let connection = self.live(tenant, id).await?;
             if connection.rotation.is_none() {
+                self.members_follow(&connection, Event::ROTATION_CANCELLED)
+                    .await?;
                 return Ok(connection);
             }
             if let Some(cancelled) = self.store_event(&connection, Event::RotationCancelled).await? {
+                self.members_follow(&cancelled, Event::ROTATION_CANCELLED).await?;
                 return Ok(cancelled);
             }
         }
@@ -83,11 +93,28 @@ impl RotateExternalId {
 
     async fn live(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Connection, RotateError> {
         let connection = self.store.get(tenant, id).await?.ok_or(RotateError::NotFound)?;
+        if connection.is_member() {
+            return Err(RotateError::OfOrganization);
+        }
+        if connection.organization.is_some() && connection.state.status() == Status::Pending {
+            let members = self.members.all(&connection).await?;
+            if members.iter().any(|member| member.live_binding().is_some()) {
+                return Ok(connection);
+            }
+        }
         match connection.live_binding() {
             Some(binding) if !binding.is_unsettled_first_registration() => Ok(connection),
             _ => Err(RotateError::NotConnected(
                 connection.status(self.clock.now()).as_str(),
             )),
+        }
+    }
+
+    /// Tells the members of an organization. Where this ends in the middle, the same call again goes on.
+    async fn members_follow(&self, connection: &Connection, event: &str) -> Result<(), Unavailable> {
+        match connection.organization {
+            Some(_) => self.members.follow(connection, event).await,
+            None => Ok(()),
         }
     }
 

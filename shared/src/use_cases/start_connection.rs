@@ -8,7 +8,7 @@ use crate::{
     domain::{
         audit::{Actor, AuditEntry},
         aws::{AccountId, Region},
-        connection::Connection,
+        connection::{Connection, NEVER, Organization},
         ids::TenantId,
         invalid::Invalid,
         launch_link::LaunchLink,
@@ -74,6 +74,8 @@ pub struct NewConnection {
     pub permission_tier: Option<TierName>,
     /// Where the link shall open the console.
     pub region: Option<Region>,
+    /// Which accounts may share the connection, where it is for an organization.
+    pub organization: Option<Organization>,
 }
 
 /// Why no link was made.
@@ -83,8 +85,17 @@ pub enum StartError {
     #[error("there is no listener topic in this region")]
     RegionNotServed,
     /// The deployment makes links for named accounts only.
-    #[error("account_id is missing; this deployment makes links for one named account only")]
+    #[error(
+        "account_id is missing; this deployment makes links for one named account only (or for an organization whose \
+         allowed_accounts are named)"
+    )]
     AccountRequired,
+    /// The deployment lets single accounts in, one by one.
+    #[error(
+        "this deployment lets accounts in one by one (ListenerAccess is per-account), so that an organization's accounts cannot \
+         share a connection; make one for each account, or deploy with open topics"
+    )]
+    OrganizationNotServed,
     /// The deployment does not offer the wished tier.
     #[error("permission_tier is not one of those that this deployment offers: {0}")]
     TierNotOffered(String),
@@ -140,7 +151,14 @@ impl StartConnection {
         if !self.policy.listener_regions.contains(&region) {
             return Err(StartError::RegionNotServed);
         }
-        if (self.policy.requires_account || self.doors.is_some()) && new.account_id.is_none() {
+        if new.organization.is_some() && self.doors.is_some() {
+            return Err(StartError::OrganizationNotServed);
+        }
+        let names_accounts = match &new.organization {
+            Some(organization) => !organization.allowed_accounts.is_empty(),
+            None => new.account_id.is_some(),
+        };
+        if (self.policy.requires_account || self.doors.is_some()) && !names_accounts {
             return Err(StartError::AccountRequired);
         }
         if let Some(tier) = &new.permission_tier
@@ -160,9 +178,13 @@ impl StartConnection {
             region,
             template,
             now,
-            now.saturating_add(self.policy.lifetime).unwrap_or(now),
+            match new.organization {
+                Some(_) => NEVER,
+                None => now.saturating_add(self.policy.lifetime).unwrap_or(now),
+            },
         );
         connection.permission_tier = new.permission_tier;
+        connection.organization = new.organization;
         let link = self
             .policy
             .launch_link(&connection)

@@ -6,13 +6,14 @@ use super::{
     MAX_COMMIT_TRIES,
     answer_stack::{AnswerStack, Answered},
     contended,
+    members::Members,
     probe_role::ProbeRole,
 };
 use crate::{
     domain::{
-        admission::{Claim, admit},
+        admission::{Claim, admit, admit_by_hand},
         audit::{Actor, AuditEntry},
-        connection::{Binding, Connection, Event},
+        connection::{Binding, Connection, Event, State},
         custom_resource::{Outcome, RequestKey, RequestType},
         invalid::Invalid,
         permissions::PermissionReport,
@@ -43,6 +44,8 @@ pub struct VerifyRole {
     pub probes: Arc<ProbeRole>,
     /// Tells the stack.
     pub answers: Arc<AnswerStack>,
+    /// The accounts of an organization.
+    pub members: Members,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -63,7 +66,7 @@ impl VerifyRole {
                 return Ok(Verified::Unknown);
             };
             if record.outcome.is_some() {
-                return Ok(Verified::Answered(self.answers.deliver(&record).await?));
+                return self.answer(&record).await;
             }
             let Some(connection) = self.store.get(&record.tenant, &record.connection_id).await? else {
                 return Ok(Verified::Unknown);
@@ -81,14 +84,23 @@ impl VerifyRole {
                 Decision::TryAgainIn(seconds) => Stored::TryAgainIn(seconds),
             };
             match stored {
-                Stored::Decided(decided) => {
-                    return Ok(Verified::Answered(self.answers.deliver(&decided).await?));
-                }
+                Stored::Decided(decided) => return self.answer(&decided).await,
                 Stored::TryAgainIn(seconds) => return Ok(Verified::TryAgainIn(seconds)),
                 Stored::LostRace => {}
             }
         }
         Err(contended("verify_role"))
+    }
+
+    /// Tells the stack. A member that has the next external ID now may have been the last one to get it.
+    async fn answer(&self, record: &RequestRecord) -> Result<Verified, Unavailable> {
+        let answered = self.answers.deliver(record).await?;
+        if record.connection_id.organization().is_some()
+            && let Some(member) = self.store.get(&record.tenant, &record.connection_id).await?
+        {
+            self.members.complete_rotation(&member).await?;
+        }
+        Ok(Verified::Answered(answered))
     }
 
     /// What has come between the recording of the request and now.
@@ -97,31 +109,42 @@ impl VerifyRole {
         connection: &Connection,
         record: &RequestRecord,
     ) -> Result<Option<Reason>, Unavailable> {
-        let deleted = self
-            .store
-            .resource_deleted_since(
-                &record.key.stack_id,
-                &record.logical_resource_id,
-                record.published_at,
-            )
-            .await?;
-        if deleted {
-            return Ok(Some(ReasonCode::StackDeleted.into()));
+        if let Some((stack_id, resource)) = record.resource() {
+            let sent_at = record.published_at;
+            let deleted = self
+                .store
+                .resource_deleted_since(stack_id, resource, sent_at)
+                .await?;
+            if deleted {
+                return Ok(Some(ReasonCode::StackDeleted.into()));
+            }
+        }
+        if let Some(organization) = self.members.organization_of(connection).await?
+            && let State::Disconnected { reason, .. } = &organization.state
+        {
+            return Ok(Some(reason.code.into()));
         }
         if self.probes.tiers.find(record.permission_tier.as_ref()).is_none() {
             return Ok(Some(
                 Invalid::new("PermissionTier", "is not a tier that this vendor offers").into(),
             ));
         }
-        let claim = Claim {
-            request_type: record.request_type,
-            stack_id: &record.key.stack_id,
-            external_id: &record.external_id,
-            physical_resource_id: Some(&record.physical_resource_id),
+        let admitted = match &record.key.stack_id {
+            Some(stack_id) => {
+                let claim = Claim {
+                    request_type: record.request_type,
+                    stack_id,
+                    external_id: &record.external_id,
+                    physical_resource_id: Some(&record.physical_resource_id),
+                };
+                admit(connection, claim, record.published_at)
+            }
+            None => {
+                let account = record.account();
+                admit_by_hand(connection, &account, &record.external_id, record.published_at)
+            }
         };
-        Ok(admit(connection, claim, record.published_at)
-            .err()
-            .map(Reason::from))
+        Ok(admitted.err().map(Reason::from))
     }
 
     async fn decide(&self, connection: &Connection, record: &RequestRecord, tries: u32) -> Decision {
@@ -178,7 +201,7 @@ impl VerifyRole {
         let now = self.clock.now();
         let event = Event::AttemptProven { binding, proof };
         let name = event.name();
-        let Ok(after) = connection.apply(event, now) else {
+        let Ok(mut after) = connection.apply(event, now) else {
             // Another change of the same connection is not settled yet: it goes first.
             return match self.wait(record, tries, ReasonCode::VerificationInconclusive.into()) {
                 Decision::Refuse(reason) => self.refuse(connection, record, reason).await,
@@ -186,6 +209,16 @@ impl VerifyRole {
                 Decision::Connect(..) => Ok(Stored::LostRace),
             };
         };
+        if connection.live_binding().is_none()
+            && let Some(organization) = self.members.organization_of(connection).await?
+        {
+            after.seat = self.members.free_seat(&organization, &record.account()).await?;
+            if after.seat.is_none() {
+                return self
+                    .refuse(connection, record, ReasonCode::OrganizationFull.into())
+                    .await;
+            }
+        }
         let audit = AuditEntry::new(&after, Actor::Verification, name, Some(&record.key), now);
         let outcome = Outcome::Connected {
             connection_id: connection.id.clone(),
@@ -198,7 +231,9 @@ impl VerifyRole {
             Err(Conflict::AccountTaken) => ReasonCode::AccountAlreadyConnected,
             Err(Conflict::RoleTaken) => ReasonCode::RoleAlreadyConnected,
             Err(Conflict::ResourceDeleted) => ReasonCode::StackDeleted,
-            Err(Conflict::ConnectionChanged | Conflict::RequestChanged) => return Ok(Stored::LostRace),
+            Err(Conflict::ConnectionChanged | Conflict::RequestChanged | Conflict::SeatTaken) => {
+                return Ok(Stored::LostRace);
+            }
         };
         self.refuse(connection, record, code.into()).await
     }

@@ -332,7 +332,21 @@ impl ConnectionStore for SimStore {
         not_for_a_sweep()
     }
 
-    async fn list(&self, _: &TenantId, _: Option<&ConnectionId>, _: u16) -> Result<Page, Unavailable> {
+    async fn list(
+        &self,
+        _: &TenantId,
+        _: Option<&ConnectionId>,
+        _: Option<&ConnectionId>,
+        _: u16,
+    ) -> Result<Page, Unavailable> {
+        not_for_a_sweep()
+    }
+
+    async fn count_newcomer(&self, _: &ConnectionId, _: i64, _: u32) -> Result<bool, Unavailable> {
+        not_for_a_sweep()
+    }
+
+    async fn seats(&self, _: &ConnectionId) -> Result<BTreeSet<u32>, Unavailable> {
         not_for_a_sweep()
     }
 

@@ -35,7 +35,7 @@ async fn a_safe_role_is_connected_and_then_the_stack_is_told() {
     let binding = active.live_binding().unwrap();
     assert_eq!(
         (&binding.role_arn, binding.stack_id()),
-        (&role_arn, &stack.stack_id)
+        (&role_arn, Some(&stack.stack_id))
     );
     assert_eq!(binding.physical_resource_id, create.physical_resource_id());
     assert_eq!(binding.unsettled, None, "the bucket took the answer");

@@ -65,6 +65,7 @@ pub fn the_api_has_exactly_its_routes(template: &Value) -> Problems {
         "GET /v1/connections",
         "GET /v1/connections/{id}",
         "DELETE /v1/connections/{id}",
+        "POST /v1/connections/{id}/role",
         "POST /v1/connections/{id}/rotate-external-id",
         "DELETE /v1/connections/{id}/rotate-external-id",
         "GET /v1/template-versions",

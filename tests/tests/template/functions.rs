@@ -32,6 +32,8 @@ pub fn each_function_has_exactly_its_environment(template: &Value) -> Problems {
                 "LISTENER_ACCESS",
                 "LISTENER_TOPIC_NAME",
                 "VENDOR_ACCOUNT_ID",
+                "VERIFICATION_QUEUE_URL",
+                "VERIFICATION_DEADLINE_SECONDS",
                 "AUDIT_RETENTION_DAYS",
                 "SWEEP_SLOTS",
                 "DEGRADED_SLOTS",

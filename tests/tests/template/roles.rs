@@ -133,12 +133,23 @@ pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
     let expected: [(&str, Vec<(String, &str)>); 4] = [
         (
             "LinkGeneratorFunction",
-            table(&["GetItem", "BatchGetItem", "PutItem", "DeleteItem", "Query"]),
+            [
+                table(&[
+                    "GetItem",
+                    "BatchGetItem",
+                    "PutItem",
+                    "UpdateItem",
+                    "DeleteItem",
+                    "Query",
+                ]),
+                vec![sends("VerificationQueue")],
+            ]
+            .concat(),
         ),
         (
             LISTENER,
             [
-                table(&[&items[..], &["UpdateItem"]].concat()),
+                table(&[&items[..], &["UpdateItem", "Query"]].concat()),
                 vec![sends("VerificationQueue"), sends("ListenerDeadLetterQueue")],
             ]
             .concat(),
@@ -146,7 +157,7 @@ pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
         (
             "RoleVerifierFunction",
             [
-                table(&[&items[..], &["UpdateItem", "BatchGetItem"]].concat()),
+                table(&[&items[..], &["UpdateItem", "BatchGetItem", "Query"]].concat()),
                 receives("VerificationQueue"),
                 receives("SweepQueue"),
                 vec![sends("SweepQueue"), ("sts:AssumeRole".to_owned(), "*")],

@@ -18,12 +18,8 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::AuditEntry,
-        aws::RoleArn,
-        connection::Connection,
-        custom_resource::{Outcome, RequestKey},
-        request_record::RequestRecord,
-        sweep::Member,
+        audit::AuditEntry, aws::RoleArn, connection::Connection, custom_resource::Outcome,
+        request_record::RequestRecord, sweep::Member,
     },
     ports::{Change, Conflict, RequestChange, Unavailable},
 };
@@ -70,13 +66,13 @@ impl DynamoDbStore {
         match request {
             Some(RequestChange::Record(record)) => {
                 parts.push(self.put_request(record, "attribute_not_exists(pk)")?);
-                parts.push(self.unless_deleted(record)?);
+                parts.extend(self.unless_deleted(record)?);
             }
             Some(RequestChange::Decide(record)) => {
                 let undecided = "attribute_exists(pk) AND attribute_not_exists(outcome)";
                 parts.push(self.put_request(record, undecided)?);
                 if matches!(record.outcome, Some(Outcome::Connected { .. })) {
-                    parts.push(self.unless_deleted(record)?);
+                    parts.extend(self.unless_deleted(record)?);
                 }
             }
             Some(RequestChange::Deliver(record)) => {
@@ -129,6 +125,9 @@ impl DynamoDbStore {
                 item.insert(SWEEP_ROLE.to_owned(), text(look.role_arn.as_str()));
             }
         }
+        if let Some(forget_at) = connection.forget_at() {
+            item.insert(TTL.to_owned(), number(forget_at.as_second()));
+        }
         Ok(item)
     }
 
@@ -165,22 +164,22 @@ impl DynamoDbStore {
         })
     }
 
-    fn unless_deleted(&self, record: &RequestRecord) -> Result<Part, Unavailable> {
-        let RequestKey { stack_id, .. } = &record.key;
+    fn unless_deleted(&self, record: &RequestRecord) -> Result<Option<Part>, Unavailable> {
+        let Some((stack_id, resource)) = record.resource() else {
+            return Ok(None);
+        };
         let check = ConditionCheck::builder()
             .table_name(&self.table)
-            .set_key(Some(
-                Key::deleted_resource(stack_id, &record.logical_resource_id).into_item(),
-            ))
+            .set_key(Some(Key::deleted_resource(stack_id, resource).into_item()))
             .condition_expression(format!("attribute_not_exists(pk) OR {DELETED_AT_MS} < :sent"))
             .expression_attribute_values(":sent", number(record.published_at.as_millisecond()))
             .build()
             .map_err(|error| Unavailable::new(OPERATION, error))?;
         let write = TransactWriteItem::builder().condition_check(check).build();
-        Ok(Part {
+        Ok(Some(Part {
             write,
             conflict: Conflict::ResourceDeleted,
-        })
+        }))
     }
 
     /// Takes what the connection is bound to now and was not before, and gives back what it was and is not any more.
@@ -223,12 +222,12 @@ impl DynamoDbStore {
 }
 
 impl DynamoDbStore {
-    /// Makes the next external ID of a rotation findable, for ever (I1).
+    /// Makes the next external ID of a rotation findable, for ever (I1). A member's is its organization's.
     fn new_external_id(&self, before: &Connection, after: &Connection) -> Result<Option<Part>, Unavailable> {
         let Some(rotation) = after
             .rotation
             .as_ref()
-            .filter(|_| before.rotation != after.rotation)
+            .filter(|_| before.rotation != after.rotation && !after.is_member())
         else {
             return Ok(None);
         };
@@ -250,7 +249,8 @@ pub(super) fn put_new(item: Item, table: &str) -> Result<TransactWriteItem, Unav
     })
 }
 
-/// The account and the roles that a connection holds: while a change of role is not settled, both roles.
+/// The account and the roles that a connection holds, and a member's seat: while a change of role is not settled, both
+/// roles.
 fn claims(connection: &Connection) -> Vec<(Key, Conflict)> {
     let Some(binding) = connection.live_binding() else {
         return Vec::new();
@@ -265,6 +265,9 @@ fn claims(connection: &Connection) -> Vec<(Key, Conflict)> {
     )];
     let roles = roles.into_iter().filter_map(|role| RoleArn::parse(role).ok());
     claims.extend(roles.map(|role| (Key::role_claim(&role), Conflict::RoleTaken)));
+    if let (Some(organization), Some(seat)) = (connection.id.organization(), connection.seat) {
+        claims.push((Key::seat(&organization, seat), Conflict::SeatTaken));
+    }
     claims
 }
 

@@ -39,6 +39,10 @@ pub(super) const CONNECTION_ID: &str = "connection_id";
 pub(super) const DELETED_AT_MS: &str = "deleted_at_ms";
 /// How the sort key of a connection begins.
 pub(super) const CONNECTION_SK_PREFIX: &str = "CONN#";
+/// How the sort key of a seat begins.
+pub(super) const SEAT_SK_PREFIX: &str = "SEAT#";
+/// What stands for the stack in the key of a request without one.
+const BY_HAND: &str = "by-hand";
 const TENANT_PK_PREFIX: &str = "TENANT#";
 const LEDGER_PK_PREFIX: &str = "LEDGER#";
 
@@ -105,7 +109,8 @@ impl Key {
     }
 
     pub(super) fn request(key: &RequestKey) -> Self {
-        Self::new(format!("REQUEST#{}#{}", key.stack_id, key.request_id), "REQUEST")
+        let asked_by = key.stack_id.as_ref().map_or(BY_HAND, StackId::as_str);
+        Self::new(format!("REQUEST#{asked_by}#{}", key.request_id), "REQUEST")
     }
 
     pub(super) fn deleted_resource(stack_id: &StackId, logical_resource_id: &str) -> Self {
@@ -123,6 +128,16 @@ impl Key {
     /// The claim of one connection on one role, whoever its tenant is.
     pub(super) fn role_claim(role_arn: &RoleArn) -> Self {
         Self::new(format!("ROLE#{role_arn}"), "ROLE")
+    }
+
+    /// How many accounts have asked on one day to become members.
+    pub(super) fn newcomers(organization: &ConnectionId, day: i64) -> Self {
+        Self::new(format!("NEWCOMERS#{organization}#{day}"), "NEWCOMERS")
+    }
+
+    /// A member's seat in its organization.
+    pub(super) fn seat(organization: &ConnectionId, seat: u32) -> Self {
+        Self::new(seats_pk(organization), format!("{SEAT_SK_PREFIX}{seat}"))
     }
 
     pub(super) fn audit(connection: &ConnectionId, order: String) -> Self {
@@ -161,6 +176,10 @@ impl Key {
     pub(super) fn into_item(self) -> Item {
         HashMap::from([(PK.to_owned(), text(self.pk)), (SK.to_owned(), text(self.sk))])
     }
+}
+
+pub(super) fn seats_pk(organization: &ConnectionId) -> String {
+    format!("SEATS#{organization}")
 }
 
 pub(super) fn tenant_pk(tenant: &TenantId) -> String {

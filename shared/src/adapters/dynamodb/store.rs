@@ -1,5 +1,7 @@
 //! [`ConnectionStore`] over the table.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use jiff::Timestamp;
@@ -8,8 +10,8 @@ use super::{
     DynamoDbStore,
     commit::{forget_deletion_at, put_new},
     items::{
-        CONNECTION_SK_PREFIX, DELETED_AT_MS, ExternalIdPointer, Item, Key, SK, TTL, from_item, number,
-        tenant_pk, text, to_item,
+        CONNECTION_SK_PREFIX, DELETED_AT_MS, ExternalIdPointer, Item, Key, SEAT_SK_PREFIX, SK, TTL,
+        from_item, number, seats_pk, tenant_pk, text, to_item,
     },
 };
 use crate::{
@@ -44,15 +46,21 @@ impl DynamoDbStore {
 #[async_trait]
 impl ConnectionStore for DynamoDbStore {
     async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable> {
-        let new = |item| put_new(item, &self.table);
+        let mut items = vec![
+            self.connection_item(connection)?,
+            self.audit_item(connection, audit)?,
+        ];
+        if !connection.is_member() {
+            let key = Key::external_id(&connection.external_id);
+            items.push(to_item(key, &ExternalIdPointer::to(connection))?);
+        }
+        let puts: Vec<_> = items
+            .into_iter()
+            .map(|item| put_new(item, &self.table))
+            .collect::<Result<_, _>>()?;
         self.client
             .transact_write_items()
-            .transact_items(new(self.connection_item(connection)?)?)
-            .transact_items(new(to_item(
-                Key::external_id(&connection.external_id),
-                &ExternalIdPointer::to(connection),
-            )?)?)
-            .transact_items(new(self.audit_item(connection, audit)?)?)
+            .set_transact_items(Some(puts))
             .send()
             .await
             .map_err(|error| Unavailable::new("dynamodb.TransactWriteItems", error))?;
@@ -77,16 +85,18 @@ impl ConnectionStore for DynamoDbStore {
     async fn list(
         &self,
         tenant: &TenantId,
+        members_of: Option<&ConnectionId>,
         after: Option<&ConnectionId>,
         limit: u16,
     ) -> Result<Page, Unavailable> {
+        let members = members_of.map(ConnectionId::members_prefix).unwrap_or_default();
         let output = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", text(tenant_pk(tenant)))
-            .expression_attribute_values(":prefix", text(CONNECTION_SK_PREFIX))
+            .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
             .set_exclusive_start_key(after.map(|id| Key::connection(tenant, id).into_item()))
             .limit(i32::from(limit))
             .send()
@@ -108,6 +118,65 @@ impl ConnectionStore for DynamoDbStore {
             connections,
             next_after,
         })
+    }
+
+    async fn count_newcomer(
+        &self,
+        organization: &ConnectionId,
+        day: i64,
+        most: u32,
+    ) -> Result<bool, Unavailable> {
+        const DAY_SECONDS: i64 = 24 * 3_600;
+        let counted = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::newcomers(organization, day).into_item()))
+            .condition_expression("attribute_not_exists(pk) OR newcomers < :most")
+            .update_expression("SET #ttl = :ttl ADD newcomers :one")
+            .expression_attribute_names("#ttl", TTL)
+            .expression_attribute_values(":most", number(most))
+            .expression_attribute_values(":ttl", number((day + 2) * DAY_SECONDS))
+            .expression_attribute_values(":one", number(1))
+            .send()
+            .await;
+        match counted {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(false)
+            }
+            Err(error) => Err(Unavailable::new("dynamodb.UpdateItem", error)),
+        }
+    }
+
+    async fn seats(&self, organization: &ConnectionId) -> Result<BTreeSet<u32>, Unavailable> {
+        const OPERATION: &str = "dynamodb.Query";
+        let seat = |item: &Item| {
+            let text = item.get(SK)?.as_s().ok()?.strip_prefix(SEAT_SK_PREFIX)?;
+            text.parse().ok()
+        };
+        let mut seats = BTreeSet::new();
+        let mut start = None;
+        loop {
+            let output = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", text(seats_pk(organization)))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            for item in output.items() {
+                seats.insert(seat(item).ok_or_else(|| Unavailable::new(OPERATION, "an entry is not ours"))?);
+            }
+            start = output.last_evaluated_key;
+            if start.is_none() {
+                return Ok(seats);
+            }
+        }
     }
 
     async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable> {

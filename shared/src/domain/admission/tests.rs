@@ -39,7 +39,7 @@ fn bound(unsettled: Option<Option<State>>) -> Binding {
         role_arn: role(&account("222222222222"), "Reader"),
         external_id: ExternalId::parse("tz4a98xxat96iws9zmbrgj3atz4a98xx").unwrap(),
         request: RequestKey {
-            stack_id: stack(SAME_STACK),
+            stack_id: Some(stack(SAME_STACK)),
             request_id: "r1".to_owned(),
         },
         logical_resource_id: "Connection".to_owned(),

@@ -36,7 +36,7 @@ fn external_id(text: &str) -> ExternalId {
 
 fn key(stack: &str, request_id: &str) -> RequestKey {
     RequestKey {
-        stack_id: StackId::parse(stack).unwrap(),
+        stack_id: Some(StackId::parse(stack).unwrap()),
         request_id: request_id.to_owned(),
     }
 }
@@ -89,7 +89,7 @@ fn degraded(binding: Binding) -> State {
 fn failure(reason: ReasonCode, stack: &str, seconds: i64) -> Option<Failure> {
     Some(Failure {
         reason: reason.into(),
-        stack_id: StackId::parse(stack).unwrap(),
+        stack_id: Some(StackId::parse(stack).unwrap()),
         at: at(seconds),
     })
 }
@@ -190,7 +190,7 @@ fn own(state: &State) -> (RequestKey, RoleArn) {
     }
 }
 
-const EVENTS: [&str; 21] = [
+const EVENTS: [&str; 23] = [
     "started",
     "proven_same_stack",
     "proven_other_stack",
@@ -212,6 +212,8 @@ const EVENTS: [&str; 21] = [
     "rotation_started",
     "rotation_cancelled",
     "deletion_seen",
+    "rotation_completed",
+    "reopened",
 ];
 
 /// The event of a name, for a connection in `state`, and when it happens.
@@ -255,6 +257,8 @@ fn event(name: &str, state: &State) -> (Event, Timestamp) {
         "rotation_started" => Event::RotationStarted(rotation(NOW)),
         "rotation_cancelled" => Event::RotationCancelled,
         "deletion_seen" => Event::DeletionSeen,
+        "rotation_completed" => Event::RotationCompleted,
+        "reopened" => Event::Reopened,
         _ => panic!("{name}"),
     };
     (event, at(NOW))
@@ -274,24 +278,30 @@ fn attempt() -> Attempt {
 
 /// What comes of each event, in the order of [`EVENTS`]; the letters are read by [`expected`].
 const TABLE: [(&str, &str); 14] = [
-    //          started proven... failed accepted refused passed check_failed disconnected expired attempt_refused rotation... deletion_seen
-    ("pending", "V N N ! F F . . . . ! ! ! E ! X . . ! ! !"),
-    ("pending_failed", "V N N ! F F . . . . ! ! ! E ! X . . ! ! !"),
-    ("verifying", "V N N ! F . . . . . ! ! ! E ! ! A . ! ! !"),
-    ("active", "! C ! ! . . . . . . P ! D E ! ! . . O . M"),
-    ("active_new", "! ! ! ! . . S . R . P ! D E ! ! . . ! . M"),
-    ("active_changed", "! ! ! ! . . S . B . P ! D E ! ! . . ! . M"),
+    //          started proven... failed accepted refused passed check_failed disconnected expired attempt_refused rotation... deletion_seen, and two of organizations alone
+    ("pending", "V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! !"),
+    ("pending_failed", "V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! !"),
+    ("verifying", "V N N ! F . . . . . ! ! ! E ! ! A . ! ! ! ! !"),
+    ("active", "! C ! ! . . . . . . P ! D E ! ! . . O . M ! !"),
+    ("active_new", "! ! ! ! . . S . R . P ! D E ! ! . . ! . M ! !"),
+    ("active_changed", "! ! ! ! . . S . B . P ! D E ! ! . . ! . M ! !"),
     (
         "active_from_degraded",
-        "! ! ! ! . . S . B . P ! D E ! ! . . ! . M",
+        "! ! ! ! . . S . B . P ! D E ! ! . . ! . M ! !",
     ),
-    ("degraded", "! C ! ! . . . . . . P ! + E ! ! . . O . M"),
-    ("degraded_new", "! ! ! ! . . S . R . P ! + E ! ! . . ! . M"),
-    ("degraded_changed", "! ! ! ! . . S . B . P ! + E ! ! . . ! . M"),
-    ("degraded_twice", "! ! ! ! . . S . B . P ! + E ! ! . . ! . M"),
-    ("disconnected", "! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! !"),
-    ("disconnected_bound", "! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! !"),
-    ("expired", "! ! ! ! . . . . . . ! ! ! E ! ! . . ! ! !"),
+    ("degraded", "! C ! ! . . . . . . P ! + E ! ! . . O . M ! !"),
+    ("degraded_new", "! ! ! ! . . S . R . P ! + E ! ! . . ! . M ! !"),
+    (
+        "degraded_changed",
+        "! ! ! ! . . S . B . P ! + E ! ! . . ! . M ! !",
+    ),
+    ("degraded_twice", "! ! ! ! . . S . B . P ! + E ! ! . . ! . M ! !"),
+    ("disconnected", "! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! !"),
+    (
+        "disconnected_bound",
+        "! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! !",
+    ),
+    ("expired", "! ! ! ! . . . . . . ! ! ! E ! ! . . ! ! ! ! !"),
 ];
 
 /// The state that a letter of the table means; `None` for an illegal transition.
@@ -633,4 +643,92 @@ fn one_rotation_at_a_time_until_it_is_cancelled_or_runs_out() {
     assert!(cancelled.apply(another(), at(NOW + 2)).is_ok());
     let ended = running.apply(Event::Disconnected(ReasonCode::StackDeleted.into()), at(NOW + 1));
     assert_eq!(ended.unwrap().rotation, None);
+}
+
+/// An organization's connection, in the states that it can be in; and a member, where its stack was deleted.
+#[test]
+fn what_happens_to_organizations_and_their_members_alone() {
+    let rules = || Some(Organization::new(None, Default::default()).unwrap());
+    let organization = Connection {
+        organization: rules(),
+        expires_at: NEVER,
+        ..connection(State::Pending { last_failure: None })
+    };
+    let apply = |connection: &Connection, name: &str| {
+        let (event, at) = event(name, &connection.state);
+        connection.apply(event, at)
+    };
+    let rotating = apply(&organization, "rotation_started").unwrap();
+    assert_eq!(rotating.rotation, Some(rotation(NOW)));
+    assert_eq!(rotating.state, organization.state);
+    assert!(apply(&rotating, "rotation_started").is_err(), "one at a time");
+    let cancelled = apply(&rotating, "rotation_cancelled").unwrap();
+    assert_eq!(
+        (&cancelled.rotation, &cancelled.external_id),
+        (&None, &organization.external_id)
+    );
+    let completed = apply(&rotating, "rotation_completed").unwrap();
+    assert_eq!(completed.rotation, None);
+    assert_eq!(completed.external_id, external_id(NEXT_EXTERNAL_ID));
+    assert!(
+        apply(&organization, "rotation_completed").is_err(),
+        "there is none"
+    );
+    assert!(apply(&organization, "expired_due").is_err(), "it has no end");
+
+    let account = role_named("First").account();
+    for (state, reopened) in states()
+        .into_iter()
+        .map(|(name, state)| (state, name == "disconnected_bound"))
+    {
+        let member = Connection {
+            state,
+            ..organization.new_member(&account, at(0))
+        };
+        let after = apply(&member, "reopened");
+        assert_eq!(after.is_ok(), reopened, "{:?}", member.state);
+        if let Ok(after) = after {
+            assert_eq!(after.state, State::Pending { last_failure: None });
+        }
+    }
+}
+
+#[test]
+fn a_member_follows_its_organization_until_it_has_what_is_next() {
+    let organization = Connection {
+        organization: Some(Organization::new(None, Default::default()).unwrap()),
+        rotation: Some(rotation(NOW)),
+        ..connection(State::Pending { last_failure: None })
+    };
+    let account = role_named("First").account();
+    let member = |state| Connection {
+        state,
+        rotation: None,
+        ..organization.new_member(&account, at(0))
+    };
+    let live = member(active(binding(S1, "r1", "First"))).following(&organization);
+    assert_eq!(live.rotation, organization.rotation);
+    let calm = Connection {
+        rotation: None,
+        ..organization.clone()
+    };
+    assert_eq!(live.clone().following(&calm).rotation, None, "taken back");
+    let moved = Connection {
+        external_id: external_id(NEXT_EXTERNAL_ID),
+        rotation: None,
+        ..live
+    };
+    assert_eq!(
+        moved.clone().following(&organization),
+        moved,
+        "it is there already"
+    );
+    let done = Connection {
+        external_id: external_id(NEXT_EXTERNAL_ID),
+        ..calm
+    };
+    let waiting = member(State::Pending { last_failure: None }).following(&done);
+    assert_eq!(waiting.external_id, done.external_id);
+    let single = connection(State::Pending { last_failure: None });
+    assert_eq!(single.clone().following(&organization), single);
 }

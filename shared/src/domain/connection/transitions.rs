@@ -57,6 +57,10 @@ pub enum Event {
     RotationCancelled,
     /// CloudFormation deleted what is bound, under an id that we never gave it.
     DeletionSeen,
+    /// Every account of the organization has the next external ID.
+    RotationCompleted,
+    /// An account whose stack was deleted asks to be a member of its organization again.
+    Reopened,
 }
 
 /// That an event cannot happen to a connection in its state.
@@ -81,11 +85,19 @@ impl Connection {
         };
         let current = self.state_at(now);
         let mut rotation = self.rotation.clone();
+        let mut external_id = self.external_id.clone();
+        let mut failed_change = self
+            .failed_change
+            .clone()
+            .filter(|_| current.live_binding().is_some());
         let state = match (&current, event) {
             (S::Pending { .. } | S::Verifying { .. }, E::AttemptStarted(attempt)) => S::Verifying { attempt },
 
             (S::Pending { .. } | S::Verifying { .. }, E::AttemptProven { binding, proof })
-                if *proof.role_arn() == binding.role_arn && binding.external_id == self.external_id =>
+                if *proof.role_arn() == binding.role_arn
+                    && (binding.external_id == self.external_id
+                        // A new account of an organization may come with either.
+                        || self.is_member() && self.has_external_id(&binding.external_id)) =>
             {
                 let binding = Binding {
                     unsettled: Some(Unsettled { replaces: None }),
@@ -106,6 +118,7 @@ impl Connection {
                 && *proof.role_arn() == binding.role_arn
                 && self.has_external_id(&binding.external_id) =>
             {
+                failed_change = None;
                 let replaces = Some(Box::new(current.clone()));
                 let binding = Binding {
                     unsettled: Some(Unsettled { replaces }),
@@ -131,6 +144,14 @@ impl Connection {
                 }),
             },
             // A failed update leaves what is connected as it was; what has ended stays ended.
+            (_, E::AttemptFailed { request, reason }) if request.stack_id.is_none() => {
+                failed_change = Some(Failure {
+                    reason,
+                    stack_id: None,
+                    at: now,
+                });
+                current.clone()
+            }
             (_, E::AttemptRefused { .. } | E::AttemptFailed { .. }) => current.clone(),
 
             (S::Active { binding, .. } | S::Degraded { binding, .. }, E::AnswerRefused { request })
@@ -222,6 +243,30 @@ impl Connection {
                 current.clone()
             }
 
+            // An organization's connection is never bound: its members are, and they have the last word.
+            (S::Pending { .. }, E::RotationStarted(next))
+                if self.organization.is_some() && self.rotation_at(now).is_none() =>
+            {
+                rotation = Some(next);
+                current.clone()
+            }
+            (S::Pending { .. }, E::RotationCancelled) if self.organization.is_some() => {
+                rotation = None;
+                current.clone()
+            }
+            (S::Pending { .. }, E::RotationCompleted)
+                if self.organization.is_some()
+                    && let Some(next) = rotation.take() =>
+            {
+                external_id = next.external_id;
+                current.clone()
+            }
+            (S::Disconnected { reason, .. }, E::Reopened)
+                if self.is_member() && reason.code == ReasonCode::StackDeleted =>
+            {
+                S::Pending { last_failure: None }
+            }
+
             (S::Active { .. } | S::Degraded { .. }, E::DeletionSeen) => current.with_deletion_seen(now),
 
             (S::Pending { last_failure }, E::LinkExpired) if now >= self.expires_at => S::Expired {
@@ -237,12 +282,16 @@ impl Connection {
                 | E::LinkExpired
                 | E::RotationStarted(_)
                 | E::RotationCancelled
+                | E::RotationCompleted
+                | E::Reopened
                 | E::DeletionSeen,
             ) => return Err(illegal()),
         };
         let after = Self {
             state,
             rotation,
+            external_id,
+            failed_change,
             version: self.version + 1,
             ..self.clone()
         };
@@ -251,6 +300,11 @@ impl Connection {
 }
 
 impl Event {
+    /// The name of [`Self::RotationStarted`].
+    pub const ROTATION_STARTED: &str = "rotation_started";
+    /// The name of [`Self::RotationCancelled`].
+    pub const ROTATION_CANCELLED: &str = "rotation_cancelled";
+
     /// The event's name, for the log and for errors.
     pub fn name(&self) -> &'static str {
         match self {
@@ -264,9 +318,11 @@ impl Event {
             Self::CheckFailed(_) => "check_failed",
             Self::Disconnected(_) => "disconnected",
             Self::LinkExpired => "link_expired",
-            Self::RotationStarted(_) => "rotation_started",
-            Self::RotationCancelled => "rotation_cancelled",
+            Self::RotationStarted(_) => Self::ROTATION_STARTED,
+            Self::RotationCancelled => Self::ROTATION_CANCELLED,
             Self::DeletionSeen => "deletion_seen",
+            Self::RotationCompleted => "rotation_completed",
+            Self::Reopened => "reopened",
         }
     }
 }

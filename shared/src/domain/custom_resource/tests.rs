@@ -85,7 +85,7 @@ fn what_more_cloudformation_may_send_one_day_does_no_harm() {
 /// Every request that cannot be answered, with the field and the rule that the log will name.
 fn refused_envelopes() -> Vec<(StackRequest, &'static str, &'static str)> {
     let stack_id = |from: &str, to: &str| {
-        let text = create().key.stack_id.to_string();
+        let text = create().stack_id.to_string();
         assert!(text.contains(from), "{text}");
         text.replace(from, to)
     };
@@ -592,7 +592,7 @@ fn answers_say_what_cloudformation_asks_for_and_no_more() {
         expected.sort_unstable();
         assert_eq!(fields, expected);
         assert_eq!(body["Status"], status);
-        assert_eq!(body["StackId"], envelope.key.stack_id.as_str());
+        assert_eq!(body["StackId"], envelope.stack_id.as_str());
         assert_eq!(body["RequestId"], envelope.key.request_id);
         if let Outcome::Connected { .. } = outcome {
             let data = json!({ "ConnectionId": connection_id(), "Status": "active" });

@@ -8,7 +8,7 @@ use crate::{
         aws::{AccountId, RoleArn},
         connection::Connection,
         custom_resource::Outcome,
-        ids::TenantId,
+        ids::{ConnectionId, TenantId},
         request_record::RequestRecord,
         sweep::SweepPlan,
     },
@@ -36,7 +36,7 @@ pub(super) fn commit(tables: &mut Tables, plan: SweepPlan, change: Change<'_>) -
     let new_external_id = after
         .rotation
         .as_ref()
-        .filter(|_| before.rotation != after.rotation);
+        .filter(|_| before.rotation != after.rotation && !after.is_member());
     if new_external_id.is_some_and(|rotation| tables.external_ids.contains_key(&rotation.external_id)) {
         return Err(Conflict::ConnectionChanged);
     }
@@ -57,6 +57,12 @@ pub(super) fn commit(tables: &mut Tables, plan: SweepPlan, change: Change<'_>) -
     }
     for role in old.roles.difference(&new.roles) {
         tables.roles.remove(&RoleArn::parse(role).unwrap());
+    }
+    for seat in old.seats.difference(&new.seats) {
+        tables.seats.remove(seat);
+    }
+    for seat in new.seats.difference(&old.seats) {
+        tables.seats.insert(seat.clone(), after.id.clone());
     }
     for account in new.accounts.difference(&old.accounts) {
         tables.accounts.insert(account.clone(), after.id.clone());
@@ -98,17 +104,20 @@ fn check_request(tables: &Tables, request: &RequestChange<'_>) -> Result<(), Con
 }
 
 fn was_deleted(tables: &Tables, record: &RequestRecord) -> bool {
-    let resource = (record.key.stack_id.clone(), record.logical_resource_id.clone());
-    let deleted_at = tables.deleted.get(&resource);
+    let deleted_at = record
+        .resource()
+        .and_then(|(stack_id, name)| tables.deleted.get(&(stack_id.clone(), name.to_owned())));
     deleted_at.is_some_and(|deleted_at| *deleted_at >= record.published_at.as_millisecond())
 }
 
 struct Claims {
     accounts: BTreeSet<(TenantId, AccountId)>,
     roles: BTreeSet<String>,
+    seats: BTreeSet<(ConnectionId, u32)>,
 }
 
-/// The account and the roles that a connection holds: while a change of role is not settled, both roles.
+/// The account and the roles that a connection holds, and a member's seat: while a change of role is not settled, both
+/// roles.
 fn claims(connection: &Connection) -> Claims {
     let bindings: Vec<_> = connection
         .live_binding()
@@ -123,6 +132,11 @@ fn claims(connection: &Connection) -> Claims {
         roles: bindings
             .iter()
             .map(|binding| binding.role_arn.to_string())
+            .collect(),
+        seats: connection
+            .live_binding()
+            .and_then(|_| Some((connection.id.organization()?, connection.seat?)))
+            .into_iter()
             .collect(),
     }
 }
@@ -141,6 +155,11 @@ fn check_claims(tables: &Tables, after: &Connection, old: &Claims, new: &Claims)
         let role = RoleArn::parse(role).unwrap();
         if tables.roles.get(&role).is_some_and(|holder| *holder != after.id) {
             return Err(Conflict::RoleTaken);
+        }
+    }
+    for seat in new.seats.difference(&old.seats) {
+        if tables.seats.get(seat).is_some_and(|holder| *holder != after.id) {
+            return Err(Conflict::SeatTaken);
         }
     }
     Ok(())

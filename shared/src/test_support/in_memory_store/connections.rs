@@ -1,5 +1,7 @@
 //! [`ConnectionStore`] in memory.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -21,15 +23,18 @@ use crate::{
 impl ConnectionStore for InMemoryStore {
     async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable> {
         self.run(Operation::Insert, |tables| {
+            let is_own = !connection.is_member();
             if tables.connection(&key(connection)).is_some()
-                || tables.external_ids.contains_key(&connection.external_id)
+                || is_own && tables.external_ids.contains_key(&connection.external_id)
             {
                 return Err(Unavailable::new("in_memory.insert", "an id exists"));
             }
             tables.put_connection(connection, self.plan.slot(connection));
-            tables
-                .external_ids
-                .insert(connection.external_id.clone(), key(connection));
+            if is_own {
+                tables
+                    .external_ids
+                    .insert(connection.external_id.clone(), key(connection));
+            }
             tables.put_audit(connection, audit.clone());
             Ok(())
         })
@@ -51,11 +56,12 @@ impl ConnectionStore for InMemoryStore {
     async fn list(
         &self,
         tenant: &TenantId,
+        members_of: Option<&ConnectionId>,
         after: Option<&ConnectionId>,
         limit: u16,
     ) -> Result<Page, Unavailable> {
         self.run(Operation::List, |tables| {
-            let mut connections = tables.connections_after(tenant, after);
+            let mut connections = tables.connections_after(tenant, members_of, after);
             connections.truncate(usize::from(limit));
             // As a DynamoDB query: a full page always says that there may be more.
             let is_full = connections.len() == usize::from(limit);
@@ -64,6 +70,27 @@ impl ConnectionStore for InMemoryStore {
                 connections,
                 next_after,
             })
+        })
+    }
+
+    async fn count_newcomer(
+        &self,
+        organization: &ConnectionId,
+        day: i64,
+        most: u32,
+    ) -> Result<bool, Unavailable> {
+        self.run(Operation::CountNewcomer, |tables| {
+            let counted = tables.newcomers.entry((organization.clone(), day)).or_default();
+            let may_come = *counted < most;
+            *counted += u32::from(may_come);
+            Ok(may_come)
+        })
+    }
+
+    async fn seats(&self, organization: &ConnectionId) -> Result<BTreeSet<u32>, Unavailable> {
+        self.run(Operation::Seats, |tables| {
+            let taken = tables.seats.keys().filter(|(of, _)| of == organization);
+            Ok(taken.map(|(_, seat)| *seat).collect())
         })
     }
 

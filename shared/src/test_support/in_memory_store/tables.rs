@@ -33,6 +33,10 @@ pub(super) struct Tables {
     pub deleted: HashMap<(StackId, String), i64>,
     pub accounts: HashMap<(TenantId, AccountId), ConnectionId>,
     pub roles: HashMap<RoleArn, ConnectionId>,
+    /// Who has which seat of which organization.
+    pub seats: BTreeMap<(ConnectionId, u32), ConnectionId>,
+    /// How many accounts asked on which day to become members of which organization.
+    pub newcomers: BTreeMap<(ConnectionId, i64), u32>,
     /// By time, version, event and request, as the sort key of the table is.
     pub audit: BTreeMap<ConnectionId, BTreeMap<AuditOrder, AuditEntry>>,
     /// How many forged Deletes a connection has seen.
@@ -56,10 +60,19 @@ impl Tables {
         self.connections.values().map(|text| read(text)).collect()
     }
 
-    pub fn connections_after(&self, tenant: &TenantId, after: Option<&ConnectionId>) -> Vec<Connection> {
+    pub fn connections_after(
+        &self,
+        tenant: &TenantId,
+        members_of: Option<&ConnectionId>,
+        after: Option<&ConnectionId>,
+    ) -> Vec<Connection> {
+        let is_wanted = |id: &ConnectionId| {
+            after.is_none_or(|after| id > after)
+                && members_of.is_none_or(|organization| id.organization().as_ref() == Some(organization))
+        };
         self.connections
             .iter()
-            .filter(|((owner, id), _)| owner == tenant && after.is_none_or(|after| id > after))
+            .filter(|((owner, id), _)| owner == tenant && is_wanted(id))
             .map(|(_, text)| read(text))
             .collect()
     }
@@ -132,6 +145,8 @@ impl Tables {
             + self.deleted.len()
             + self.accounts.len()
             + self.roles.len()
+            + self.seats.len()
+            + self.newcomers.len()
             + audit
     }
 }

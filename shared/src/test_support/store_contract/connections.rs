@@ -33,7 +33,7 @@ pub(super) async fn what_was_never_stored_is_not_found<S: ConnectionStore>(store
         store.find_by_external_id(&Cuid2Ids.external_id()).await.unwrap(),
         None
     );
-    assert_eq!(store.list(&tenant, None, 10).await.unwrap().connections, []);
+    assert_eq!(store.list(&tenant, None, None, 10).await.unwrap().connections, []);
     let case = Case::new(store).await;
     assert_eq!(find(store, &case.create().key).await, None);
 }
@@ -141,7 +141,7 @@ pub(super) async fn pages_list_a_tenants_connections_in_order_and_nobody_elses<S
         let mut listed = Vec::new();
         let mut after = None;
         loop {
-            let page = store.list(&tenant, after.as_ref(), limit).await.unwrap();
+            let page = store.list(&tenant, None, after.as_ref(), limit).await.unwrap();
             assert!(page.connections.len() <= usize::from(limit));
             if let (Some(next), Some(last)) = (&page.next_after, page.connections.last()) {
                 assert_eq!(*next, last.id);

@@ -40,7 +40,7 @@ fn assert_holds(text: &str, topic: &TopicArn) {
         return;
     };
     assert!(text.len() <= MAX_REQUEST_BYTES);
-    assert_eq!(envelope.key.stack_id.region(), topic.region());
+    assert_eq!(envelope.stack_id.region(), topic.region());
     let id = envelope.answered_physical_resource_id();
     assert!((1..=MAX_PHYSICAL_RESOURCE_ID_BYTES).contains(&id.len()) && !id.contains(char::is_control));
     assert_eq!(

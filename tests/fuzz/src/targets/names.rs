@@ -38,7 +38,10 @@ where
                     assert_eq!(read.unwrap(), parsed);
                     assert_eq!(serde_json::to_string(&parsed).unwrap(), as_json);
                     assert!(!text.contains(DANGEROUS) && text.len() <= 2_048, "{text:?}");
-                    assert!(!text.contains(KEY_SEPARATOR) || text.contains(":role/"), "{text:?}");
+                    assert!(
+                        !text.contains(KEY_SEPARATOR) || text.contains(":role/"),
+                        "{text:?}"
+                    );
                     holds(&parsed, &text);
                 }
                 Err(invalid) => {

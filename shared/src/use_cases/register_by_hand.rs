@@ -1,0 +1,170 @@
+//! The vendor names a role that the customer made by hand: the same proof as for a stack's.
+
+use std::sync::Arc;
+
+use super::{MAX_COMMIT_TRIES, contended, members::Members};
+use crate::{
+    domain::{
+        admission::{Admission, admit_by_hand},
+        audit::{Actor, AuditEntry},
+        aws::{AccountId, RoleArn},
+        connection::{Attempt, Connection, Event, State},
+        custom_resource::RequestKey,
+        ids::{ConnectionId, TenantId},
+        invalid::Invalid,
+        reason::{Reason, ReasonCode},
+        request_record::RequestRecord,
+    },
+    ports::{
+        Change, Clock, ConnectionStore, IdSource, RequestChange, Unavailable, VerificationQueue,
+        VerificationTask,
+    },
+};
+
+/// Takes roles that were made by hand.
+pub struct RegisterByHand {
+    /// Where connections and requests are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// Where verifications wait.
+    pub queue: Arc<dyn VerificationQueue>,
+    /// The accounts of an organization.
+    pub members: Members,
+    /// Names requests.
+    pub ids: Arc<dyn IdSource>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Our own account, which nobody can connect.
+    pub vendor_account: AccountId,
+    /// How long a role may take to become assumable, in seconds.
+    pub patience_seconds: i64,
+}
+
+/// Why a role was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ByHandError {
+    /// The tenant has no such connection (I8).
+    #[error("there is no such connection")]
+    NotFound,
+    /// What is connected came with a stack, which would put its own role back.
+    #[error("this connection belongs to a stack; the customer changes its role by updating that stack")]
+    OfAStack,
+    /// The connection does not take this role.
+    #[error("{}", .0.message())]
+    Refused(Reason),
+    /// A service of ours could not be used.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl RegisterByHand {
+    /// Has a role verified for a tenant's connection, or for the member that the role's account is of an organization's.
+    /// The connection that comes back is being verified; the same role again goes on where it was left.
+    pub async fn run(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+        role_arn: &RoleArn,
+    ) -> Result<Connection, ByHandError> {
+        for _ in 0..MAX_COMMIT_TRIES {
+            let found = self.store.get(tenant, id).await?.ok_or(ByHandError::NotFound)?;
+            self.check(&found, role_arn)?;
+            let account = role_arn.account();
+            let stored = self.members.admit(&found, &account).await?.map_err(refused)?;
+            let connection = stored
+                .asked_again(&found, self.clock.now())
+                .map_err(|error| Unavailable::new("register_by_hand", error))?;
+            if let Some(request) = self.under_way(&connection, role_arn) {
+                self.enqueue(request).await?;
+                return Ok(connection);
+            }
+            let now = self.clock.now();
+            let request_id = self.ids.connection_id().to_string();
+            let record = RequestRecord::by_hand(
+                &connection,
+                role_arn.clone(),
+                request_id,
+                now,
+                self.patience_seconds,
+            );
+            let is_stacks = connection
+                .live_binding()
+                .is_some_and(|binding| binding.stack_id().is_some());
+            if is_stacks {
+                return Err(ByHandError::OfAStack);
+            }
+            let admission =
+                admit_by_hand(&connection, &account, &record.external_id, now).map_err(refused)?;
+            let mut after = connection.clone();
+            let budget = match admission {
+                Admission::FirstRegistration | Admission::Change => &mut after.requests,
+                Admission::ChangeOfBoundResource => &mut after.changes,
+            };
+            *budget = budget
+                .spend(now)
+                .ok_or_else(|| refused(ReasonCode::TooManyRequests))?;
+            let event = Event::AttemptStarted(Attempt {
+                request: record.key.clone(),
+                role_arn: role_arn.clone(),
+                started_at: now,
+            });
+            let name = event.name();
+            let after = match admission {
+                Admission::FirstRegistration => after
+                    .apply(event, now)
+                    .map_err(|error| Unavailable::new("register_by_hand", error))?,
+                Admission::Change | Admission::ChangeOfBoundResource => Connection {
+                    version: after.version + 1,
+                    ..after
+                },
+            };
+            let audit = AuditEntry::new(&after, Actor::VendorApi, name, Some(&record.key), now);
+            let change = Change {
+                before: &stored,
+                after: &after,
+                request: Some(RequestChange::Record(&record)),
+                audit: Some(audit),
+            };
+            if self.store.commit(change).await?.is_ok() {
+                self.enqueue(&record.key).await?;
+                return Ok(after);
+            }
+        }
+        Err(contended("register_by_hand").into())
+    }
+
+    /// What the role itself says (I2).
+    fn check(&self, connection: &Connection, role_arn: &RoleArn) -> Result<(), ByHandError> {
+        if role_arn.account() == self.vendor_account {
+            return Err(refused(ReasonCode::VendorAccount));
+        }
+        if role_arn.partition() != connection.launch_region.partition() {
+            let invalid = Invalid::new("RoleArn", "is in another partition than the connection");
+            return Err(ByHandError::Refused(invalid.into()));
+        }
+        Ok(())
+    }
+
+    /// The request for the very role that is being verified already.
+    fn under_way<'a>(&self, connection: &'a Connection, role_arn: &RoleArn) -> Option<&'a RequestKey> {
+        match &connection.state {
+            State::Verifying { attempt }
+                if attempt.request.stack_id.is_none()
+                    && attempt.role_arn == *role_arn
+                    && connection.state_at(self.clock.now()) == connection.state =>
+            {
+                Some(&attempt.request)
+            }
+            _ => None,
+        }
+    }
+
+    /// Puts the verification on the queue. After a crash before this the vendor's next call does it.
+    async fn enqueue(&self, key: &RequestKey) -> Result<(), Unavailable> {
+        let task = VerificationTask::Request { key: key.clone() };
+        self.queue.send(&[task], 0).await
+    }
+}
+
+fn refused(code: ReasonCode) -> ByHandError {
+    ByHandError::Refused(code.into())
+}
