@@ -13,11 +13,12 @@ use serde_json::{Value, json};
 
 /// Every route, with an id where it takes one. A route that is added without a line here is found by
 /// `every_route_of_the_template_is_called_here`.
-const ROUTES: [(&str, &str); 7] = [
+const ROUTES: [(&str, &str); 8] = [
     ("POST", "/v1/connections"),
     ("GET", "/v1/connections"),
     ("GET", "/v1/connections/{id}"),
     ("DELETE", "/v1/connections/{id}"),
+    ("POST", "/v1/connections/{id}/role"),
     ("POST", "/v1/connections/{id}/rotate-external-id"),
     ("DELETE", "/v1/connections/{id}/rotate-external-id"),
     ("GET", "/v1/template-versions"),
@@ -29,12 +30,17 @@ const UNKNOWN_ID: &str = "conn_tz4a98xxat96iws9zmbrgj3a";
 async fn call_all(api: &Api, id: &str) -> Result<Vec<(String, Answer)>, Error> {
     let mut answers = Vec::new();
     for (method, path) in ROUTES {
-        let body = json!({ "name": "x" });
-        let body = ((method, path) == ("POST", "/v1/connections")).then_some(&body);
+        let body = match (method, path) {
+            ("POST", "/v1/connections") => Some(json!({ "name": "x" })),
+            ("POST", "/v1/connections/{id}/role") => {
+                Some(json!({ "role_arn": "arn:aws:iam::222222222222:role/x" }))
+            }
+            _ => None,
+        };
         let path = path.replace("{id}", id);
         answers.push((
             format!("{method} {path}"),
-            api.call(method.parse()?, &path, body).await?,
+            api.call(method.parse()?, &path, body.as_ref()).await?,
         ));
     }
     Ok(answers)

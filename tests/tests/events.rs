@@ -37,6 +37,11 @@ const FILES: &[(&str, &str, Expected)] = &[
     ),
     (
         "link-generator",
+        "create-for-an-organization",
+        Http(201, "kind", "organization"),
+    ),
+    (
+        "link-generator",
         "create-with-its-own-external-id",
         Http(400, "type", "urn:latchkey:problem:invalid_request"),
     ),
@@ -73,6 +78,11 @@ const FILES: &[(&str, &str, Expected)] = &[
     (
         "link-generator",
         "delete",
+        Http(404, "type", "urn:latchkey:problem:not_found"),
+    ),
+    (
+        "link-generator",
+        "name-a-role",
         Http(404, "type", "urn:latchkey:problem:not_found"),
     ),
     (

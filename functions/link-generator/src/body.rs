@@ -318,7 +318,11 @@ impl<'a> ConnectionBody<'a> {
             account_id: binding
                 .map(|binding| binding.account())
                 .or(connection.expected_account.clone()),
-            expected_account_id: connection.expected_account.as_ref(),
+            // A member's account named itself.
+            expected_account_id: connection
+                .expected_account
+                .as_ref()
+                .filter(|_| !connection.is_member()),
             role_arn: binding.map(|binding| &binding.role_arn),
             stack_id: binding.and_then(|binding| binding.stack_id()),
             region: binding
