@@ -163,12 +163,7 @@ fn cases(places: &Places, stub: &Stub, scenes: &Scenes) -> Result<Vec<Case>, Err
             Proof::LinkMade,
             &scenes.pending,
         ),
-        (
-            "role-verifier",
-            &scenes.recheck(1),
-            Proof::Rechecked,
-            &scenes.active,
-        ),
+        ("role-verifier", &scenes.chunk(1), Proof::Checked, &scenes.active),
         ("revalidator", &scenes.tick, Proof::Swept, &scenes.active),
     ] {
         add(name.to_owned(), function(name, true), event, proof, world);

@@ -79,20 +79,18 @@ impl Report {
             );
         }
         text.push_str(
-            "\n| verifier: messages at once | calls/s | share of the ideal | CPU µs a call | peak RSS MB | calls a \
-             message (in a row) | connections opened again |\n|---|---|---|---|---|---|---|\n",
+            "\n| verifier: connections at once | calls/s | share of the ideal | CPU µs a call | peak RSS MB | \
+             connections opened again |\n|---|---|---|---|---|---|\n",
         );
         for t in &self.throughput {
             let _ = writeln!(
                 text,
-                "| {} | {:.0} | {:.0} % | {:.0} | {:.1} | {:.0} ({:.0}) | {} |",
-                t.messages,
+                "| {} | {:.0} | {:.0} % | {:.0} | {:.1} | {} |",
+                t.concurrency,
                 t.calls_per_second,
                 t.share_of_ideal * 100.0,
                 t.cpu_us_per_call,
                 t.peak_rss_mb,
-                t.calls_per_message,
-                t.steps,
                 t.reconnections,
             );
         }

@@ -9,7 +9,7 @@ use crate::{
     Error,
     runtime_api::Function,
     stub::{Calls, Service, Snapshot, Stub},
-    subjects::Places,
+    subjects::{Places, SWEEP_QUEUE, VENDOR_ACCOUNT, VERIFICATION_QUEUE},
 };
 
 /// An external ID that no connection has.
@@ -24,8 +24,8 @@ pub enum Proof {
     Refused,
     /// A connection was made.
     LinkMade,
-    /// A role was tried, and the connection stored.
-    Rechecked,
+    /// Roles were tried, and the ledger has it.
+    Checked,
     /// Connections were queued for their check.
     Swept,
     /// Nothing: the function that does nothing.
@@ -48,7 +48,7 @@ impl Proof {
                 count(Service::Answers, "PUT") == events && body["Status"] == "FAILED"
             }
             Self::LinkMade => transactions == events && answer["statusCode"] == 201,
-            Self::Rechecked => {
+            Self::Checked => {
                 let is_empty = answer["batchItemFailures"].as_array().is_some_and(Vec::is_empty);
                 count(Service::Sts, "AssumeRole") >= events && is_empty
             }
@@ -79,7 +79,8 @@ pub struct Scenes {
     pub make_link: String,
     /// The schedule's event.
     pub tick: String,
-    recheck: String,
+    /// What the sweep put on the queue, with one member that is to be looked at.
+    chunk: Value,
 }
 
 impl Scenes {
@@ -107,7 +108,13 @@ impl Scenes {
         let create = with_external_id(&template, external_id)?;
         run(stub, places, "custom-resource-listener", &create).await?;
         let body = world.take_queued().pop().ok_or("the listener queued nothing")?;
-        run(stub, places, "role-verifier", &queue_event(&[body])).await?;
+        run(
+            stub,
+            places,
+            "role-verifier",
+            &queue_event(VERIFICATION_QUEUE, &body),
+        )
+        .await?;
         let done: Value = serde_json::from_slice(&world.last_answer())?;
         if done["Status"] != "SUCCESS" {
             return Err(format!("the stack was not connected: {done}").into());
@@ -115,10 +122,18 @@ impl Scenes {
         let active = world.snapshot();
         let tick = read("revalidator/tick.json")?.to_string();
         let sweep = run(stub, places, "revalidator", &tick).await?;
-        let recheck = world
+        let chunk = world
             .take_queued()
             .pop()
             .ok_or_else(|| format!("nothing was swept: {sweep}"))?;
+        let mut chunk: Value = serde_json::from_str(&chunk)?;
+        let request: Value = serde_json::from_str(&create)?;
+        let message = request["Records"][0]["Sns"]["Message"]
+            .as_str()
+            .unwrap_or_default();
+        let message: Value = serde_json::from_str(message)?;
+        // Whatever this tick's turn is: the daily look.
+        chunk["members"][0]["l"] = json!({ "r": message["ResourceProperties"]["RoleArn"], "e": external_id });
         world.freeze(true);
         world.take_calls();
         Ok(Self {
@@ -128,13 +143,15 @@ impl Scenes {
             create_unknown: with_external_id(&template, UNKNOWN_EXTERNAL_ID)?,
             make_link,
             tick,
-            recheck,
+            chunk,
         })
     }
 
-    /// A batch of `messages` checks, as the queue hands them to the verifier.
-    pub fn recheck(&self, messages: usize) -> String {
-        queue_event(&vec![self.recheck.clone(); messages])
+    /// A chunk of so many connections that are due for a look, as the sweep's queue hands it to the verifier.
+    pub fn chunk(&self, members: usize) -> String {
+        let mut chunk = self.chunk.clone();
+        chunk["members"] = json!(vec![&self.chunk["members"][0]; members]);
+        queue_event(SWEEP_QUEUE, &chunk.to_string())
     }
 
     /// The event of a peer: its answer goes to the stub, which Latchkey's own guard would refuse.
@@ -178,11 +195,10 @@ fn change_message(event: &Value, change: impl FnOnce(&mut Value)) -> Result<Stri
     Ok(event.to_string())
 }
 
-fn queue_event(bodies: &[String]) -> String {
-    let message = |(index, body): (usize, &String)| {
-        json!({
-            "messageId": format!("19dd0b57-b21e-4ac1-bd88-{index:012}"),
-            "receiptHandle": format!("receipt-{index}"),
+fn queue_event(queue: &str, body: &str) -> String {
+    json!({ "Records": [{
+            "messageId": "19dd0b57-b21e-4ac1-bd88-000000000000",
+            "receiptHandle": "receipt",
             "body": body,
             "attributes": {
                 "ApproximateReceiveCount": "1",
@@ -193,9 +209,8 @@ fn queue_event(bodies: &[String]) -> String {
             "messageAttributes": {},
             "md5OfBody": "",
             "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:us-east-1:111111111111:verification",
+            "eventSourceARN": format!("arn:aws:sqs:us-east-1:{VENDOR_ACCOUNT}:{queue}"),
             "awsRegion": "us-east-1",
-        })
-    };
-    json!({ "Records": bodies.iter().enumerate().map(message).collect::<Vec<_>>() }).to_string()
+    }] })
+    .to_string()
 }

@@ -19,11 +19,15 @@ pub const FUNCTIONS: [&str; 4] = [
 ];
 /// The function that does nothing.
 pub const EMPTY: &str = "latchkey-empty";
+/// The name of the queue of verifications that stacks wait for.
+pub const VERIFICATION_QUEUE: &str = "verification";
+/// The name of the sweep's queue.
+pub const SWEEP_QUEUE: &str = "sweep";
 /// The vendor's account.
 pub const VENDOR_ACCOUNT: &str = "111111111111";
 
 /// What a deployment decides, with the defaults of `template.yaml`; one slot, so that each tick finds everything.
-const SETTINGS: [(&str, &str); 16] = [
+const SETTINGS: [(&str, &str); 20] = [
     ("LOG_LEVEL", "info"),
     ("TABLE_NAME", "latchkey-Table-1A221E19959E7"),
     ("TENANT_CLAIM", "custom:tenant"),
@@ -44,7 +48,14 @@ const SETTINGS: [(&str, &str); 16] = [
     ("SWEEP_SLOTS", "1"),
     ("DEGRADED_SLOTS", "1"),
     ("SWEEP_TICK_SECONDS", "300"),
+    ("PROOF_EVERY_SWEEPS", "7"),
+    // The pace shall not be what is measured.
+    ("STS_CALLS_PER_SECOND", "10000"),
+    ("SWEEP_CONCURRENCY", "1"),
+    (PROBE_CONCURRENCY, "64"),
 ];
+/// How many connections a verifier checks side by side.
+pub const PROBE_CONCURRENCY: &str = "PROBE_CONCURRENCY";
 /// What Lambda puts into the environment of each function.
 const LAMBDA: [(&str, &str); 11] = [
     ("AWS_REGION", "us-east-1"),
@@ -95,7 +106,11 @@ impl Places {
         let queue = stub.url(Service::Sqs);
         set(
             "VERIFICATION_QUEUE_URL",
-            format!("{queue}/{VENDOR_ACCOUNT}/verification"),
+            format!("{queue}/{VENDOR_ACCOUNT}/{VERIFICATION_QUEUE}"),
+        );
+        set(
+            "SWEEP_QUEUE_URL",
+            format!("{queue}/{VENDOR_ACCOUNT}/{SWEEP_QUEUE}"),
         );
         set("LOCAL_ANSWER_ENDPOINT", stub.url(Service::Answers));
         set("PREWARM_CONNECTIONS", prewarms.to_string());

@@ -1,4 +1,4 @@
-//! How many roles a verifier gets through while every call takes a fixed time.
+//! How many roles a verifier gets through in a sweep while every call takes a fixed time.
 
 use std::time::{Duration, Instant};
 
@@ -9,24 +9,23 @@ use crate::{
     runtime_api::{Function, Program},
     scenes::{Proof, Scenes},
     stub::{Calls, Stub},
+    subjects::PROBE_CONCURRENCY,
 };
 
 /// How long the stub takes for each answer.
 pub const LATENCY: Duration = Duration::from_millis(20);
 /// Longest measurement of one concurrency.
 const TIME: Duration = Duration::from_secs(6);
-/// Batches before the measurement: connections are opened, and no verification is the first.
-const SETTLING_BATCHES: usize = 3;
+/// Connections in a chunk: as many as a message of SQS has room for, so that the chunk's end weighs little.
+const MEMBERS: usize = 1_000;
+/// Chunks before the measurement: connections are opened, and no check is the first.
+const SETTLING_CHUNKS: usize = 3;
 
 /// What was measured at one concurrency.
 #[derive(Debug, Clone, Serialize)]
 pub struct Throughput {
-    /// Messages in each batch, all worked on at once.
-    pub messages: usize,
-    /// Calls of one verification.
-    pub calls_per_message: f64,
-    /// Of these, how many follow each other.
-    pub steps: f64,
+    /// Connections that are looked at side by side.
+    pub concurrency: usize,
     /// Calls a second.
     pub calls_per_second: f64,
     /// The same, as a share of what would be if nothing but [`LATENCY`] took time.
@@ -58,53 +57,48 @@ pub async fn measure(
     stub.world.restore(&scenes.active);
     stub.world.set_latency(LATENCY);
     let mut results = Vec::new();
-    for messages in concurrencies {
-        results.push(at(stub, scenes, verifier, *messages).await?);
+    for concurrency in concurrencies {
+        results.push(at(stub, scenes, verifier, *concurrency).await?);
     }
     stub.world.set_latency(Duration::ZERO);
     Ok(results)
 }
 
-async fn at(stub: &Stub, scenes: &Scenes, verifier: &Program, messages: usize) -> Result<Throughput, Error> {
-    let mut function = Function::start(verifier).await?;
-    // One message alone tells how many of its calls follow each other.
-    let one = scenes.recheck(1);
-    for _ in 0..SETTLING_BATCHES {
-        function.invoke(&one).await?;
-    }
-    stub.world.take_calls();
-    let (alone, answer) = function.invoke(&one).await?;
-    let calls = stub.world.take_calls();
-    Proof::Rechecked.check(1, &calls, &answer, stub)?;
-    let calls_per_message = total(&calls, false) as f64;
-    let steps = (alone.as_secs_f64() / LATENCY.as_secs_f64()).floor();
-
-    let batch = scenes.recheck(messages);
-    for _ in 0..SETTLING_BATCHES {
-        function.invoke(&batch).await?;
+async fn at(
+    stub: &Stub,
+    scenes: &Scenes,
+    verifier: &Program,
+    concurrency: usize,
+) -> Result<Throughput, Error> {
+    let mut verifier = verifier.clone();
+    verifier
+        .variables
+        .insert(PROBE_CONCURRENCY.to_owned(), concurrency.to_string());
+    let mut function = Function::start(&verifier).await?;
+    let chunk = scenes.chunk(MEMBERS);
+    for _ in 0..SETTLING_CHUNKS {
+        function.invoke(&chunk).await?;
     }
     stub.world.take_calls();
     let cpu = function.cpu_at_rest().await?;
-    let (begun, mut batches, mut last) = (Instant::now(), 0_u64, Vec::new());
+    let (begun, mut chunks, mut last) = (Instant::now(), 0_u64, Vec::new());
     let mut worked = Duration::ZERO;
     while begun.elapsed() < TIME {
-        let (took, answer) = function.invoke(&batch).await?;
+        let (took, answer) = function.invoke(&chunk).await?;
         worked += took;
         last = answer;
-        batches += 1;
+        chunks += 1;
     }
     let cpu = function.cpu_at_rest().await? - cpu;
     let calls = stub.world.take_calls();
-    Proof::Rechecked.check(batches * messages as u64, &calls, &last, stub)?;
+    Proof::Checked.check(chunks * MEMBERS as u64, &calls, &last, stub)?;
     let count = total(&calls, false) as f64;
     let per_second = count / worked.as_secs_f64();
-    let ideal = messages as f64 * calls_per_message / (steps * LATENCY.as_secs_f64());
+    let ideal = concurrency as f64 / LATENCY.as_secs_f64();
     let peak_rss_mb = function.memory()?.peak as f64 / 1e6;
     function.stop().await?;
     Ok(Throughput {
-        messages,
-        calls_per_message,
-        steps,
+        concurrency,
         calls_per_second: per_second,
         share_of_ideal: per_second / ideal,
         cpu_us_per_call: cpu.as_secs_f64() * 1e6 / count,

@@ -86,6 +86,17 @@ pub enum Conflict {
     SeatTaken,
 }
 
+/// What is known of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Its request came before.
+    Recorded(Box<RequestRecord>),
+    /// Its request did not, and its external ID was made for this connection.
+    Connection(Box<Connection>),
+    /// Neither its request nor its external ID.
+    Nothing,
+}
+
 /// A page of a tenant's connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -107,6 +118,22 @@ pub trait ConnectionStore: Send + Sync {
 
     /// The connection that an external ID was made for: the one place where a tenant comes from a message (I2).
     async fn find_by_external_id(&self, external_id: &ExternalId) -> Result<Option<Connection>, Unavailable>;
+
+    /// What a listener needs to know of a message, in as few calls as the store can: the record of its request, or else
+    /// the connection that its external ID was made for.
+    async fn find_for_request(
+        &self,
+        key: &RequestKey,
+        external_id: &ExternalId,
+    ) -> Result<Known, Unavailable> {
+        if let Some(record) = self.find_request(key).await? {
+            return Ok(Known::Recorded(Box::new(record)));
+        }
+        let connection = self.find_by_external_id(external_id).await?;
+        Ok(connection.map_or(Known::Nothing, |connection| {
+            Known::Connection(Box::new(connection))
+        }))
+    }
 
     /// A tenant's connections after `after`, at most `limit`: all of them, or the members of one.
     async fn list(
@@ -134,9 +161,6 @@ pub trait ConnectionStore: Send + Sync {
 
     /// The record of a request.
     async fn find_request(&self, key: &RequestKey) -> Result<Option<RequestRecord>, Unavailable>;
-
-    /// Notes that a request's verification is on the queue.
-    async fn mark_queued(&self, key: &RequestKey) -> Result<(), Unavailable>;
 
     /// Remembers that CloudFormation deleted a resource, by a message sent at `sent_at`, so that a Create from
     /// before that never connects (I9).

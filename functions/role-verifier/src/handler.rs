@@ -10,7 +10,7 @@ use latchkey_shared::{
     telemetry::causes,
     use_cases::{
         check_chunk::{CheckChunk, ChunkChecked},
-        verify_role::{Verified, VerifyRole, retry_delay_seconds},
+        verify_role::{MAX_TRIES_OF_UNKNOWN, Verified, VerifyRole, retry_delay_seconds},
     },
 };
 
@@ -111,6 +111,7 @@ impl Handler {
                 );
                 Ok(match verified {
                     Verified::TryAgainIn(seconds) => Some(seconds),
+                    Verified::Unknown if tries <= MAX_TRIES_OF_UNKNOWN => Some(retry_delay_seconds(tries)),
                     Verified::Answered(_) | Verified::Unknown => None,
                 })
             }

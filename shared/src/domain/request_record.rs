@@ -59,8 +59,6 @@ pub struct RequestRecord {
     pub published_at: Timestamp,
     /// Until when a role that is not assumable yet is tried again.
     pub deadline: Timestamp,
-    /// Whether its verification was put on the queue.
-    pub queued: bool,
     /// What was decided, once it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -99,7 +97,6 @@ impl RequestRecord {
             physical_resource_id: envelope.answered_physical_resource_id(),
             published_at,
             deadline,
-            queued: false,
             outcome: None,
             unverified_response_url: Some(UnverifiedUrl(envelope.response_url.expose().to_string())),
         }
@@ -141,7 +138,6 @@ impl RequestRecord {
             deadline: now
                 .checked_add(jiff::SignedDuration::from_secs(patience_seconds))
                 .unwrap_or(now),
-            queued: false,
             outcome: None,
             unverified_response_url: None,
         }
@@ -299,7 +295,6 @@ mod tests {
                 serde_dynamo::to_item(&record).unwrap();
             // What the conditions of the table look at.
             assert_eq!(item.contains_key("outcome"), record.outcome.is_some());
-            assert!(item.contains_key("queued"));
             let read: RequestRecord = serde_dynamo::from_item(item).unwrap();
             assert_eq!(read, record);
         }

@@ -29,8 +29,6 @@ pub enum Operation {
     Commit,
     /// `ConnectionStore::find_request`
     FindRequest,
-    /// `ConnectionStore::mark_queued`
-    MarkQueued,
     /// `ConnectionStore::mark_resource_deleted`
     MarkResourceDeleted,
     /// `ConnectionStore::count_forged_delete`

@@ -41,7 +41,7 @@ use crate::{
         revalidate::{Revalidate, SweepBudget},
         rotate_external_id::RotateExternalId,
         start_connection::{Doors, LinkPolicy, NewConnection, StartConnection},
-        verify_role::{Verified, VerifyRole},
+        verify_role::{MAX_TRIES_OF_UNKNOWN, Verified, VerifyRole, retry_delay_seconds},
     },
 };
 
@@ -382,6 +382,7 @@ impl World {
         match task {
             VerificationTask::Request { key } => Ok(match self.verify.run(key, tries).await? {
                 Verified::TryAgainIn(seconds) => Some(seconds),
+                Verified::Unknown if tries <= MAX_TRIES_OF_UNKNOWN => Some(retry_delay_seconds(tries)),
                 Verified::Answered(_) | Verified::Unknown => None,
             }),
             VerificationTask::Recheck {

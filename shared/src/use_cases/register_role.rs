@@ -18,8 +18,8 @@ use crate::{
         request_record::RequestRecord,
     },
     ports::{
-        Change, Clock, Conflict, ConnectionStore, Delivery, RequestChange, Unavailable, VerificationQueue,
-        VerificationTask,
+        Change, Clock, Conflict, ConnectionStore, Delivery, Known, RequestChange, Unavailable,
+        VerificationQueue, VerificationTask,
     },
 };
 
@@ -62,13 +62,19 @@ impl RegisterRole {
         if let Err(code) = check_accounts(&properties, &envelope.stack_id, &self.vendor_account) {
             return self.refuse(envelope, code.into()).await;
         }
+        let mut is_queued = false;
         for _ in 0..MAX_COMMIT_TRIES {
-            if let Some(record) = self.store.find_request(&envelope.key).await? {
-                return self.resume(&record, envelope).await;
-            }
-            let Some(found) = self.store.find_by_external_id(&properties.external_id).await? else {
-                let code = ReasonCode::ExternalIdUnknown;
-                return self.refuse(envelope, code.into()).await;
+            let known = self
+                .store
+                .find_for_request(&envelope.key, &properties.external_id)
+                .await?;
+            let found = match known {
+                Known::Recorded(record) => return self.resume(&record, envelope).await,
+                Known::Connection(found) => found,
+                Known::Nothing => {
+                    let code = ReasonCode::ExternalIdUnknown;
+                    return self.refuse(envelope, code.into()).await;
+                }
             };
             let account = envelope.stack_id.account();
             let stored = match self.members.admit(&found, &account).await? {
@@ -105,14 +111,17 @@ impl RegisterRole {
                     return Ok(refused);
                 }
             };
+            // First the queue, then the record: what is recorded is on the queue, and a message that is played again is not
+            // put there again. The verifier waits a moment for the record.
+            if !is_queued {
+                self.enqueue(&envelope.key).await?;
+                is_queued = true;
+            }
             match self
                 .record(&stored, (admission, spent), envelope, &properties, sent_at)
                 .await?
             {
-                Ok(()) => {
-                    self.enqueue(&envelope.key).await?;
-                    return Ok(Received::Queued);
-                }
+                Ok(()) => return Ok(Received::Queued),
                 Err(Conflict::ResourceDeleted) => {
                     let code = ReasonCode::StackDeleted;
                     return self.refuse(envelope, code.into()).await;
@@ -179,24 +188,18 @@ impl RegisterRole {
             .await
     }
 
-    /// The same request again: sends the answer that it got, or makes sure that its verification is queued.
+    /// The same request again: sends the answer that it got, if any.
     async fn resume(&self, record: &RequestRecord, envelope: &Envelope) -> Result<Received, Unavailable> {
         if let Some(body) = record.answer_body() {
             let delivery = self.answers.send(&envelope.response_url, body).await?;
             return Ok(Received::AnsweredAgain(delivery));
         }
-        if !record.queued {
-            self.enqueue(&record.key).await?;
-        }
         Ok(Received::Queued)
     }
 
-    /// Puts the verification on the queue, then notes that. A crash in between queues it twice, which does no harm.
     async fn enqueue(&self, key: &RequestKey) -> Result<(), Unavailable> {
-        self.queue
-            .send(&[VerificationTask::Request { key: key.clone() }], 0)
-            .await?;
-        self.store.mark_queued(key).await
+        let task = VerificationTask::Request { key: key.clone() };
+        self.queue.send(&[task], 0).await
     }
 
     /// Tells the stack at once.

@@ -32,9 +32,13 @@ pub enum Verified {
     Answered(Answered),
     /// It cannot be decided yet: try again after this many seconds.
     TryAgainIn(u32),
-    /// There is no such request: it was never recorded, or its record has run out.
+    /// There is no such request: it is not recorded yet ([`MAX_TRIES_OF_UNKNOWN`]), never will be, or its record has run
+    /// out.
     Unknown,
 }
+
+/// How often a request is looked for that is not recorded: the listener puts it on the queue a moment before.
+pub const MAX_TRIES_OF_UNKNOWN: u32 = 3;
 
 /// Verifies the role of a request.
 pub struct VerifyRole {

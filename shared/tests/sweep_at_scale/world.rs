@@ -354,10 +354,6 @@ impl ConnectionStore for SimStore {
         not_for_a_sweep()
     }
 
-    async fn mark_queued(&self, _: &RequestKey) -> Result<(), Unavailable> {
-        not_for_a_sweep()
-    }
-
     async fn mark_resource_deleted(&self, _: &StackId, _: &str, _: Timestamp) -> Result<(), Unavailable> {
         not_for_a_sweep()
     }

@@ -149,7 +149,7 @@ pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
         (
             LISTENER,
             [
-                table(&[&items[..], &["UpdateItem", "Query"]].concat()),
+                table(&[&items[..], &["UpdateItem", "BatchGetItem", "Query"]].concat()),
                 vec![sends("VerificationQueue"), sends("ListenerDeadLetterQueue")],
             ]
             .concat(),

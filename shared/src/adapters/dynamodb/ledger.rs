@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    types::{AttributeValue, KeysAndAttributes},
-};
+use aws_sdk_dynamodb::{error::SdkError, types::AttributeValue};
 
 use super::{
     DynamoDbStore,
@@ -23,8 +20,6 @@ const TICK: &str = "tick";
 const CHUNKS: &str = "chunks";
 /// DynamoDB's limit on the keys of one batch.
 const MAX_BATCH: usize = 100;
-/// How often what DynamoDB left out of a batch is asked for again.
-const MAX_BATCH_TRIES: usize = 5;
 
 impl DynamoDbStore {
     /// Adds a chunk to the item of its sweep. `false` if there is no such item yet.
@@ -124,37 +119,5 @@ impl SweepLedger for DynamoDbStore {
             }
         }
         Ok(records)
-    }
-}
-
-impl DynamoDbStore {
-    async fn get_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, Unavailable> {
-        const OPERATION: &str = "dynamodb.BatchGetItem";
-        let mut items = Vec::new();
-        for _ in 0..MAX_BATCH_TRIES {
-            let wanted = KeysAndAttributes::builder()
-                .set_keys(Some(keys))
-                .consistent_read(true)
-                .build()
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
-            let output = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, wanted)
-                .send()
-                .await
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
-            items.extend(output.responses.unwrap_or_default().into_values().flatten());
-            keys = output
-                .unprocessed_keys
-                .unwrap_or_default()
-                .remove(&self.table)
-                .map(|left| left.keys)
-                .unwrap_or_default();
-            if keys.is_empty() {
-                return Ok(items);
-            }
-        }
-        Err(Unavailable::new(OPERATION, "some keys were left out each time"))
     }
 }

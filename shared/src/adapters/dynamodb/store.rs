@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::{error::SdkError, types::KeysAndAttributes};
 use jiff::Timestamp;
 
 use super::{
     DynamoDbStore,
     commit::{forget_deletion_at, put_new},
     items::{
-        CONNECTION_SK_PREFIX, DELETED_AT_MS, ExternalIdPointer, Item, Key, SEAT_SK_PREFIX, SK, TTL,
+        CONNECTION_SK_PREFIX, DELETED_AT_MS, ExternalIdPointer, Item, Key, PK, SEAT_SK_PREFIX, SK, TTL,
         from_item, number, seats_pk, tenant_pk, text, to_item,
     },
 };
@@ -24,8 +24,11 @@ use crate::{
         ids::{ConnectionId, TenantId},
         request_record::RequestRecord,
     },
-    ports::{Change, Conflict, ConnectionStore, Page, Unavailable},
+    ports::{Change, Conflict, ConnectionStore, Known, Page, Unavailable},
 };
+
+/// How often what DynamoDB left out of a batch is asked for again.
+const MAX_BATCH_TRIES: usize = 5;
 
 impl DynamoDbStore {
     /// Reads one item as it is now, not as it was a moment ago.
@@ -40,6 +43,37 @@ impl DynamoDbStore {
             .await
             .map_err(|error| Unavailable::new("dynamodb.GetItem", error))?;
         Ok(output.item)
+    }
+
+    /// Reads items, at most 100, as they are now; those that are not there are left out.
+    pub(super) async fn get_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, Unavailable> {
+        const OPERATION: &str = "dynamodb.BatchGetItem";
+        let mut items = Vec::new();
+        for _ in 0..MAX_BATCH_TRIES {
+            let wanted = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true)
+                .build()
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            let output = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, wanted)
+                .send()
+                .await
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            items.extend(output.responses.unwrap_or_default().into_values().flatten());
+            keys = output
+                .unprocessed_keys
+                .unwrap_or_default()
+                .remove(&self.table)
+                .map(|left| left.keys)
+                .unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(items);
+            }
+        }
+        Err(Unavailable::new(OPERATION, "some keys were left out each time"))
     }
 }
 
@@ -80,6 +114,34 @@ impl ConnectionStore for DynamoDbStore {
         };
         let pointer: ExternalIdPointer = from_item(item)?;
         self.get(&pointer.tenant, &pointer.connection_id).await
+    }
+
+    async fn find_for_request(
+        &self,
+        key: &RequestKey,
+        external_id: &ExternalId,
+    ) -> Result<Known, Unavailable> {
+        let keys = [Key::request(key), Key::external_id(external_id)];
+        let [request, pointer] = keys.map(Key::into_item);
+        let mut record = None;
+        let mut pointed = None;
+        for item in self.get_batch(vec![request.clone(), pointer]).await? {
+            if item.get(PK) == request.get(PK) {
+                record = Some(from_item(item)?);
+            } else {
+                pointed = Some(from_item::<ExternalIdPointer>(item)?);
+            }
+        }
+        if let Some(record) = record {
+            return Ok(Known::Recorded(Box::new(record)));
+        }
+        let connection = match pointed {
+            Some(pointer) => self.get(&pointer.tenant, &pointer.connection_id).await?,
+            None => None,
+        };
+        Ok(connection.map_or(Known::Nothing, |connection| {
+            Known::Connection(Box::new(connection))
+        }))
     }
 
     async fn list(
@@ -185,20 +247,6 @@ impl ConnectionStore for DynamoDbStore {
 
     async fn find_request(&self, key: &RequestKey) -> Result<Option<RequestRecord>, Unavailable> {
         self.get_item(Key::request(key)).await?.map(from_item).transpose()
-    }
-
-    async fn mark_queued(&self, key: &RequestKey) -> Result<(), Unavailable> {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::request(key).into_item()))
-            .condition_expression("attribute_exists(pk)")
-            .update_expression("SET queued = :true")
-            .expression_attribute_values(":true", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
-            .send()
-            .await
-            .map_err(|error| Unavailable::new("dynamodb.UpdateItem", error))?;
-        Ok(())
     }
 
     async fn mark_resource_deleted(

@@ -102,20 +102,6 @@ impl ConnectionStore for InMemoryStore {
         self.run(Operation::FindRequest, |tables| Ok(tables.request(key)))
     }
 
-    async fn mark_queued(&self, key: &RequestKey) -> Result<(), Unavailable> {
-        self.run(Operation::MarkQueued, |tables| {
-            let Some(mut record) = tables.request(key) else {
-                return Err(Unavailable::new(
-                    "in_memory.mark_queued",
-                    "there is no such request",
-                ));
-            };
-            record.queued = true;
-            tables.put_request(&record);
-            Ok(())
-        })
-    }
-
     async fn mark_resource_deleted(
         &self,
         stack_id: &StackId,

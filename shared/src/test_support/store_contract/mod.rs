@@ -47,7 +47,7 @@ pub async fn every_rule<S: ConnectionStore>(store: &S) {
     requests::a_request_is_recorded_once(store).await;
     requests::a_request_is_decided_once(store).await;
     requests::an_answer_is_delivered_and_its_url_forgotten(store).await;
-    requests::a_request_is_marked_as_queued_and_only_if_it_exists(store).await;
+    requests::what_a_listener_needs_is_found_in_one_step(store).await;
     deletes::a_forged_delete_is_counted_and_changes_nothing(store).await;
     deletes::a_resource_is_deleted_since_the_latest_delete(store).await;
     deletes::a_request_from_before_the_delete_of_its_resource_is_neither_recorded_nor_connected(store).await;

@@ -1,7 +1,7 @@
 //! A request is recorded, decided and answered, each once.
 
-use super::{Case, commit, connected, find, now, refused, request, verifying};
-use crate::ports::{Conflict, ConnectionStore, RequestChange};
+use super::{Case, Cuid2Ids, commit, connected, find, now, refused, request, verifying};
+use crate::ports::{Conflict, ConnectionStore, IdSource as _, Known, RequestChange};
 
 /// I9: SNS delivers at least once.
 pub(super) async fn a_request_is_recorded_once<S: ConnectionStore>(store: &S) {
@@ -97,26 +97,24 @@ pub(super) async fn an_answer_is_delivered_and_its_url_forgotten<S: ConnectionSt
     assert!(stored.response_url().is_none());
 }
 
-/// The mark touches nothing else, whatever was decided in the meantime.
-pub(super) async fn a_request_is_marked_as_queued_and_only_if_it_exists<S: ConnectionStore>(store: &S) {
+/// In one step what the single reads say.
+pub(super) async fn what_a_listener_needs_is_found_in_one_step<S: ConnectionStore>(store: &S) {
     let case = Case::new(store).await;
     let create = case.create();
-    assert!(store.mark_queued(&create.key).await.is_err());
-    assert_eq!(find(store, &create.key).await, None);
+    let external_id = &case.connection.external_id;
+    let found = store.find_for_request(&create.key, external_id).await.unwrap();
+    assert_eq!(found, Known::Connection(Box::new(case.connection.clone())));
     let record = case.record(&create, now());
     assert_eq!(
         request(store, &case.connection, RequestChange::Record(&record)).await,
         Ok(())
     );
-    let decided = record.clone().decided(refused());
-    assert_eq!(
-        request(store, &case.connection, RequestChange::Decide(&decided)).await,
-        Ok(())
-    );
-    for _ in 0..2 {
-        store.mark_queued(&create.key).await.unwrap();
-        let mut expected = decided.clone();
-        expected.queued = true;
-        assert_eq!(find(store, &create.key).await, Some(expected));
-    }
+    let found = store.find_for_request(&create.key, external_id).await.unwrap();
+    assert_eq!(found, Known::Recorded(Box::new(record.clone())));
+    let unknown = Cuid2Ids.external_id();
+    let found = store.find_for_request(&create.key, &unknown).await.unwrap();
+    assert_eq!(found, Known::Recorded(Box::new(record)), "whatever it brings now");
+    let other = case.create();
+    let found = store.find_for_request(&other.key, &unknown).await.unwrap();
+    assert_eq!(found, Known::Nothing);
 }
