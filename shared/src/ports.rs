@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::domain::{
     audit::AuditEntry,
     aws::{AccountId, Region, RoleArn, StackId},
-    connection::{Connection, TemplateRef},
+    connection::{Connection, TemplateRef, organization::Counter},
     custom_resource::RequestKey,
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
@@ -144,12 +144,11 @@ pub trait ConnectionStore: Send + Sync {
         limit: u16,
     ) -> Result<Page, Unavailable>;
 
-    /// Counts an account that asks for the first time to be a member of `organization` on `day`. `false`, and nothing is
-    /// counted, where `most` came before.
-    async fn count_newcomer(
+    /// Counts one more of `counter` for `organization`. `false`, and nothing is counted, where `most` came before.
+    async fn count_for(
         &self,
         organization: &ConnectionId,
-        day: i64,
+        counter: Counter,
         most: u32,
     ) -> Result<bool, Unavailable>;
 

@@ -10,11 +10,13 @@ use latchkey_shared::{
     domain::{
         aws::{AccountId, RoleArn},
         connection::{
-            Connection, NEVER, Organization, Status,
-            organization::{DEFAULT_ACCOUNTS, MAX_ACCOUNTS, NEWCOMER_SECONDS, NEWCOMERS_PER_SEAT, Progress},
+            ATTEMPT_SECONDS, Connection, NEVER, Organization, Status,
+            organization::{DEFAULT_ACCOUNTS, MAX_ACCOUNTS, NEWCOMER_SECONDS, Progress},
+            rotation::ROTATION_SECONDS,
         },
         external_id::ExternalId,
         reason::ReasonCode,
+        request_budget::MAX_REQUESTS_PER_WINDOW,
     },
     ports::{Clock, ConnectionStore},
     test_support::{
@@ -247,7 +249,7 @@ async fn accounts_that_want_the_same_seat_at_once_each_get_one() {
 async fn invented_accounts_leave_a_bounded_number_of_members_behind_a_day_and_are_forgotten() {
     let world = World::default();
     let organization = world.organization("acme", any(5)).await;
-    let bound = u64::from(5 * NEWCOMERS_PER_SEAT);
+    let bound = u64::from(any(5).most_newcomers());
     for invented in 100..100 + 3 * bound {
         let stack = CustomerStack::new(&number(invented));
         let forged = stack.create(&organization.external_id, &role(&number(invented), "Reader"));
@@ -269,6 +271,131 @@ async fn invented_accounts_leave_a_bounded_number_of_members_behind_a_day_and_ar
     Account::connected(&world, &organization, &number(1)).await;
     let member = member(&world, &organization, &number(1)).await.unwrap();
     assert_eq!(member.forget_at(), None, "what was connected is not forgotten");
+}
+
+#[tokio::test]
+async fn however_many_accounts_are_invented_an_hour_verifies_a_bounded_number_of_their_requests() {
+    let world = World::default();
+    let organization = world.organization("acme", any(3)).await;
+    let (bound, mut queued) = (any(3).most_newcomers(), 0);
+    for round in 0..5 {
+        for invented in 100..100 + u64::from(bound) {
+            let stack = CustomerStack::new(&number(invented));
+            let forged = stack.create(&organization.external_id, &role(&number(invented), "Reader"));
+            let received = world.receive(&forged).await.unwrap();
+            queued += u32::from(received == Handled::Registered(Received::Queued));
+        }
+        assert_eq!(queued, bound, "round {round}");
+    }
+    assert_eq!(world.queue.waiting().len(), bound as usize);
+    // Those that are connected are not held up, and an hour later others are not either.
+    world.clock.advance(3_600);
+    let one = Account::connected(&world, &organization, &number(100)).await;
+    for _ in 0..MAX_REQUESTS_PER_WINDOW {
+        assert!(one.updated(&world, &organization.external_id).await.success);
+    }
+}
+
+#[tokio::test]
+async fn what_is_retired_or_no_create_makes_no_member_and_counts_for_nobody() {
+    let world = World::default();
+    let organization = world.organization("acme", any(1)).await;
+    let one = Account::connected(&world, &organization, &number(1)).await;
+    world
+        .rotate
+        .start(&organization.tenant, &organization.id)
+        .await
+        .unwrap();
+    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    assert!(one.updated(&world, &next).await.success);
+    for invented in 100..110 {
+        let stack = CustomerStack::new(&number(invented));
+        let role_arn = role(&number(invented), "Reader");
+        let create = stack
+            .create(&organization.external_id, &role_arn)
+            .signed(&world.bucket);
+        let answer = world.complete(&create).await;
+        assert!(reason(&answer).contains("external_id_retired"), "{answer:?}");
+        let update = stack.update("latchkey-0", &next, &role_arn).signed(&world.bucket);
+        let answer = world.complete(&update).await;
+        assert!(reason(&answer).contains("external_id_changed"), "{answer:?}");
+    }
+    assert_eq!(world.members.all(&organization).await.unwrap().len(), 1);
+    one.deleted(&world, &next).await;
+    let rotated = world.reload(&organization).await;
+    Account::connected(&world, &rotated, &number(2)).await;
+}
+
+#[tokio::test]
+async fn a_create_that_was_overtaken_by_its_own_delete_connects_no_new_account() {
+    let world = World::default();
+    let organization = world.organization("acme", any(3)).await;
+    let one = Account::new(&world, &organization, &number(1));
+    let delete = one
+        .stack
+        .delete("latchkey-0", &organization.external_id, &one.role_arn)
+        .sent_at(world.clock.now())
+        .signed(&world.bucket);
+    assert_eq!(
+        world.receive(&delete).await.unwrap(),
+        Handled::Deleted(Deleted::LeftAlone)
+    );
+    let answer = world.complete(&one.create).await;
+    assert!(reason(&answer).contains("stack_deleted"), "{answer:?}");
+    assert_ne!(
+        status_of(&world, &organization, &number(1)).await,
+        Some(Status::Active)
+    );
+}
+
+#[tokio::test]
+async fn a_rotation_whose_time_ran_out_in_the_middle_goes_on_with_the_same_external_id() {
+    let world = World::default();
+    let organization = world.organization("acme", any(9)).await;
+    let one = Account::connected(&world, &organization, &number(1)).await;
+    let other = Account::connected(&world, &organization, &number(2)).await;
+    let rotate = || world.rotate.start(&organization.tenant, &organization.id);
+    rotate().await.unwrap();
+    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    assert!(one.updated(&world, &next).await.success);
+    world.clock.advance(ROTATION_SECONDS + 1);
+    assert!(matches!(rotate().await, Ok(Rotated::Started(_))));
+    assert_eq!(
+        world.reload(&organization).await.rotation.unwrap().external_id,
+        next
+    );
+    assert!(other.updated(&world, &next).await.success);
+    assert_eq!(world.reload(&organization).await.external_id, next);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_open_of_a_rotation_is_ended_by_whoever_asks_next() {
+    let world = World::default();
+    let organization = world.organization("acme", any(9)).await;
+    let one = Account::connected(&world, &organization, &number(1)).await;
+    let other = Account::connected(&world, &organization, &number(2)).await;
+    let rotate = || world.rotate.start(&organization.tenant, &organization.id);
+    rotate().await.unwrap();
+    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    assert!(one.updated(&world, &next).await.success);
+    // The Delete of the last one with the former is done, but for what follows.
+    world.faults.fail_next(Operation::List, 1, When::Before);
+    let delete = other
+        .stack
+        .delete(
+            &other.create.physical_resource_id(),
+            &organization.external_id,
+            &other.role_arn,
+        )
+        .sent_at(world.clock.now())
+        .signed(&world.bucket);
+    assert!(world.receive(&delete).await.is_err());
+    assert_eq!(
+        world.reload(&organization).await.external_id,
+        organization.external_id
+    );
+    world.receive(&delete).await.unwrap();
+    assert_eq!(world.reload(&organization).await.external_id, next);
 }
 
 #[tokio::test]
@@ -415,6 +542,90 @@ async fn a_rotation_is_everybodys_and_ends_when_the_last_account_has_the_next_ex
     let late = Account::new(&world, &organization, &number(6));
     let answer = world.complete(&late.create).await;
     assert!(reason(&answer).contains("external_id_retired"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_being_verified_with_the_former_external_id_holds_up_the_end_of_a_rotation() {
+    let world = World::default();
+    let organization = world.organization("acme", any(9)).await;
+    let one = Account::connected(&world, &organization, &number(1)).await;
+    let late = Account::new(&world, &organization, &number(2));
+    world.receive(&late.create).await.unwrap();
+    let waiting = world.queue.take_all();
+    world
+        .rotate
+        .start(&organization.tenant, &organization.id)
+        .await
+        .unwrap();
+    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    assert!(one.updated(&world, &next).await.success);
+    let former = &organization.external_id;
+    assert_eq!(&world.reload(&organization).await.external_id, former);
+    for queued in waiting {
+        world.queue.put_back(queued);
+    }
+    world.drain().await;
+    assert!(world.bucket.answer(&late.create.key).unwrap().success);
+    assert_eq!(&world.reload(&organization).await.external_id, former);
+    assert!(late.updated(&world, &next).await.success);
+    assert_eq!(world.reload(&organization).await.external_id, next);
+}
+
+#[tokio::test]
+async fn an_account_whose_verification_comes_after_the_end_of_a_rotation_is_refused() {
+    let world = World::default();
+    let organization = world.organization("acme", any(9)).await;
+    let one = Account::connected(&world, &organization, &number(1)).await;
+    let late = Account::new(&world, &organization, &number(2));
+    world.receive(&late.create).await.unwrap();
+    let waiting = world.queue.take_all();
+    world
+        .rotate
+        .start(&organization.tenant, &organization.id)
+        .await
+        .unwrap();
+    // Nobody waits for an attempt that its stack gave up long ago.
+    world.clock.advance(ATTEMPT_SECONDS);
+    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    assert!(one.updated(&world, &next).await.success);
+    assert_eq!(world.reload(&organization).await.external_id, next);
+    for queued in waiting {
+        world.queue.put_back(queued);
+    }
+    world.drain().await;
+    let answer = world.bucket.bodies(&late.create.key).pop().unwrap();
+    assert!(answer.contains("external_id_retired"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_ahead_of_a_rotation_that_was_taken_back_can_go_back() {
+    let world = World::default();
+    let organization = world.organization("acme", any(9)).await;
+    let one = Account::connected(&world, &organization, &number(1)).await;
+    Account::connected(&world, &organization, &number(2)).await;
+    world
+        .rotate
+        .start(&organization.tenant, &organization.id)
+        .await
+        .unwrap();
+    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    assert!(one.updated(&world, &next).await.success);
+    world
+        .rotate
+        .cancel(&organization.tenant, &organization.id)
+        .await
+        .unwrap();
+    assert_eq!(
+        status_of(&world, &organization, &number(1)).await,
+        Some(Status::Active),
+        "it goes on with what its role asks for"
+    );
+    assert!(one.updated(&world, &organization.external_id).await.success);
+    let back = member(&world, &organization, &number(1)).await.unwrap();
+    assert_eq!(
+        (&back.external_id, &back.rotation),
+        (&organization.external_id, &None)
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use serde_json::{Value, json};
 
 use crate::{
@@ -370,6 +370,32 @@ impl Scene {
         Ok(serde_json::from_slice(
             &object.body.collect().await?.into_bytes(),
         )?)
+    }
+
+    /// Puts copies of a live connection into the table, under ids of their own: for the sweep each is one more. Only in a
+    /// local AWS of one's own.
+    pub async fn multiply(&self, tenant: &str, connection_id: &str, times: usize) -> Result<(), Error> {
+        /// DynamoDB's limit on the items of one batch.
+        const AT_ONCE: usize = 25;
+        let item = self.stored(tenant, connection_id).await?;
+        let copy = |number: usize| {
+            let mut item = item.clone();
+            let id = format!("conn_c{number:023}");
+            item.insert("sk".to_owned(), AttributeValue::S(format!("CONN#{id}")));
+            item.insert("id".to_owned(), AttributeValue::S(id));
+            let put = PutRequest::builder().set_item(Some(item)).build()?;
+            Ok::<_, Error>(WriteRequest::builder().put_request(put).build())
+        };
+        let copies = (0..times).map(copy).collect::<Result<Vec<_>, _>>()?;
+        for batch in copies.chunks(AT_ONCE) {
+            self.dynamodb()
+                .batch_write_item()
+                .request_items(&self.ready.table, batch.to_vec())
+                .send()
+                .await
+                .map_err(|error| failed("copying a connection", &error))?;
+        }
+        Ok(())
     }
 
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {

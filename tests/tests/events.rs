@@ -199,7 +199,11 @@ const FILES: &[(&str, &str, Expected)] = &[
         Dropped("RequestType"),
     ),
     ("custom-resource-listener", "not-json", Dropped("request")),
-    ("role-verifier", "request", Failures(&[])),
+    (
+        "role-verifier",
+        "request",
+        Failures(&["19dd0b57-b21e-4ac1-bd88-000000000001"]),
+    ),
     ("role-verifier", "recheck", Failures(&[])),
     ("role-verifier", "chunk", Failures(&[])),
     ("role-verifier", "batch", Failures(&[])),

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Agent, request as httpsRequest } from "node:https";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { DynamoDBDocumentClient, GetCommand, TransactWriteCommand, UpdateCommand } from "@aws-sdk/lib-dynamodb";
+import { BatchGetCommand, DynamoDBDocumentClient, GetCommand, TransactWriteCommand } from "@aws-sdk/lib-dynamodb";
 import { SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
 
 const { TABLE_NAME, VERIFICATION_QUEUE_URL, STUB_AUTHORITY } = process.env;
@@ -18,6 +18,12 @@ const queue = new SQSClient({ requestHandler, md5: false });
 const get = async (pk, sk) =>
   (await table.send(new GetCommand({ TableName: TABLE_NAME, Key: { pk, sk }, ConsistentRead: true }))).Item;
 
+const getBoth = async (Keys) => {
+  const answer = await table.send(new BatchGetCommand({ RequestItems: { [TABLE_NAME]: { Keys, ConsistentRead: true } } }));
+  const items = answer.Responses?.[TABLE_NAME] ?? [];
+  return Keys.map(({ pk }) => items.find((item) => item.pk === pk));
+};
+
 export async function handler(event) {
   for (const record of event.Records) {
     await receive(JSON.parse(record.Sns.Message), record.Sns.Timestamp);
@@ -27,16 +33,21 @@ export async function handler(event) {
 async function receive(message, sentAt) {
   const { StackId, RequestId, LogicalResourceId, ResourceProperties } = message;
   const key = { pk: `REQUEST#${StackId}#${RequestId}`, sk: "REQUEST" };
-  if (await get(key.pk, key.sk)) {
+  const externalId = { pk: `EXTERNAL#${ResourceProperties.ExternalId}`, sk: "EXTERNAL" };
+  const [request, pointer] = await getBoth([key, externalId]);
+  if (request) {
     return;
   }
-  const pointer = await get(`EXTERNAL#${ResourceProperties.ExternalId}`, "EXTERNAL");
   if (!pointer) {
     await answer(message, "FAILED", "external_id_unknown: there is no connection with this external ID");
     return;
   }
   const connection = await get(`TENANT#${pointer.tenant}`, `CONN#${pointer.connection_id}`);
   const now = new Date().toISOString();
+  await queue.send(new SendMessageCommand({
+    QueueUrl: VERIFICATION_QUEUE_URL,
+    MessageBody: JSON.stringify({ kind: "request", stack_id: StackId, request_id: RequestId }),
+  }));
   const attempt = { request: { stack_id: StackId, request_id: RequestId }, role_arn: ResourceProperties.RoleArn, started_at: now };
   const put = (Item, rest) => ({ Put: { TableName: TABLE_NAME, Item, ...rest } });
   await table.send(new TransactWriteCommand({
@@ -59,17 +70,6 @@ async function receive(message, sentAt) {
       ),
       put({ pk: `AUDIT#${pointer.connection_id}`, sk: `${now}#attempt_started`, at: now, event: "attempt_started" }),
     ],
-  }));
-  await queue.send(new SendMessageCommand({
-    QueueUrl: VERIFICATION_QUEUE_URL,
-    MessageBody: JSON.stringify({ kind: "request", stack_id: StackId, request_id: RequestId }),
-  }));
-  await table.send(new UpdateCommand({
-    TableName: TABLE_NAME,
-    Key: key,
-    UpdateExpression: "SET queued = :true",
-    ConditionExpression: "attribute_exists(pk)",
-    ExpressionAttributeValues: { ":true": true },
   }));
   console.log(JSON.stringify({ level: "INFO", message: "request.received", "request.id": RequestId, "stack.id": StackId }));
 }

@@ -23,18 +23,29 @@ def get(pk, sk):
     return table.get_item(Key={"pk": pk, "sk": sk}, ConsistentRead=True).get("Item")
 
 
+def get_both(keys):
+    wanted = {TABLE_NAME: {"Keys": keys, "ConsistentRead": True}}
+    items = dynamodb.batch_get_item(RequestItems=wanted)["Responses"].get(TABLE_NAME, [])
+    return [next((item for item in items if item["pk"] == key["pk"]), None) for key in keys]
+
+
 def register(message, sent_at):
     """Records a request and queues its verification."""
     stack_id, request_id = message["StackId"], message["RequestId"]
     properties = message["ResourceProperties"]
     key = {"pk": f"REQUEST#{stack_id}#{request_id}", "sk": "REQUEST"}
-    if get(**key):
+    external_id = {"pk": f"EXTERNAL#{properties['ExternalId']}", "sk": "EXTERNAL"}
+    request, pointer = get_both([key, external_id])
+    if request:
         return
-    pointer = get(f"EXTERNAL#{properties['ExternalId']}", "EXTERNAL")
     if pointer is None:
         raise Refused("external_id_unknown: there is no connection with this external ID")
     connection = get(f"TENANT#{pointer['tenant']}", f"CONN#{pointer['connection_id']}")
     now = datetime.now(timezone.utc)
+    sqs.send_message(
+        QueueUrl=QUEUE_URL,
+        MessageBody=json.dumps({"kind": "request", "stack_id": stack_id, "request_id": request_id}),
+    )
     attempt = {
         "request": {"stack_id": stack_id, "request_id": request_id},
         "role_arn": properties["RoleArn"],
@@ -73,16 +84,6 @@ def register(message, sent_at):
                 }
             ),
         ]
-    )
-    sqs.send_message(
-        QueueUrl=QUEUE_URL,
-        MessageBody=json.dumps({"kind": "request", "stack_id": stack_id, "request_id": request_id}),
-    )
-    table.update_item(
-        Key=key,
-        UpdateExpression="SET queued = :true",
-        ConditionExpression="attribute_exists(pk)",
-        ExpressionAttributeValues={":true": True},
     )
 
 

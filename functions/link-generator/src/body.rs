@@ -300,7 +300,8 @@ impl<'a> ConnectionBody<'a> {
             .binding()
             .filter(|binding| !binding.is_unsettled_first_registration());
         let own_status = connection.status(now);
-        let usable = matches!(own_status, Status::Pending | Status::Verifying);
+        // A member's link is its organization's.
+        let usable = matches!(own_status, Status::Pending | Status::Verifying) && !connection.is_member();
         let status = match around.progress {
             Some(progress) if usable => progress.status(),
             _ => own_status,

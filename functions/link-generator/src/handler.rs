@@ -170,7 +170,15 @@ impl Handler {
             .get(tenant, &id)
             .await
             .map_err(|error| unavailable(&error))?;
-        let connection = connection.ok_or_else(Problem::no_such_connection)?;
+        let mut connection = connection.ok_or_else(Problem::no_such_connection)?;
+        if connection.organization.is_some() && connection.rotation.is_some() {
+            // Whoever looks ends what a crash may have left open.
+            let completed = self.members.complete_rotation(tenant, &id).await;
+            completed.map_err(|error| unavailable(&error))?;
+            let read_again = self.store.get(tenant, &id).await;
+            let read_again = read_again.map_err(|error| unavailable(&error))?;
+            connection = read_again.ok_or_else(Problem::no_such_connection)?;
+        }
         let connection = self
             .verified
             .complete(connection)
@@ -242,6 +250,13 @@ impl Handler {
             .map_err(|_| {
                 Problem::invalid_request("member_of must be the id of an organization's connection")
             })?;
+        if let (Some(organization), Some(after)) = (&members_of, &after)
+            && after.organization().as_ref() != Some(organization)
+        {
+            return Err(Problem::invalid_request(
+                "after must be the `next_after` of an earlier page of the same organization",
+            ));
+        }
         let mut page = self
             .store
             .list(tenant, members_of.as_ref(), after.as_ref(), limit)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use latchkey_shared::domain::reason::Reason;
+use latchkey_shared::domain::reason::{Reason, ReasonCode};
 use serde::Serialize;
 use serde_json::json;
 
@@ -99,8 +99,13 @@ impl Problem {
 
     /// The same where one of the closed list of reasons says why.
     pub fn refused(reason: &Reason) -> Self {
+        let status = match reason.code {
+            ReasonCode::InvalidRequest => 400,
+            ReasonCode::TooManyRequests => 429,
+            _ => 409,
+        };
         Self {
-            status: 409,
+            status,
             code: reason.code.as_str(),
             title: "The role is not taken",
             detail: reason.message(),

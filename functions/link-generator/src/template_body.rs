@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use latchkey_shared::domain::{
-    connection::Connection,
+    connection::{Connection, NEVER},
     external_id::ExternalId,
     launch_link::LaunchLink,
     stack_set::StackSet,
@@ -16,7 +16,8 @@ use serde::Serialize;
 pub struct RotationBody<'a> {
     external_id: &'a ExternalId,
     started_at: Timestamp,
-    expires_at: Timestamp,
+    /// None where it is open until its organization has another one.
+    expires_at: Option<Timestamp>,
     /// None where the role was made by hand: the customer changes its trust policy, and the vendor names the role again.
     #[serde(skip_serializing_if = "Option::is_none")]
     update_url: Option<String>,
@@ -60,7 +61,7 @@ impl<'a> RotationBody<'a> {
         Some(Self {
             external_id: next,
             started_at: rotation.started_at,
-            expires_at: rotation.expires_at,
+            expires_at: Some(rotation.expires_at).filter(|at| *at != NEVER),
             update_url,
             update_command,
         })

@@ -153,11 +153,11 @@ impl ReasonCode {
             }
             Self::AccountNotAllowed => {
                 "The vendor does not expect this AWS account of your organization; delete this stack, or ask the \
-                 vendor to add the account."
+                 vendor for a connection that takes the account."
             }
             Self::OrganizationFull => {
                 "As many accounts of your organization are connected as the vendor allows; disconnect one, or ask \
-                 the vendor for more."
+                 the vendor for a connection for more accounts."
             }
             Self::RoleAlreadyConnected => {
                 "This role already belongs to a connection; let each stack make a role of its own."
@@ -208,8 +208,8 @@ impl ReasonCode {
                  to connect again."
             }
             Self::TooManyRequests => {
-                "Too many stacks asked for this connection within an hour; delete this stack and try again in an \
-                 hour, or ask the vendor for a new link."
+                "Too many stacks asked for this connection; delete this stack and try again in an hour, for a new \
+                 account of an organization tomorrow, or ask the vendor for a new link."
             }
             Self::ExternalIdChanged => {
                 "An update cannot move a stack to another connection; put the former ExternalId back, or delete \

@@ -62,6 +62,9 @@ pub struct RequestRecord {
     /// What was decided, once it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// Whether the answer was delivered, or would have been where nobody waits for one.
+    #[serde(default)]
+    pub is_settled: bool,
     /// Where the answer goes; forgotten when it was delivered (I4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unverified_response_url: Option<UnverifiedUrl>,
@@ -98,6 +101,7 @@ impl RequestRecord {
             published_at,
             deadline,
             outcome: None,
+            is_settled: false,
             unverified_response_url: Some(UnverifiedUrl(envelope.response_url.expose().to_string())),
         }
     }
@@ -139,6 +143,7 @@ impl RequestRecord {
                 .checked_add(jiff::SignedDuration::from_secs(patience_seconds))
                 .unwrap_or(now),
             outcome: None,
+            is_settled: false,
             unverified_response_url: None,
         }
     }
@@ -179,6 +184,7 @@ impl RequestRecord {
     #[must_use]
     pub fn delivered(mut self) -> Self {
         self.unverified_response_url = None;
+        self.is_settled = true;
         self
     }
 

@@ -10,6 +10,9 @@ use crate::domain::{
 
 /// The parameter that keeps a StackSet of several regions to one role and one connection for each account.
 const HOME_REGION_PARAMETER: &str = "HomeRegion";
+/// Without them CloudFormation works on one account after the other, and stops at the first that fails.
+const OPERATION_PREFERENCES: &str =
+    "--operation-preferences MaxConcurrentPercentage=10,FailureTolerancePercentage=20";
 /// What the customer puts in for a service-managed StackSet.
 const ORGANIZATIONAL_UNIT: &str = "YOUR_OU_ID";
 /// What the customer puts in for a self-managed one.
@@ -84,6 +87,11 @@ impl StackSet<'_> {
     retain_stacks_on_account_removal = false
   }}
 
+  operation_preferences {{
+    max_concurrent_percentage    = 10
+    failure_tolerance_percentage = 20
+  }}
+
   lifecycle {{
     ignore_changes = [administration_role_arn]
   }}
@@ -107,7 +115,7 @@ resource \"aws_cloudformation_stack_set_instance\" \"connection\" {{
         format!(
             "aws cloudformation update-stack-set --region {} --stack-set-name '{}' --use-previous-template \
              --parameters ParameterKey={EXTERNAL_ID_PARAMETER},ParameterValue={next}{} \
-             --capabilities CAPABILITY_NAMED_IAM",
+             --capabilities CAPABILITY_NAMED_IAM {OPERATION_PREFERENCES}",
             self.link.region,
             self.link.stack_name,
             kept_parameters(from, None),
@@ -136,7 +144,7 @@ resource \"aws_cloudformation_stack_set_instance\" \"connection\" {{
     fn deploy(&self, targets: &str) -> String {
         format!(
             "aws cloudformation create-stack-instances --region {region} --stack-set-name '{}' {targets} \
-             --regions {region} --operation-preferences MaxConcurrentPercentage=10,FailureTolerancePercentage=20",
+             --regions {region} {OPERATION_PREFERENCES}",
             self.link.stack_name,
             region = self.link.region,
         )

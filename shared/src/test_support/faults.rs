@@ -21,8 +21,8 @@ pub enum Operation {
     FindByExternalId,
     /// `ConnectionStore::list`
     List,
-    /// `ConnectionStore::count_newcomer`
-    CountNewcomer,
+    /// `ConnectionStore::count_for`
+    CountFor,
     /// `ConnectionStore::seats`
     Seats,
     /// `ConnectionStore::commit`

@@ -57,6 +57,9 @@ impl AnswerStack {
     pub async fn deliver(&self, record: &RequestRecord) -> Result<Answered, Unavailable> {
         if record.key.stack_id.is_none() {
             // Nobody waits for an answer, and the vendor's own call needs no proof of where it came from.
+            if record.is_settled {
+                return Ok(Answered::Before);
+            }
             self.settle(record, Delivery::Accepted).await?;
             return Ok(Answered::Now(Delivery::Accepted));
         }

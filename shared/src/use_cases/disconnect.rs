@@ -60,7 +60,8 @@ impl DisconnectByStack {
         if delivery == Delivery::Refused {
             return self.report_forgery(envelope, &external_id).await;
         }
-        if self.find(envelope, &external_id).await?.is_none() {
+        // Whether or not its account is a member yet: its Create may still be on its way.
+        if self.store.find_by_external_id(&external_id).await?.is_none() {
             return Ok(Deleted::LeftAlone);
         }
         // First the mark, then the look at the connection: a Create that is proven at this moment either meets the
@@ -104,7 +105,10 @@ impl DisconnectByStack {
                     }
                     return self.look_later(&connection).await;
                 }
-                None => return Ok(Deleted::LeftAlone),
+                None => {
+                    self.members.complete_rotation_of(&connection).await?;
+                    return Ok(Deleted::LeftAlone);
+                }
             }
             let event = Event::Disconnected(ReasonCode::StackDeleted.into());
             let ended = store_event(
@@ -117,7 +121,7 @@ impl DisconnectByStack {
             );
             if ended.await?.is_some() {
                 // It may have been the last one with the former external ID.
-                self.members.complete_rotation(&connection).await?;
+                self.members.complete_rotation_of(&connection).await?;
                 return Ok(Deleted::Disconnected);
             }
         }
@@ -181,13 +185,16 @@ impl DisconnectByVendor {
         let ended = self.end(tenant, id).await?;
         if let Some(organization) = ended.as_ref().filter(|ended| ended.organization.is_some()) {
             let end_member = |member: Connection| async move {
-                self.end(&member.tenant, &member.id).await?;
+                // Who only waits is refused from now on, and forgotten.
+                if member.state.status() != Status::Pending {
+                    self.end(&member.tenant, &member.id).await?;
+                }
                 Ok(())
             };
             self.members.for_each(organization, end_member).await?;
         }
         if let Some(member) = ended.as_ref().filter(|ended| ended.is_member()) {
-            self.members.complete_rotation(member).await?;
+            self.members.complete_rotation_of(member).await?;
         }
         Ok(ended)
     }

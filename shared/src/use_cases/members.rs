@@ -9,19 +9,28 @@ use crate::{
     domain::{
         audit::{Actor, AuditEntry},
         aws::AccountId,
-        connection::{Connection, Event, State},
+        connection::{Connection, Event, State, Status, organization::Counter},
         external_id::ExternalId,
+        ids::{ConnectionId, TenantId},
         reason::ReasonCode,
     },
     ports::{Clock, ConnectionStore, Unavailable},
 };
 
-/// Members that are read at a time.
-const PAGE: u16 = 100;
+/// Members that are read at a time, if a page has room for so many.
+const PAGE: u16 = 1_000;
 /// Members that are changed side by side where all are.
 const SIDE_BY_SIDE: usize = 16;
-/// Length of a day, in seconds.
-const DAY_SECONDS: i64 = 24 * 3_600;
+/// Who brings an account that is no member yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newcomer {
+    /// A message that anybody may have sent: as many as a day may bring (I10).
+    ByMessage,
+    /// A message that cannot be the first of an account: none.
+    Never,
+    /// The vendor.
+    ByVendor,
+}
 
 /// The members of organizations.
 #[derive(Clone)]
@@ -48,15 +57,16 @@ impl Members {
         }
     }
 
-    /// The member that `account` is of `organization`, or becomes by asking for the first time: it is stored then, as
-    /// many as a day may bring (I10).
+    /// The member that `account` is of `organization`, or becomes by asking for the first time: it is stored then. `None`
+    /// where it is none and cannot become one this way.
     pub async fn admit(
         &self,
         organization: &Connection,
         account: &AccountId,
-    ) -> Result<Result<Connection, ReasonCode>, Unavailable> {
+        newcomer: Newcomer,
+    ) -> Result<Result<Option<Connection>, ReasonCode>, Unavailable> {
         let Some(rules) = &organization.organization else {
-            return Ok(Ok(organization.clone()));
+            return Ok(Ok(Some(organization.clone())));
         };
         if let State::Disconnected { reason, .. } = &organization.state {
             return Ok(Err(reason.code));
@@ -66,24 +76,29 @@ impl Members {
         }
         let id = organization.id.member(account);
         if let Some(member) = self.store.get(&organization.tenant, &id).await? {
-            return Ok(Ok(member));
+            return Ok(Ok(Some(member)));
         }
         let now = self.clock.now();
-        let day = now.as_second().div_euclid(DAY_SECONDS);
-        let may_come = self
-            .store
-            .count_newcomer(&organization.id, day, rules.newcomers_a_day())
-            .await?;
+        let may_come = match newcomer {
+            Newcomer::Never => return Ok(Ok(None)),
+            Newcomer::ByVendor => true,
+            Newcomer::ByMessage => {
+                let counter = Counter::newcomers(now);
+                self.store
+                    .count_for(&organization.id, counter, rules.most_newcomers())
+                    .await?
+            }
+        };
         if !may_come {
             return Ok(Err(ReasonCode::TooManyRequests));
         }
         let member = organization.new_member(account, now);
         let audit = AuditEntry::new(&member, Actor::CustomerStack, "created", None, now);
         match self.store.insert(&member, &audit).await {
-            Ok(()) => Ok(Ok(member)),
+            Ok(()) => Ok(Ok(Some(member))),
             // Two of its messages came at once.
             Err(error) => match self.store.get(&organization.tenant, &id).await? {
-                Some(member) => Ok(Ok(member)),
+                Some(member) => Ok(Ok(Some(member))),
                 None => Err(error),
             },
         }
@@ -94,6 +109,19 @@ impl Members {
         match member.id.organization() {
             Some(id) => self.store.get(&member.tenant, &id).await,
             None => Ok(None),
+        }
+    }
+
+    /// Counts a request of a member that is not connected. `false` where the hour has brought as many as it may (I10).
+    pub async fn may_ask(&self, organization: &Connection) -> Result<bool, Unavailable> {
+        match &organization.organization {
+            Some(rules) => {
+                let counter = Counter::requests(self.clock.now());
+                self.store
+                    .count_for(&organization.id, counter, rules.most_newcomers())
+                    .await
+            }
+            None => Ok(true),
         }
     }
 
@@ -168,6 +196,14 @@ impl Members {
         Err(contended("members"))
     }
 
+    /// The same for the organization that a member is of, if it is one.
+    pub async fn complete_rotation_of(&self, member: &Connection) -> Result<(), Unavailable> {
+        match member.id.organization() {
+            Some(organization) => self.complete_rotation(&member.tenant, &organization).await,
+            None => Ok(()),
+        }
+    }
+
     /// Does the same to every member, some side by side.
     pub async fn for_each<F>(
         &self,
@@ -184,25 +220,32 @@ impl Members {
             .await
     }
 
-    /// Ends the rotation of the organization of `member` once no live member has the former external ID any more.
-    pub async fn complete_rotation(&self, member: &Connection) -> Result<(), Unavailable> {
+    /// Ends the rotation of an organization once no member has the former external ID any more that is connected or about
+    /// to be. It is asked for after every change of a member, and whenever somebody looks: what a crash left open is
+    /// ended by the next.
+    pub async fn complete_rotation(
+        &self,
+        tenant: &TenantId,
+        organization: &ConnectionId,
+    ) -> Result<(), Unavailable> {
         for _ in 0..MAX_COMMIT_TRIES {
-            let Some(organization) = self.organization_of(member).await? else {
+            let Some(organization) = self.store.get(tenant, organization).await? else {
                 return Ok(());
             };
             let Some(rotation) = &organization.rotation else {
                 return Ok(());
             };
             let members = self.all(&organization).await?;
-            let mut live = members
-                .iter()
-                .filter(|member| member.live_binding().is_some())
-                .peekable();
+            let now = self.clock.now();
+            let counts = |member: &&Connection| {
+                let state = member.state_at(now);
+                state.live_binding().is_some() || state.status() == Status::Verifying
+            };
+            let mut live = members.iter().filter(counts).peekable();
             if live.peek().is_none() || live.any(|member| member.external_id != rotation.external_id) {
                 return Ok(());
             }
-            let (actor, now) = (Actor::Verification, self.clock.now());
-            let event = Event::RotationCompleted;
+            let (actor, event) = (Actor::Verification, Event::RotationCompleted);
             let done = store_event(&*self.store, &organization, event, actor, None, now).await?;
             if done.is_some() {
                 return Ok(());

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{MAX_COMMIT_TRIES, contended, members::Members};
+use super::{
+    MAX_COMMIT_TRIES, contended,
+    members::{Members, Newcomer},
+};
 use crate::{
     domain::{
         admission::{Admission, admit_by_hand},
         audit::{Actor, AuditEntry},
         aws::{AccountId, RoleArn},
         connection::{Attempt, Connection, Event, State},
-        custom_resource::RequestKey,
         ids::{ConnectionId, TenantId},
         invalid::Invalid,
         reason::{Reason, ReasonCode},
@@ -69,12 +71,19 @@ impl RegisterByHand {
             let found = self.store.get(tenant, id).await?.ok_or(ByHandError::NotFound)?;
             self.check(&found, role_arn)?;
             let account = role_arn.account();
-            let stored = self.members.admit(&found, &account).await?.map_err(refused)?;
+            // Named by its own id, a member is still one of its organization's.
+            let found = self.members.organization_of(&found).await?.unwrap_or(found);
+            let stored = self
+                .members
+                .admit(&found, &account, Newcomer::ByVendor)
+                .await?
+                .map_err(refused)?
+                .filter(|stored| found.id == *id || stored.id == *id)
+                .ok_or_else(|| refused(ReasonCode::AccountMismatch))?;
             let connection = stored
                 .asked_again(&found, self.clock.now())
                 .map_err(|error| Unavailable::new("register_by_hand", error))?;
-            if let Some(request) = self.under_way(&connection, role_arn) {
-                self.enqueue(request).await?;
+            if self.is_under_way(&connection, role_arn) {
                 return Ok(connection);
             }
             let now = self.clock.now();
@@ -124,8 +133,12 @@ impl RegisterByHand {
                 request: Some(RequestChange::Record(&record)),
                 audit: Some(audit),
             };
+            // First the queue, then the record, as for a stack's request.
+            let task = VerificationTask::Request {
+                key: record.key.clone(),
+            };
+            self.queue.send(&[task], 0).await?;
             if self.store.commit(change).await?.is_ok() {
-                self.enqueue(&record.key).await?;
                 return Ok(after);
             }
         }
@@ -144,24 +157,14 @@ impl RegisterByHand {
         Ok(())
     }
 
-    /// The request for the very role that is being verified already.
-    fn under_way<'a>(&self, connection: &'a Connection, role_arn: &RoleArn) -> Option<&'a RequestKey> {
-        match &connection.state {
+    /// Whether this very role is being verified already.
+    fn is_under_way(&self, connection: &Connection, role_arn: &RoleArn) -> bool {
+        let state = connection.state_at(self.clock.now());
+        matches!(
+            &state,
             State::Verifying { attempt }
-                if attempt.request.stack_id.is_none()
-                    && attempt.role_arn == *role_arn
-                    && connection.state_at(self.clock.now()) == connection.state =>
-            {
-                Some(&attempt.request)
-            }
-            _ => None,
-        }
-    }
-
-    /// Puts the verification on the queue. After a crash before this the vendor's next call does it.
-    async fn enqueue(&self, key: &RequestKey) -> Result<(), Unavailable> {
-        let task = VerificationTask::Request { key: key.clone() };
-        self.queue.send(&[task], 0).await
+                if attempt.request.stack_id.is_none() && attempt.role_arn == *role_arn
+        )
     }
 }
 

@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{MAX_COMMIT_TRIES, answer_stack::AnswerStack, contended, members::Members};
+use super::{
+    MAX_COMMIT_TRIES,
+    answer_stack::AnswerStack,
+    contended,
+    members::{Members, Newcomer},
+};
 use crate::{
     domain::{
         admission::{Admission, Claim, admit, check_accounts},
         audit::{Actor, AuditEntry},
         aws::AccountId,
-        connection::{Attempt, Connection, Event, State, Status},
+        connection::{Attempt, Connection, Event, Standing, State, Status},
         custom_resource::{Envelope, Outcome, Properties, RequestKey, RequestType},
         reason::{Reason, ReasonCode},
         request_record::RequestRecord,
@@ -77,8 +82,18 @@ impl RegisterRole {
                 }
             };
             let account = envelope.stack_id.account();
-            let stored = match self.members.admit(&found, &account).await? {
-                Ok(stored) => stored,
+            // Only what could be the first request of an account makes it one.
+            let standing = found.standing(&properties.external_id, sent_at);
+            let newcomer = match (envelope.request_type, standing) {
+                (RequestType::Create, Standing::Current | Standing::Next) => Newcomer::ByMessage,
+                _ => Newcomer::Never,
+            };
+            let stored = match self.members.admit(&found, &account, newcomer).await? {
+                Ok(Some(stored)) => stored,
+                Ok(None) if standing == Standing::Retired => {
+                    return self.refuse(envelope, ReasonCode::ExternalIdRetired.into()).await;
+                }
+                Ok(None) => return self.refuse(envelope, ReasonCode::ExternalIdChanged.into()).await,
                 Err(code) => return self.refuse(envelope, code.into()).await,
             };
             let connection = match envelope.request_type {
@@ -111,6 +126,10 @@ impl RegisterRole {
                     return Ok(refused);
                 }
             };
+            let is_newcomer = stored.is_member() && stored.live_binding().is_none();
+            if is_newcomer && !is_queued && !self.members.may_ask(&found).await? {
+                return self.refuse(envelope, ReasonCode::TooManyRequests.into()).await;
+            }
             // First the queue, then the record: what is recorded is on the queue, and a message that is played again is not
             // put there again. The verifier waits a moment for the record.
             if !is_queued {

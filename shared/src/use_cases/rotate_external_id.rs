@@ -9,6 +9,7 @@ use crate::{
     domain::{
         audit::{Actor, AuditEntry},
         connection::{Connection, Event, Rotation, Status},
+        external_id::ExternalId,
         ids::{ConnectionId, TenantId},
     },
     ports::{Clock, ConnectionStore, IdSource, Unavailable},
@@ -63,9 +64,13 @@ impl RotateExternalId {
             let now = self.clock.now();
             if connection.rotation_at(now).is_some() {
                 self.members_follow(&connection, Event::ROTATION_STARTED).await?;
+                if connection.organization.is_some() {
+                    self.members.complete_rotation(tenant, id).await?;
+                }
                 return Ok(Rotated::UnderWay(Box::new(connection)));
             }
-            let event = Event::RotationStarted(Rotation::new(self.ids.external_id(), now));
+            let next = self.next_external_id(&connection).await?;
+            let event = Event::RotationStarted(Rotation::new(next, now));
             if let Some(started) = self.store_event(&connection, event).await? {
                 self.members_follow(&started, Event::ROTATION_STARTED).await?;
                 return Ok(Rotated::Started(Box::new(started)));
@@ -108,6 +113,21 @@ impl RotateExternalId {
                 connection.status(self.clock.now()).as_str(),
             )),
         }
+    }
+
+    /// A fresh one; where the time of an organization's rotation is over and some of its accounts have come after already,
+    /// the one that these have.
+    async fn next_external_id(&self, connection: &Connection) -> Result<ExternalId, Unavailable> {
+        if let (Some(_), Some(rotation)) = (&connection.organization, &connection.rotation) {
+            let members = self.members.all(connection).await?;
+            let has_it = |member: &Connection| {
+                member.live_binding().is_some() && member.external_id == rotation.external_id
+            };
+            if members.iter().any(has_it) {
+                return Ok(rotation.external_id.clone());
+            }
+        }
+        Ok(self.ids.external_id())
     }
 
     /// Tells the members of an organization. Where this ends in the middle, the same call again goes on.

@@ -13,7 +13,7 @@ use crate::{
     domain::{
         admission::{Claim, admit, admit_by_hand},
         audit::{Actor, AuditEntry},
-        connection::{Binding, Connection, Event, State},
+        connection::{Binding, Connection, Event, Standing, State},
         custom_resource::{Outcome, RequestKey, RequestType},
         invalid::Invalid,
         permissions::PermissionReport,
@@ -37,8 +37,9 @@ pub enum Verified {
     Unknown,
 }
 
-/// How often a request is looked for that is not recorded: the listener puts it on the queue a moment before.
-pub const MAX_TRIES_OF_UNKNOWN: u32 = 3;
+/// How often a request is looked for that is not recorded: the listener puts it on the queue a moment before. By
+/// [`retry_delay_seconds`] that is 48 s, longer than the listener may work on a message.
+pub const MAX_TRIES_OF_UNKNOWN: u32 = 6;
 
 /// Verifies the role of a request.
 pub struct VerifyRole {
@@ -99,10 +100,10 @@ impl VerifyRole {
     /// Tells the stack. A member that has the next external ID now may have been the last one to get it.
     async fn answer(&self, record: &RequestRecord) -> Result<Verified, Unavailable> {
         let answered = self.answers.deliver(record).await?;
-        if record.connection_id.organization().is_some()
-            && let Some(member) = self.store.get(&record.tenant, &record.connection_id).await?
-        {
-            self.members.complete_rotation(&member).await?;
+        if let Some(organization) = record.connection_id.organization() {
+            self.members
+                .complete_rotation(&record.tenant, &organization)
+                .await?;
         }
         Ok(Verified::Answered(answered))
     }
@@ -123,10 +124,15 @@ impl VerifyRole {
                 return Ok(Some(ReasonCode::StackDeleted.into()));
             }
         }
-        if let Some(organization) = self.members.organization_of(connection).await?
-            && let State::Disconnected { reason, .. } = &organization.state
-        {
-            return Ok(Some(reason.code.into()));
+        if let Some(organization) = self.members.organization_of(connection).await? {
+            if let State::Disconnected { reason, .. } = &organization.state {
+                return Ok(Some(reason.code.into()));
+            }
+            // Its rotation has ended since: nobody new is connected by what was retired for all.
+            let standing = organization.standing(&record.external_id, record.published_at);
+            if connection.live_binding().is_none() && standing == Standing::Retired {
+                return Ok(Some(ReasonCode::ExternalIdRetired.into()));
+            }
         }
         if self.probes.tiers.find(record.permission_tier.as_ref()).is_none() {
             return Ok(Some(

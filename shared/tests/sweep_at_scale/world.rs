@@ -14,7 +14,7 @@ use latchkey_shared::{
     domain::{
         audit::AuditEntry,
         aws::{RoleArn, StackId},
-        connection::Connection,
+        connection::{Connection, organization::Counter},
         custom_resource::RequestKey,
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
@@ -342,7 +342,7 @@ impl ConnectionStore for SimStore {
         not_for_a_sweep()
     }
 
-    async fn count_newcomer(&self, _: &ConnectionId, _: i64, _: u32) -> Result<bool, Unavailable> {
+    async fn count_for(&self, _: &ConnectionId, _: Counter, _: u32) -> Result<bool, Unavailable> {
         not_for_a_sweep()
     }
 

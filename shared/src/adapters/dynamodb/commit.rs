@@ -224,11 +224,10 @@ impl DynamoDbStore {
 impl DynamoDbStore {
     /// Makes the next external ID of a rotation findable, for ever (I1). A member's is its organization's.
     fn new_external_id(&self, before: &Connection, after: &Connection) -> Result<Option<Part>, Unavailable> {
-        let Some(rotation) = after
-            .rotation
-            .as_ref()
-            .filter(|_| before.rotation != after.rotation && !after.is_member())
-        else {
+        let Some(rotation) = after.rotation.as_ref().filter(|next| {
+            let known = before.rotation.as_ref().map(|rotation| &rotation.external_id);
+            known != Some(&next.external_id) && !after.is_member()
+        }) else {
             return Ok(None);
         };
         let item = to_item(

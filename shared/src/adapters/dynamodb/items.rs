@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     domain::{
         aws::{RoleArn, StackId},
-        connection::Connection,
+        connection::{Connection, organization::Counter},
         custom_resource::RequestKey,
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
@@ -130,9 +130,13 @@ impl Key {
         Self::new(format!("ROLE#{role_arn}"), "ROLE")
     }
 
-    /// How many accounts have asked on one day to become members.
-    pub(super) fn newcomers(organization: &ConnectionId, day: i64) -> Self {
-        Self::new(format!("NEWCOMERS#{organization}#{day}"), "NEWCOMERS")
+    /// What is counted for an organization within a day or an hour.
+    pub(super) fn counter(organization: &ConnectionId, counter: Counter) -> Self {
+        let (name, period) = match counter {
+            Counter::Newcomers(day) => ("NEWCOMERS", day),
+            Counter::Requests(hour) => ("REQUESTS", hour),
+        };
+        Self::new(format!("COUNT#{organization}"), format!("{name}#{period}"))
     }
 
     /// A member's seat in its organization.

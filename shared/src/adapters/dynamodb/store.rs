@@ -18,7 +18,7 @@ use crate::{
     domain::{
         audit::{AuditEntry, FORGED_DELETE_EVENT},
         aws::StackId,
-        connection::Connection,
+        connection::{Connection, organization::Counter},
         custom_resource::RequestKey,
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
@@ -156,6 +156,8 @@ impl ConnectionStore for DynamoDbStore {
             .client
             .query()
             .table_name(&self.table)
+            // What concerns all members must not leave one out.
+            .consistent_read(members_of.is_some())
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", text(tenant_pk(tenant)))
             .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
@@ -182,23 +184,22 @@ impl ConnectionStore for DynamoDbStore {
         })
     }
 
-    async fn count_newcomer(
+    async fn count_for(
         &self,
         organization: &ConnectionId,
-        day: i64,
+        counter: Counter,
         most: u32,
     ) -> Result<bool, Unavailable> {
-        const DAY_SECONDS: i64 = 24 * 3_600;
         let counted = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(Key::newcomers(organization, day).into_item()))
-            .condition_expression("attribute_not_exists(pk) OR newcomers < :most")
-            .update_expression("SET #ttl = :ttl ADD newcomers :one")
+            .set_key(Some(Key::counter(organization, counter).into_item()))
+            .condition_expression("attribute_not_exists(pk) OR counted < :most")
+            .update_expression("SET #ttl = :ttl ADD counted :one")
             .expression_attribute_names("#ttl", TTL)
             .expression_attribute_values(":most", number(most))
-            .expression_attribute_values(":ttl", number((day + 2) * DAY_SECONDS))
+            .expression_attribute_values(":ttl", number(counter.forget_at()))
             .expression_attribute_values(":one", number(1))
             .send()
             .await;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Event, IllegalTransition, State, Status};
+use super::{Connection, Event, IllegalTransition, Rotation, State, Status};
 use crate::domain::{
     aws::AccountId, ids::ConnectionId, invalid::Invalid, reason::ReasonCode, request_budget::RequestBudget,
 };
@@ -17,9 +17,16 @@ pub const NEVER: Timestamp = Timestamp::MAX;
 pub const MAX_ACCOUNTS: u32 = 1_000;
 /// How many accounts may be members where the vendor does not say.
 pub const DEFAULT_ACCOUNTS: u32 = 100;
-/// Accounts that may ask for the first time within a day, for each that may be a member: whoever knows the external ID
-/// can invent accounts, and this is how many of them leave anything behind (I10).
-pub const NEWCOMERS_PER_SEAT: u32 = 2;
+/// Accounts that may ask for the first time within a day, and requests of accounts that are not connected within an hour,
+/// for each account that may be a member: whoever knows the external ID can invent accounts, and this is how many of
+/// them leave anything behind and are verified (I10).
+pub const PER_SEAT: u32 = 2;
+/// So many more, whatever the number of seats: those of a small organization who get it wrong try again.
+pub const BESIDE_SEATS: u32 = 20;
+/// Length of a day, in seconds.
+const DAY_SECONDS: i64 = 24 * 3_600;
+/// Length of an hour, in seconds.
+const HOUR_SECONDS: i64 = 3_600;
 /// How long a member that was never connected is remembered after its last attempt, in seconds: a week.
 pub const NEWCOMER_SECONDS: i64 = 7 * 24 * 3_600;
 
@@ -57,14 +64,46 @@ impl Organization {
         }
     }
 
-    /// How many accounts may ask for the first time within a day.
-    pub fn newcomers_a_day(&self) -> u32 {
-        self.max_accounts.saturating_mul(NEWCOMERS_PER_SEAT)
+    /// How many accounts may ask for the first time within a day, and how many requests of accounts that are not connected
+    /// are verified within an hour.
+    pub fn most_newcomers(&self) -> u32 {
+        self.max_accounts
+            .saturating_mul(PER_SEAT)
+            .saturating_add(BESIDE_SEATS)
     }
 }
 
 /// Most members in trouble that are named with their reason; all are counted.
 pub const MAX_TROUBLES: usize = 20;
+
+/// What is counted for an organization: its accounts can be invented, and have no budget that would bound them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counter {
+    /// Accounts that ask for the first time, on a day counted from the epoch.
+    Newcomers(i64),
+    /// Requests of accounts that are not connected, in an hour counted from the epoch.
+    Requests(i64),
+}
+
+impl Counter {
+    /// Newcomers on the day of `at`.
+    pub fn newcomers(at: Timestamp) -> Self {
+        Self::Newcomers(at.as_second().div_euclid(DAY_SECONDS))
+    }
+
+    /// Requests in the hour of `at`.
+    pub fn requests(at: Timestamp) -> Self {
+        Self::Requests(at.as_second().div_euclid(HOUR_SECONDS))
+    }
+
+    /// When it can be forgotten, in seconds since the epoch: some time after its day or hour.
+    pub fn forget_at(self) -> i64 {
+        match self {
+            Self::Newcomers(day) => (day + 2) * DAY_SECONDS,
+            Self::Requests(hour) => (hour + 2) * HOUR_SECONDS,
+        }
+    }
+}
 
 /// How far an organization has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -199,9 +238,19 @@ impl Connection {
         }
         if self.live_binding().is_none() {
             self.external_id = organization.external_id.clone();
-        }
-        if self.external_id == organization.external_id && !self.rotation_is_being_settled() {
             self.rotation.clone_from(&organization.rotation);
+        } else if !self.rotation_is_being_settled() {
+            self.rotation = match &organization.rotation {
+                Some(rotation) if rotation.external_id == self.external_id => None,
+                Some(rotation) => Some(rotation.clone()),
+                // Left behind by a rotation that ended, or ahead of one that was taken back: its stack can still come after.
+                None if organization.external_id != self.external_id => Some(Rotation {
+                    external_id: organization.external_id.clone(),
+                    started_at: organization.created_at,
+                    expires_at: NEVER,
+                }),
+                None => None,
+            };
         }
         self
     }
@@ -228,6 +277,9 @@ impl Connection {
                 .as_ref()
                 .map_or(self.created_at, |failure| failure.at),
             State::Verifying { attempt } => attempt.started_at,
+            State::Disconnected {
+                binding: None, at, ..
+            } => *at,
             _ => return None,
         };
         last.checked_add(SignedDuration::from_secs(NEWCOMER_SECONDS)).ok()

@@ -727,6 +727,12 @@ fn a_member_follows_its_organization_until_it_has_what_is_next() {
         external_id: external_id(NEXT_EXTERNAL_ID),
         ..calm
     };
+    let late = member(active(binding(S1, "r1", "First"))).following(&done);
+    assert_eq!(
+        late.rotation.unwrap().external_id,
+        done.external_id,
+        "left behind"
+    );
     let waiting = member(State::Pending { last_failure: None }).following(&done);
     assert_eq!(waiting.external_id, done.external_id);
     let single = connection(State::Pending { last_failure: None });

@@ -144,7 +144,9 @@ impl Connection {
                 }),
             },
             // A failed update leaves what is connected as it was; what has ended stays ended.
-            (_, E::AttemptFailed { request, reason }) if request.stack_id.is_none() => {
+            (S::Active { .. } | S::Degraded { .. }, E::AttemptFailed { request, reason })
+                if request.stack_id.is_none() =>
+            {
                 failed_change = Some(Failure {
                     reason,
                     stack_id: None,
@@ -288,6 +290,8 @@ impl Connection {
             ) => return Err(illegal()),
         };
         let after = Self {
+            // Who is not connected holds none.
+            seat: self.seat.filter(|_| state.live_binding().is_some()),
             state,
             rotation,
             external_id,

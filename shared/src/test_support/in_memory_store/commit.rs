@@ -33,10 +33,10 @@ pub(super) fn commit(tables: &mut Tables, plan: SweepPlan, change: Change<'_>) -
     }
     let (old, new) = (claims(before), claims(after));
     check_claims(tables, after, &old, &new)?;
-    let new_external_id = after
-        .rotation
-        .as_ref()
-        .filter(|_| before.rotation != after.rotation && !after.is_member());
+    let new_external_id = after.rotation.as_ref().filter(|next| {
+        let known = before.rotation.as_ref().map(|rotation| &rotation.external_id);
+        known != Some(&next.external_id) && !after.is_member()
+    });
     if new_external_id.is_some_and(|rotation| tables.external_ids.contains_key(&rotation.external_id)) {
         return Err(Conflict::ConnectionChanged);
     }

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         audit::AuditEntry,
         aws::StackId,
-        connection::Connection,
+        connection::{Connection, organization::Counter},
         custom_resource::RequestKey,
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
@@ -73,14 +73,14 @@ impl ConnectionStore for InMemoryStore {
         })
     }
 
-    async fn count_newcomer(
+    async fn count_for(
         &self,
         organization: &ConnectionId,
-        day: i64,
+        counter: Counter,
         most: u32,
     ) -> Result<bool, Unavailable> {
-        self.run(Operation::CountNewcomer, |tables| {
-            let counted = tables.newcomers.entry((organization.clone(), day)).or_default();
+        self.run(Operation::CountFor, |tables| {
+            let counted = tables.counted.entry((organization.clone(), counter)).or_default();
             let may_come = *counted < most;
             *counted += u32::from(may_come);
             Ok(may_come)

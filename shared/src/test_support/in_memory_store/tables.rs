@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::domain::{
     audit::{Actor, AuditEntry, FORGED_DELETE_EVENT},
     aws::{AccountId, RoleArn, StackId},
-    connection::{Connection, TemplateRef},
+    connection::{Connection, TemplateRef, organization::Counter},
     custom_resource::RequestKey,
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
@@ -35,8 +35,8 @@ pub(super) struct Tables {
     pub roles: HashMap<RoleArn, ConnectionId>,
     /// Who has which seat of which organization.
     pub seats: BTreeMap<(ConnectionId, u32), ConnectionId>,
-    /// How many accounts asked on which day to become members of which organization.
-    pub newcomers: BTreeMap<(ConnectionId, i64), u32>,
+    /// What was counted for which organization.
+    pub counted: BTreeMap<(ConnectionId, Counter), u32>,
     /// By time, version, event and request, as the sort key of the table is.
     pub audit: BTreeMap<ConnectionId, BTreeMap<AuditOrder, AuditEntry>>,
     /// How many forged Deletes a connection has seen.
@@ -146,7 +146,7 @@ impl Tables {
             + self.accounts.len()
             + self.roles.len()
             + self.seats.len()
-            + self.newcomers.len()
+            + self.counted.len()
             + audit
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         aws::AccountId,
-        connection::{Connection, Event, NEVER, Organization},
+        connection::{Connection, Event, NEVER, Organization, organization::Counter},
         ids::TenantId,
     },
     ports::{Conflict, ConnectionStore},
@@ -75,11 +75,18 @@ pub(super) async fn members_are_listed_alone_and_found_by_nobodys_external_id<S:
     assert_eq!(strangers.unwrap().connections, [], "nobody else's (I8)");
 }
 
-pub(super) async fn newcomers_are_counted_by_the_day<S: ConnectionStore>(store: &S) {
+pub(super) async fn what_is_counted_ends_with_its_day_or_hour<S: ConnectionStore>(store: &S) {
     let organization = organization(store, &fresh_tenant()).await;
-    for (day, came) in [(7, true), (7, true), (7, false), (7, false), (8, true)] {
-        let counted = store.count_newcomer(&organization.id, day, 2).await.unwrap();
-        assert_eq!(counted, came, "day {day}");
+    for (counter, came) in [
+        (Counter::Newcomers(7), true),
+        (Counter::Newcomers(7), true),
+        (Counter::Newcomers(7), false),
+        (Counter::Requests(7), true),
+        (Counter::Newcomers(7), false),
+        (Counter::Newcomers(8), true),
+    ] {
+        let counted = store.count_for(&organization.id, counter, 2).await.unwrap();
+        assert_eq!(counted, came, "{counter:?}");
     }
 }
 

@@ -57,7 +57,7 @@ pub async fn every_rule<S: ConnectionStore>(store: &S) {
     claims::while_a_change_is_not_settled_both_roles_are_held(store).await;
     claims::a_change_that_meets_a_conflict_leaves_nothing_behind(store).await;
     members::members_are_listed_alone_and_found_by_nobodys_external_id(store).await;
-    members::newcomers_are_counted_by_the_day(store).await;
+    members::what_is_counted_ends_with_its_day_or_hour(store).await;
     members::a_seat_is_one_members_until_it_ends(store).await;
 }
 

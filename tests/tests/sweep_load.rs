@@ -1,0 +1,96 @@
+//! Stacks do not wait for the sweep: they connect while thousands of connections are being checked.
+//!
+//! What is asserted is that they do, with the sweep under way from the first to the last of them; how long they took, with and
+//! without it, is printed. `LATCHKEY_SWEPT_CONNECTIONS` asks for more of them than an ordinary run has.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_sqs::types::QueueAttributeName as Name;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use latchkey_tests::{
+    Error, failed,
+    scene::{OwnScene, Scene},
+};
+
+/// Connections that are swept in an ordinary run.
+const CONNECTIONS: usize = 1_500;
+/// Customers who connect without a sweep, and as many again during one.
+const CUSTOMERS: usize = 24;
+/// How many of them at a time.
+const AT_A_TIME: usize = 4;
+
+/// Connects customers; how long each stack took, shortest first.
+async fn onboard(scene: &Scene) -> Result<Vec<Duration>, Error> {
+    let api = scene.acme()?;
+    let mut took: Vec<Duration> = stream::iter(0..CUSTOMERS)
+        .map(|_| async {
+            let begun = Instant::now();
+            scene.connect(&api, "us-east-1").await?;
+            Ok::<_, Error>(begun.elapsed())
+        })
+        .buffer_unordered(AT_A_TIME)
+        .try_collect()
+        .await?;
+    took.sort_unstable();
+    Ok(took)
+}
+
+/// How many messages of the sweep are not done.
+async fn left(scene: &Scene) -> Result<usize, Error> {
+    let variables = scene.variables("revalidator").await?;
+    let queue = variables
+        .get("SWEEP_QUEUE_URL")
+        .ok_or("there is no sweep queue")?;
+    let numbers = [
+        Name::ApproximateNumberOfMessages,
+        Name::ApproximateNumberOfMessagesDelayed,
+        Name::ApproximateNumberOfMessagesNotVisible,
+    ];
+    let answer = aws_sdk_sqs::Client::new(&scene.vendor)
+        .get_queue_attributes()
+        .queue_url(queue)
+        .set_attribute_names(Some(numbers.to_vec()))
+        .send()
+        .await
+        .map_err(|error| failed("looking at the sweep's queue", &error))?;
+    let attributes = answer.attributes().ok_or("the queue has no attributes")?;
+    numbers
+        .iter()
+        .map(|name| {
+            Ok(attributes
+                .get(name)
+                .ok_or("a number is missing")?
+                .parse::<usize>()?)
+        })
+        .sum()
+}
+
+#[tokio::test]
+async fn stacks_connect_while_a_sweep_is_under_way() -> Result<(), Error> {
+    let connections = match std::env::var("LATCHKEY_SWEPT_CONNECTIONS") {
+        Ok(number) => number.parse()?,
+        Err(_) => CONNECTIONS,
+    };
+    let own = OwnScene::open().await?;
+    let scene = &own.scene;
+    let one = scene.connect(&scene.acme()?, "us-east-1").await?;
+    let quiet = onboard(scene).await?;
+    scene.multiply("acme", &one.id, connections).await?;
+    let swept = scene.revalidate().await?;
+    assert!(swept["queued"].as_u64() > Some(connections as u64), "{swept}");
+    assert!(left(scene).await? > 0);
+    let busy = onboard(scene).await?;
+    assert!(
+        left(scene).await? > 0,
+        "the sweep was over before the last of them: ask for more connections"
+    );
+    let at = |took: &[Duration], share: usize| took[(took.len() * share / 100).min(took.len() - 1)];
+    for (name, took) in [("without a sweep", &quiet), ("during a sweep", &busy)] {
+        eprintln!(
+            "{CUSTOMERS} customers {name}: median {:?}, p99 {:?}",
+            at(took, 50),
+            at(took, 99)
+        );
+    }
+    Ok(())
+}
