@@ -21,6 +21,9 @@ use crate::{
     ports::{RoleAssumer, RoleInspector},
 };
 
+/// Tokio's timer is no finer than this; who would wait less does not.
+const TIMER_RESOLUTION: Duration = Duration::from_millis(1);
+
 /// STS for the sweep.
 pub struct PacedSts<S> {
     sts: Arc<S>,
@@ -41,9 +44,9 @@ impl<S> PacedSts<S> {
     async fn wait_for_turn(&self) {
         let now = self.now();
         let turn = self.with_pace(|pace| pace.take_turn(now));
-        // Tokio's timer has a resolution of a millisecond.
-        if turn > now {
-            tokio::time::sleep(Duration::from_secs_f64(turn - now)).await;
+        let wait = Duration::from_secs_f64((turn - now).max(0.0));
+        if wait >= TIMER_RESOLUTION {
+            tokio::time::sleep(wait).await;
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::future::join_all;
 
 use super::recheck_role::{RecheckRole, Rechecked};
 use crate::{
@@ -76,19 +76,23 @@ impl CheckChunk {
     pub async fn run(&self, chunk: &Chunk) -> Result<ChunkChecked, Unavailable> {
         let verified_at = self.clock.now();
         let troubles = AtomicUsize::new(0);
-        let checks: Vec<_> = chunk
-            .members
-            .iter()
-            .enumerate()
-            .map(|(at, member)| {
-                self.check_unless_in_trouble(chunk.group, member, &troubles)
-                    .map(move |seen| (at, seen))
-            })
+        // Each worker takes the next one when it is done with one: a check holds the state of a call, and a chunk has many
+        // more members than are checked at once.
+        let next = AtomicUsize::new(0);
+        let worker = || async {
+            let mut seen = Vec::new();
+            while let at = next.fetch_add(1, Ordering::Relaxed)
+                && let Some(member) = chunk.members.get(at)
+            {
+                let found = self.check_unless_in_trouble(chunk.group, member, &troubles);
+                seen.push((at, found.await));
+            }
+            seen
+        };
+        let workers: Vec<_> = (0..self.concurrency.clamp(1, chunk.members.len().max(1)))
+            .map(|_| worker())
             .collect();
-        let mut seen: Vec<(usize, Seen)> = stream::iter(checks)
-            .buffer_unordered(self.concurrency.max(1))
-            .collect()
-            .await;
+        let mut seen: Vec<(usize, Seen)> = join_all(workers).await.into_iter().flatten().collect();
         seen.sort_unstable_by_key(|(at, _)| *at);
         let seen: Vec<Seen> = seen.into_iter().map(|(_, seen)| seen).collect();
         if troubles.load(Ordering::Relaxed) > MAX_GIVEN_BACK {
