@@ -297,7 +297,8 @@ async fn a_stack_deleted_while_its_role_is_being_verified_goes_and_never_connect
 
     // Now the role appears: nobody may be connected by it.
     customer.make_role("Late", &template.published_trust()).await?;
-    let shown = api.wait_for(&id, "pending").await?;
+    api.wait_for(&id, "pending").await?;
+    let shown = api.wait_for_reason(&id).await?;
     assert_eq!(shown["reason"]["code"], "stack_deleted");
     assert_eq!(shown["role_arn"], Value::Null);
     // The same link still works.

@@ -22,7 +22,7 @@ cargo xtask bench [--rounds N] [--check]  cold and warm starts against reference
 cargo xtask bench --starts [--record]  the instructions of each start, held against what was recorded
 cargo xtask lint                       the house's own rules for the source
 cargo xtask mutate [NAME...]           takes each guard away and sees whether a hostile test notices; not part of ci
-cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, manifest, template lint, all tests";
+cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, manifest, template lint, starts, all tests";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
