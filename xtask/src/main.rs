@@ -5,6 +5,7 @@ mod ci;
 mod lint;
 mod mutate;
 mod python;
+mod simulate;
 mod steps;
 
 use std::{env, process::ExitCode};
@@ -15,7 +16,7 @@ const USAGE: &str = "\
 cargo xtask demo [--once] [--port N]   the main job, played in a local AWS; --once ends after the story
 cargo xtask local [--port N]           a local AWS with Latchkey deployed; prints one line of JSON when it is ready
 cargo xtask test [NEXTEST ARGUMENTS]   every test, unit to end-to-end
-cargo xtask simulate [CONNECTIONS ..]  a bad day of the sweep, simulated with 1,000, 10,000, 100,000 and a million connections
+cargo xtask simulate [CONNECTIONS ..]  a bad day of the sweep, simulated with up to a million connections; writes docs/benchmarks/sweep.md
 cargo xtask render                     render what customers run and read from customer/permissions.yaml
 cargo xtask manifest                   check that file, also against AWS's own lists of actions
 cargo xtask bench [--rounds N] [--check]  cold and warm starts against references, as docs/benchmarks/README.md says
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         "render" => render(),
         "manifest" => manifest(),
         "bench" => bench::bench(&rest),
-        "simulate" => simulate(&rest),
+        "simulate" => simulate::run(&rest),
         "lint" => lint::run(),
         "mutate" => mutate::run(&rest),
         "ci" => ci::run(),
@@ -80,22 +81,6 @@ fn test(arguments: &[String]) -> Result<(), Error> {
     command.extend(steps::test_runner().iter().map(|&word| word.to_owned()));
     command.extend_from_slice(arguments);
     replace_process_by("latchkey-local", &command)
-}
-
-/// Plays the simulated day of `shared/tests/sweep_at_scale/` in several sizes, and shows its reports.
-fn simulate(sizes: &[String]) -> Result<(), Error> {
-    let usual = ["1000", "10000", "100000", "1000000"].map(str::to_owned);
-    let sizes = if sizes.is_empty() { &usual[..] } else { sizes };
-    for size in sizes {
-        steps::run(
-            &format!("a day with {size} connections"),
-            std::process::Command::new(steps::cargo())
-                .args(["test", "--quiet", "--locked", "--package", "latchkey-shared"])
-                .args(["--test", "sweep_at_scale", "--", "on_a_bad_day", "--nocapture"])
-                .env("LATCHKEY_SIMULATED_CONNECTIONS", size),
-        )?;
-    }
-    Ok(())
 }
 
 /// Installs the local AWS while cargo builds, since neither waits for the other.

@@ -1,17 +1,16 @@
 //! The sweep at scale: a simulated day with everything that goes wrong on a bad one, and what it costs.
 //!
 //! The real use cases run over a store in memory (`world.rs`), a stub of STS (`sts.rs`) and virtual time. In CI with
-//! a few thousand connections; `cargo xtask simulate` plays it with a million and writes docs/benchmarks.
+//! a few thousand connections; `cargo xtask simulate` plays it with up to a million and writes docs/benchmarks/sweep.md.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     reason = "this is a test, and it stops at what it did not expect"
 )]
-#![expect(clippy::print_stdout, reason = "the report is what one runs this for")]
-
 mod cost;
 mod day;
+mod report;
 mod sts;
 mod world;
 
@@ -20,6 +19,7 @@ use std::collections::BTreeMap;
 use latchkey_shared::domain::sweep::{Group, tick_at};
 
 use day::{BUDGET, HOUR, PLAN, Plot, Report, play};
+use report::{show, write_row};
 use sts::Fate;
 use world::id_of;
 
@@ -104,53 +104,6 @@ fn slot_of(number: u32) -> String {
     PLAN.slot(&store.connection(number)).unwrap()
 }
 
-fn show(connections: u32, report: &Report) {
-    let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let mut ticks = report.ticks.clone();
-    ticks.sort_by(f64::total_cmp);
-    let all = ticks.len().max(1);
-    println!("connections        {connections}");
-    println!("checks             {}", report.checks);
-    println!(
-        "STS calls          {} ({:.2} a check)",
-        report.calls,
-        report.calls as f64 / report.checks as f64
-    );
-    println!(
-        "busiest second     {} calls, busiest tick {}",
-        report.busiest_second, report.busiest_tick_calls
-    );
-    println!("throttled          {}", report.throttled);
-    println!(
-        "deleted found      {}, after {:.1} h on average, {:.1} h at most",
-        report.deleted_found.len(),
-        mean(&report.deleted_found),
-        most(&report.deleted_found)
-    );
-    println!(
-        "loosened found     {} on this day, {} have their proof later in the week",
-        report.loosened_found.len(),
-        report.not_found.len()
-    );
-    println!("wrong verdicts     {}", report.wrong.len());
-    println!(
-        "messages           {} ({} invocations, {:.0} verifier seconds)",
-        report.chunks, report.invocations, report.verifier_seconds
-    );
-    println!(
-        "tick, real time    median {:.2} ms, most {:.2} ms",
-        1_000.0 * ticks.get(all / 2).copied().unwrap_or_default(),
-        1_000.0 * most(&ticks)
-    );
-    println!(
-        "memory             {:.0} MB at noon, {:.0} MB at the end",
-        report.resident_mb.0, report.resident_mb.1
-    );
-    println!("units              {:?}", report.units);
-    println!("real time          {:.1} s", report.real_seconds);
-}
-
 #[tokio::test(start_paused = true)]
 async fn on_a_bad_day_every_changed_role_is_found_in_time_and_none_is_wrongly_degraded() {
     let connections = std::env::var("LATCHKEY_SIMULATED_CONNECTIONS")
@@ -159,6 +112,7 @@ async fn on_a_bad_day_every_changed_role_is_found_in_time_and_none_is_wrongly_de
     let report = play(bad_day(connections)).await;
     show(connections, &report);
     check(&report);
+    write_row(connections, &report);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,160 @@
+//! Plays the simulated day of `shared/tests/sweep_at_scale/` in several sizes, and writes down what came of it.
+
+use std::{fmt::Write as _, fs, process::Command};
+
+use crate::steps::{Error, cargo, root, run as step, target_dir};
+
+/// The sizes that are played if nobody says which.
+const SIZES: [&str; 4] = ["1000", "10000", "100000", "1000000"];
+/// What the columns of a row are, in the order in which the simulation writes them.
+const COLUMNS: [&str; 17] = [
+    "connections",
+    "checks",
+    "STS calls a check",
+    "busiest second, calls",
+    "busiest tick, calls",
+    "throttled",
+    "deleted found",
+    "latest after, h",
+    "loosened found",
+    "proof due later in the week",
+    "wrong verdicts",
+    "messages",
+    "tick, median ms",
+    "tick, longest ms",
+    "memory at noon, MB",
+    "memory at the end, MB",
+    "real time, s",
+];
+/// Where the plotted numbers stand in a row.
+const CONNECTIONS: usize = 0;
+const MEDIAN_TICK: usize = 12;
+const LONGEST_TICK: usize = 13;
+const REPORT: &str = "docs/benchmarks/sweep.md";
+const PLOT: &str = "docs/benchmarks/sweep.svg";
+
+/// Plays each size, and writes the report if it was all of the usual ones.
+pub fn run(sizes: &[String]) -> Result<(), Error> {
+    let is_usual = sizes.is_empty();
+    let usual = SIZES.map(str::to_owned);
+    let sizes = if is_usual { &usual[..] } else { sizes };
+    let rows = target_dir().join("simulation-rows.txt");
+    fs::write(&rows, "")?;
+    for size in sizes {
+        step(
+            &format!("a day with {size} connections"),
+            Command::new(cargo())
+                .args(["test", "--quiet", "--locked", "--package", "latchkey-shared"])
+                .args(["--test", "sweep_at_scale", "--", "on_a_bad_day", "--nocapture"])
+                .env("LATCHKEY_SIMULATED_CONNECTIONS", size)
+                .env("LATCHKEY_SIMULATION_ROWS", &rows),
+        )?;
+    }
+    if is_usual {
+        let rows = read(&fs::read_to_string(rows)?)?;
+        fs::write(root().join(REPORT), report(&rows))?;
+        fs::write(root().join(PLOT), plot(&rows))?;
+    }
+    Ok(())
+}
+
+fn read(text: &str) -> Result<Vec<Vec<f64>>, Error> {
+    let row = |line: &str| -> Result<Vec<f64>, Error> {
+        let numbers: Vec<f64> = line.split('\t').map(str::parse).collect::<Result<_, _>>()?;
+        if numbers.len() == COLUMNS.len() {
+            Ok(numbers)
+        } else {
+            Err(format!("the simulation wrote {} numbers", numbers.len()).into())
+        }
+    };
+    text.lines().map(row).collect()
+}
+
+fn report(rows: &[Vec<f64>]) -> String {
+    let mut text = String::from(
+        "# A bad day of the sweep\n\nWritten by `cargo xtask simulate`. The real use cases over a store in memory (not DynamoDB's protocol; a million items are too slow in the local AWS), a stub of STS (20 ms, a quota of 600 calls a second) and \
+         virtual time (`shared/tests/sweep_at_scale/`): 26.5 hours in which 0.1 % of the roles are deleted and 0.05 % loosened within the first hour and a half, the schedule does not tick for an hour, and STS \
+         is out for five minutes. The run fails if a deleted role is found later than a sweep after its change, if a loosened one is missed by a proof that was due, if anybody is wrongly judged, if STS throttles, or if the \
+         ledger does not know of somebody.\n\n![Time of a tick](sweep.svg)\n\nA tick reads one slot of 288 and cuts it into chunks, so that its time follows the number of connections; what is \
+         flat is its time for each of them. Times are real ones of a debug build.\n\n| |",
+    );
+    for row in rows {
+        let _ = write!(text, " {} |", row[CONNECTIONS]);
+    }
+    text.push_str("\n|---|");
+    text.push_str(&"---:|".repeat(rows.len()));
+    text.push('\n');
+    for (column, name) in COLUMNS.iter().enumerate().skip(1) {
+        let _ = write!(text, "| {name} |");
+        for row in rows {
+            let number = row[column];
+            let _ = match number.fract() == 0.0 {
+                true => write!(text, " {number} |"),
+                false => write!(text, " {number:.2} |"),
+            };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Both axes are logarithmic: where a line climbs by one decade with each decade, a connection costs the same.
+fn plot(rows: &[Vec<f64>]) -> String {
+    /// Pixels of a factor of ten.
+    const DECADE: f64 = 90.0;
+    /// Where a thousand connections and a hundredth of a millisecond are.
+    const ORIGIN: (f64, f64) = (80.0, 500.0);
+    let x = |connections: f64| ORIGIN.0 + DECADE * (connections / 1_000.0).max(1.0).log10();
+    let y = |ms: f64| ORIGIN.1 - DECADE * (ms / 0.01).max(1.0).log10();
+    let mut svg = String::from(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"480\" height=\"540\" font-family=\"sans-serif\" font-size=\"13\">\n\
+         <text x=\"8\" y=\"20\" font-weight=\"bold\">Time of a tick in ms, by the number of connections (logarithmic)</text>\n",
+    );
+    for (ms, label) in [
+        (0.01, "0.01"),
+        (0.1, "0.1"),
+        (1.0, "1"),
+        (10.0, "10"),
+        (100.0, "100"),
+        (1_000.0, "1,000"),
+    ] {
+        let at = y(ms);
+        let _ = writeln!(
+            svg,
+            "<line x1=\"80\" x2=\"400\" y1=\"{at}\" y2=\"{at}\" stroke=\"#ccc\"/><text x=\"74\" y=\"{}\" text-anchor=\"end\" fill=\"#666\">{label}</text>",
+            at + 4.0
+        );
+    }
+    for (column, colour, name) in [
+        (MEDIAN_TICK, "#3182bd", "median"),
+        (LONGEST_TICK, "#e6550d", "longest"),
+    ] {
+        let points: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{:.1},{:.1}", x(row[CONNECTIONS]), y(row[column])))
+            .collect();
+        let _ = writeln!(
+            svg,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            points.join(" ")
+        );
+        if let Some(last) = rows.last() {
+            let _ = writeln!(
+                svg,
+                "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">{name}</text>",
+                x(last[CONNECTIONS]) + 8.0,
+                y(last[column]) + 4.0
+            );
+        }
+    }
+    for row in rows {
+        let _ = writeln!(
+            svg,
+            "<text x=\"{:.1}\" y=\"520\" text-anchor=\"middle\" fill=\"#666\">{}</text>",
+            x(row[CONNECTIONS]),
+            row[CONNECTIONS]
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
