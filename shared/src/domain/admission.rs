@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     aws::{AccountId, StackId},
-    connection::{Binding, Connection, Standing, State, Status},
+    connection::{Attempt, Binding, Connection, Event, IllegalTransition, Standing, State, Status},
     custom_resource::{Properties, RequestType},
     external_id::ExternalId,
     reason::ReasonCode,
@@ -32,6 +32,36 @@ pub enum Admission {
     Change,
     /// The same, by an Update of the very resource that is bound.
     ChangeOfBoundResource,
+}
+
+impl Admission {
+    /// The connection, with one request less to go. An Update of what is bound has a budget of its own: whoever does not
+    /// know the resource cannot use that up (I10).
+    pub fn spend(self, connection: &Connection, now: Timestamp) -> Result<Connection, ReasonCode> {
+        let mut spent = connection.clone();
+        let budget = match self {
+            Self::FirstRegistration | Self::Change => &mut spent.requests,
+            Self::ChangeOfBoundResource => &mut spent.changes,
+        };
+        *budget = budget.spend(now).ok_or(ReasonCode::TooManyRequests)?;
+        Ok(spent)
+    }
+
+    /// The connection once `attempt` is being worked on: what is bound stays as it is until the change is proven.
+    pub fn start(
+        self,
+        spent: Connection,
+        attempt: Attempt,
+        now: Timestamp,
+    ) -> Result<Connection, IllegalTransition> {
+        match self {
+            Self::FirstRegistration => spent.apply(Event::AttemptStarted(attempt), now),
+            Self::Change | Self::ChangeOfBoundResource => Ok(Connection {
+                version: spent.version + 1,
+                ..spent
+            }),
+        }
+    }
 }
 
 /// The role must be in the stack's own account and partition, and not in the vendor's (I2).

@@ -21,6 +21,7 @@ use crate::{
 const PAGE: u16 = 1_000;
 /// Members that are changed side by side where all are.
 const SIDE_BY_SIDE: usize = 16;
+
 /// Who brings an account that is no member yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Newcomer {
@@ -93,7 +94,11 @@ impl Members {
             return Ok(Err(ReasonCode::TooManyRequests));
         }
         let member = organization.new_member(account, now);
-        let audit = AuditEntry::new(&member, Actor::CustomerStack, "created", None, now);
+        let actor = match newcomer {
+            Newcomer::ByVendor => Actor::VendorApi,
+            Newcomer::ByMessage | Newcomer::Never => Actor::CustomerStack,
+        };
+        let audit = AuditEntry::new(&member, actor, "created", None, now);
         match self.store.insert(&member, &audit).await {
             Ok(()) => Ok(Ok(Some(member))),
             // Two of its messages came at once.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
-        admission::{Admission, admit_by_hand},
+        admission::admit_by_hand,
         audit::{Actor, AuditEntry},
         aws::{AccountId, RoleArn},
         connection::{Attempt, Connection, Event, State},
@@ -103,29 +103,16 @@ impl RegisterByHand {
             }
             let admission =
                 admit_by_hand(&connection, &account, &record.external_id, now).map_err(refused)?;
-            let mut after = connection.clone();
-            let budget = match admission {
-                Admission::FirstRegistration | Admission::Change => &mut after.requests,
-                Admission::ChangeOfBoundResource => &mut after.changes,
-            };
-            *budget = budget
-                .spend(now)
-                .ok_or_else(|| refused(ReasonCode::TooManyRequests))?;
-            let event = Event::AttemptStarted(Attempt {
+            let spent = admission.spend(&connection, now).map_err(refused)?;
+            let attempt = Attempt {
                 request: record.key.clone(),
                 role_arn: role_arn.clone(),
                 started_at: now,
-            });
-            let name = event.name();
-            let after = match admission {
-                Admission::FirstRegistration => after
-                    .apply(event, now)
-                    .map_err(|error| Unavailable::new("register_by_hand", error))?,
-                Admission::Change | Admission::ChangeOfBoundResource => Connection {
-                    version: after.version + 1,
-                    ..after
-                },
             };
+            let after = admission
+                .start(spent, attempt, now)
+                .map_err(|error| Unavailable::new("register_by_hand", error))?;
+            let name = Event::ATTEMPT_STARTED;
             let audit = AuditEntry::new(&after, Actor::VendorApi, name, Some(&record.key), now);
             let change = Change {
                 before: &stored,

@@ -109,7 +109,15 @@ impl RegisterRole {
                 physical_resource_id: envelope.physical_resource_id.as_deref(),
             };
             let admitted = admit(&connection, claim, sent_at)
-                .and_then(|admission| Ok((admission, self.spend(&connection, admission)?)));
+                .and_then(|admission| Ok((admission, admission.spend(&connection, self.clock.now())?)));
+            // What is refused below is remembered, and told again however late it is delivered again (I5).
+            let is_newcomer = stored.is_member() && stored.live_binding().is_none() && !is_queued;
+            let admitted = match admitted {
+                Ok(_) if is_newcomer && !self.members.may_ask(&found).await? => {
+                    Err(ReasonCode::TooManyRequests)
+                }
+                admitted => admitted,
+            };
             let (admission, spent) = match admitted {
                 Ok(admitted) => admitted,
                 Err(code) => {
@@ -126,10 +134,6 @@ impl RegisterRole {
                     return Ok(refused);
                 }
             };
-            let is_newcomer = stored.is_member() && stored.live_binding().is_none();
-            if is_newcomer && !is_queued && !self.members.may_ask(&found).await? {
-                return self.refuse(envelope, ReasonCode::TooManyRequests.into()).await;
-            }
             // First the queue, then the record: what is recorded is on the queue, and a message that is played again is not
             // put there again. The verifier waits a moment for the record.
             if !is_queued {
@@ -151,20 +155,6 @@ impl RegisterRole {
         Err(contended("register_role"))
     }
 
-    /// The connection, with one request less to go. An Update of what is bound has a budget of its own: whoever does
-    /// not know the resource cannot use that up (I10).
-    fn spend(&self, connection: &Connection, admission: Admission) -> Result<Connection, ReasonCode> {
-        let mut spent = connection.clone();
-        let budget = match admission {
-            Admission::FirstRegistration | Admission::Change => &mut spent.requests,
-            Admission::ChangeOfBoundResource => &mut spent.changes,
-        };
-        *budget = budget
-            .spend(self.clock.now())
-            .ok_or(ReasonCode::TooManyRequests)?;
-        Ok(spent)
-    }
-
     async fn record(
         &self,
         connection: &Connection,
@@ -175,22 +165,16 @@ impl RegisterRole {
     ) -> Result<Result<(), Conflict>, Unavailable> {
         let now = self.clock.now();
         let record = self.new_record(connection, envelope, properties, sent_at);
-        let event = Event::AttemptStarted(Attempt {
+        let attempt = Attempt {
             request: envelope.key.clone(),
             role_arn: properties.role_arn.clone(),
             started_at: now,
-        });
-        let event_name = event.name();
-        let after = match admission {
-            Admission::FirstRegistration => spent
-                .apply(event, now)
-                .map_err(|error| Unavailable::new("register_role", error))?,
-            Admission::Change | Admission::ChangeOfBoundResource => Connection {
-                version: spent.version + 1,
-                ..spent
-            },
         };
-        let audit = AuditEntry::new(&after, Actor::CustomerStack, event_name, Some(&envelope.key), now);
+        let after = admission
+            .start(spent, attempt, now)
+            .map_err(|error| Unavailable::new("register_role", error))?;
+        let name = Event::ATTEMPT_STARTED;
+        let audit = AuditEntry::new(&after, Actor::CustomerStack, name, Some(&envelope.key), now);
         let change = Change {
             before: connection,
             after: &after,

@@ -304,6 +304,8 @@ impl Connection {
 }
 
 impl Event {
+    /// The name of [`Self::AttemptStarted`].
+    pub const ATTEMPT_STARTED: &str = "attempt_started";
     /// The name of [`Self::RotationStarted`].
     pub const ROTATION_STARTED: &str = "rotation_started";
     /// The name of [`Self::RotationCancelled`].
@@ -312,7 +314,7 @@ impl Event {
     /// The event's name, for the log and for errors.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::AttemptStarted(_) => "attempt_started",
+            Self::AttemptStarted(_) => Self::ATTEMPT_STARTED,
             Self::AttemptProven { .. } => "attempt_proven",
             Self::AttemptRefused { .. } => "attempt_refused",
             Self::AttemptFailed { .. } => "attempt_failed",

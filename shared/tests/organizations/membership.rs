@@ -1,6 +1,4 @@
-//! Many accounts of one organization share a connection: each proves itself, and becomes a member of its own.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+//! Who becomes a member, who does not, and how one ends.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -8,108 +6,25 @@ use futures::FutureExt as _;
 
 use latchkey_shared::{
     domain::{
-        aws::{AccountId, RoleArn},
         connection::{
-            ATTEMPT_SECONDS, Connection, NEVER, Organization, Status,
-            organization::{DEFAULT_ACCOUNTS, MAX_ACCOUNTS, NEWCOMER_SECONDS, Progress},
-            rotation::ROTATION_SECONDS,
+            Connection, Organization, Status,
+            organization::{DEFAULT_ACCOUNTS, MAX_ACCOUNTS, NEWCOMER_SECONDS},
         },
-        external_id::ExternalId,
         reason::ReasonCode,
         request_budget::MAX_REQUESTS_PER_WINDOW,
     },
     ports::{Clock, ConnectionStore},
     test_support::{
-        builders::{account, role, tenant},
-        cloudformation_bucket::StackAnswer,
-        customer_stack::{CustomerStack, StackRequest},
+        builders::{role, tenant},
+        customer_stack::CustomerStack,
         faults::{Operation, When},
         scripted_sts::Trust,
         world::{Handled, World},
     },
-    use_cases::{
-        disconnect::Deleted,
-        register_role::Received,
-        rotate_external_id::{RotateError, Rotated},
-        verify_role::Verified,
-    },
+    use_cases::{disconnect::Deleted, register_role::Received, verify_role::Verified},
 };
 
-fn number(number: u64) -> AccountId {
-    account(&format!("{number:012}"))
-}
-
-fn any(max_accounts: u32) -> Organization {
-    Organization::new(Some(max_accounts), BTreeSet::new()).unwrap()
-}
-
-/// An account of the organization, and its stack of the StackSet.
-struct Account {
-    stack: CustomerStack,
-    role_arn: RoleArn,
-    create: StackRequest,
-}
-
-impl Account {
-    fn new(world: &World, organization: &Connection, account: &AccountId) -> Self {
-        let (stack, role_arn) = world.customer_of(organization, account);
-        let create = stack
-            .create(&organization.external_id, &role_arn)
-            .sent_at(world.clock.now())
-            .signed(&world.bucket);
-        Self {
-            stack,
-            role_arn,
-            create,
-        }
-    }
-
-    async fn connected(world: &World, organization: &Connection, account: &AccountId) -> Self {
-        let one = Self::new(world, organization, account);
-        assert!(world.complete(&one.create).await.success);
-        one
-    }
-
-    async fn updated(&self, world: &World, external_id: &ExternalId) -> StackAnswer {
-        world.sts.put_role(&self.role_arn, Trust::only(external_id));
-        let update = self
-            .stack
-            .update(&self.create.physical_resource_id(), external_id, &self.role_arn)
-            .sent_at(world.clock.now())
-            .signed(&world.bucket);
-        world.complete(&update).await
-    }
-
-    async fn deleted(&self, world: &World, external_id: &ExternalId) -> Handled {
-        let delete = self
-            .stack
-            .delete(&self.create.physical_resource_id(), external_id, &self.role_arn)
-            .sent_at(world.clock.now())
-            .signed(&world.bucket);
-        world.receive(&delete).await.unwrap()
-    }
-}
-
-async fn member(world: &World, organization: &Connection, account: &AccountId) -> Option<Connection> {
-    let id = organization.id.member(account);
-    world.store.get(&organization.tenant, &id).await.unwrap()
-}
-
-async fn status_of(world: &World, organization: &Connection, account: &AccountId) -> Option<Status> {
-    let member = member(world, organization, account).await;
-    member.map(|member| member.status(world.clock.now()))
-}
-
-async fn progress(world: &World, organization: &Connection) -> Progress {
-    let members = world.members.all(organization).await.unwrap();
-    let rules = organization.organization.as_ref().unwrap();
-    rules.progress(&members, world.clock.now())
-}
-
-fn reason(answer: &StackAnswer) -> &str {
-    assert!(!answer.success, "{answer:?}");
-    answer.reason.as_deref().unwrap()
-}
+use crate::{Account, any, member, number, progress, reason, rotated, status_of};
 
 #[tokio::test]
 async fn each_account_becomes_a_member_of_the_same_tenant_and_the_connection_itself_is_never_bound() {
@@ -301,12 +216,7 @@ async fn what_is_retired_or_no_create_makes_no_member_and_counts_for_nobody() {
     let world = World::default();
     let organization = world.organization("acme", any(1)).await;
     let one = Account::connected(&world, &organization, &number(1)).await;
-    world
-        .rotate
-        .start(&organization.tenant, &organization.id)
-        .await
-        .unwrap();
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    let next = rotated(&world, &organization).await;
     assert!(one.updated(&world, &next).await.success);
     for invented in 100..110 {
         let stack = CustomerStack::new(&number(invented));
@@ -346,56 +256,6 @@ async fn a_create_that_was_overtaken_by_its_own_delete_connects_no_new_account()
         status_of(&world, &organization, &number(1)).await,
         Some(Status::Active)
     );
-}
-
-#[tokio::test]
-async fn a_rotation_whose_time_ran_out_in_the_middle_goes_on_with_the_same_external_id() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
-    let one = Account::connected(&world, &organization, &number(1)).await;
-    let other = Account::connected(&world, &organization, &number(2)).await;
-    let rotate = || world.rotate.start(&organization.tenant, &organization.id);
-    rotate().await.unwrap();
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
-    assert!(one.updated(&world, &next).await.success);
-    world.clock.advance(ROTATION_SECONDS + 1);
-    assert!(matches!(rotate().await, Ok(Rotated::Started(_))));
-    assert_eq!(
-        world.reload(&organization).await.rotation.unwrap().external_id,
-        next
-    );
-    assert!(other.updated(&world, &next).await.success);
-    assert_eq!(world.reload(&organization).await.external_id, next);
-}
-
-#[tokio::test]
-async fn what_a_crash_left_open_of_a_rotation_is_ended_by_whoever_asks_next() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
-    let one = Account::connected(&world, &organization, &number(1)).await;
-    let other = Account::connected(&world, &organization, &number(2)).await;
-    let rotate = || world.rotate.start(&organization.tenant, &organization.id);
-    rotate().await.unwrap();
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
-    assert!(one.updated(&world, &next).await.success);
-    // The Delete of the last one with the former is done, but for what follows.
-    world.faults.fail_next(Operation::List, 1, When::Before);
-    let delete = other
-        .stack
-        .delete(
-            &other.create.physical_resource_id(),
-            &organization.external_id,
-            &other.role_arn,
-        )
-        .sent_at(world.clock.now())
-        .signed(&world.bucket);
-    assert!(world.receive(&delete).await.is_err());
-    assert_eq!(
-        world.reload(&organization).await.external_id,
-        organization.external_id
-    );
-    world.receive(&delete).await.unwrap();
-    assert_eq!(world.reload(&organization).await.external_id, next);
 }
 
 #[tokio::test]
@@ -468,211 +328,6 @@ async fn what_the_vendor_ended_stays_ended_one_account_or_all() {
     let answer = world.complete(&newcomer.create).await;
     assert!(reason(&answer).contains("disconnected_by_vendor"), "{answer:?}");
     assert_eq!(member(&world, &organization, &number(4)).await, None);
-}
-
-#[tokio::test]
-async fn a_rotation_is_everybodys_and_ends_when_the_last_account_has_the_next_external_id() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
-    let former = organization.external_id.clone();
-    let mut accounts = Vec::new();
-    for account in [number(1), number(2), number(3)] {
-        accounts.push(Account::connected(&world, &organization, &account).await);
-    }
-    let Ok(Rotated::Started(started)) = world.rotate.start(&organization.tenant, &organization.id).await
-    else {
-        panic!("no rotation");
-    };
-    let next = started.rotation.clone().unwrap().external_id;
-    assert_eq!(
-        world.store.find_by_external_id(&next).await.unwrap().unwrap().id,
-        organization.id
-    );
-    // One alone cannot.
-    let alone = world
-        .rotate
-        .start(&organization.tenant, &organization.id.member(&number(1)))
-        .await;
-    assert!(matches!(alone, Err(RotateError::OfOrganization)));
-
-    assert!(accounts[0].updated(&world, &next).await.success);
-    let moved = member(&world, &organization, &number(1)).await.unwrap();
-    assert_eq!((&moved.external_id, &moved.rotation), (&next, &None));
-    // Those that have not been updated yet are well, and new ones may come with either.
-    assert!(accounts[1].updated(&world, &former).await.success);
-    Account::connected(&world, &organization, &number(4)).await;
-    let (stack, role_arn) = (CustomerStack::new(&number(5)), role(&number(5), "Reader"));
-    world.sts.put_role(&role_arn, Trust::only(&next));
-    let create = stack
-        .create(&next, &role_arn)
-        .sent_at(world.clock.now())
-        .signed(&world.bucket);
-    assert!(world.complete(&create).await.success);
-    assert_eq!(
-        member(&world, &organization, &number(5))
-            .await
-            .unwrap()
-            .external_id,
-        next
-    );
-
-    assert!(accounts[1].updated(&world, &next).await.success);
-    assert!(accounts[2].updated(&world, &next).await.success);
-    assert_eq!(
-        world.reload(&organization).await.external_id,
-        former,
-        "one is left"
-    );
-    // The last one leaves instead.
-    let fourth = world
-        .members
-        .all(&organization)
-        .await
-        .unwrap()
-        .into_iter()
-        .nth(3)
-        .unwrap();
-    world
-        .disconnect_by_vendor
-        .run(&fourth.tenant, &fourth.id)
-        .await
-        .unwrap();
-    let done = world.reload(&organization).await;
-    assert_eq!((&done.external_id, &done.rotation), (&next, &None));
-    let late = Account::new(&world, &organization, &number(6));
-    let answer = world.complete(&late.create).await;
-    assert!(reason(&answer).contains("external_id_retired"), "{answer:?}");
-}
-
-#[tokio::test]
-async fn an_account_that_is_being_verified_with_the_former_external_id_holds_up_the_end_of_a_rotation() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
-    let one = Account::connected(&world, &organization, &number(1)).await;
-    let late = Account::new(&world, &organization, &number(2));
-    world.receive(&late.create).await.unwrap();
-    let waiting = world.queue.take_all();
-    world
-        .rotate
-        .start(&organization.tenant, &organization.id)
-        .await
-        .unwrap();
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
-    assert!(one.updated(&world, &next).await.success);
-    let former = &organization.external_id;
-    assert_eq!(&world.reload(&organization).await.external_id, former);
-    for queued in waiting {
-        world.queue.put_back(queued);
-    }
-    world.drain().await;
-    assert!(world.bucket.answer(&late.create.key).unwrap().success);
-    assert_eq!(&world.reload(&organization).await.external_id, former);
-    assert!(late.updated(&world, &next).await.success);
-    assert_eq!(world.reload(&organization).await.external_id, next);
-}
-
-#[tokio::test]
-async fn an_account_whose_verification_comes_after_the_end_of_a_rotation_is_refused() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
-    let one = Account::connected(&world, &organization, &number(1)).await;
-    let late = Account::new(&world, &organization, &number(2));
-    world.receive(&late.create).await.unwrap();
-    let waiting = world.queue.take_all();
-    world
-        .rotate
-        .start(&organization.tenant, &organization.id)
-        .await
-        .unwrap();
-    // Nobody waits for an attempt that its stack gave up long ago.
-    world.clock.advance(ATTEMPT_SECONDS);
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
-    assert!(one.updated(&world, &next).await.success);
-    assert_eq!(world.reload(&organization).await.external_id, next);
-    for queued in waiting {
-        world.queue.put_back(queued);
-    }
-    world.drain().await;
-    let answer = world.bucket.bodies(&late.create.key).pop().unwrap();
-    assert!(answer.contains("external_id_retired"), "{answer}");
-}
-
-#[tokio::test]
-async fn an_account_that_is_ahead_of_a_rotation_that_was_taken_back_can_go_back() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
-    let one = Account::connected(&world, &organization, &number(1)).await;
-    Account::connected(&world, &organization, &number(2)).await;
-    world
-        .rotate
-        .start(&organization.tenant, &organization.id)
-        .await
-        .unwrap();
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
-    assert!(one.updated(&world, &next).await.success);
-    world
-        .rotate
-        .cancel(&organization.tenant, &organization.id)
-        .await
-        .unwrap();
-    assert_eq!(
-        status_of(&world, &organization, &number(1)).await,
-        Some(Status::Active),
-        "it goes on with what its role asks for"
-    );
-    assert!(one.updated(&world, &organization.external_id).await.success);
-    let back = member(&world, &organization, &number(1)).await.unwrap();
-    assert_eq!(
-        (&back.external_id, &back.rotation),
-        (&organization.external_id, &None)
-    );
-}
-
-#[tokio::test]
-async fn a_rotation_that_broke_in_the_middle_goes_on_and_one_that_is_taken_back_is_over_for_all() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
-    let mut accounts = Vec::new();
-    for account in [number(1), number(2)] {
-        accounts.push(Account::connected(&world, &organization, &account).await);
-    }
-    world.faults.fail_next(Operation::Commit, 2, When::After);
-    let rotate = || world.rotate.start(&organization.tenant, &organization.id);
-    assert!(rotate().await.is_err());
-    assert!(
-        rotate().await.is_err(),
-        "it goes on with the members, and breaks again"
-    );
-    assert!(matches!(rotate().await, Ok(Rotated::UnderWay(_))));
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
-    for account in [number(1), number(2)] {
-        let member = member(&world, &organization, &account).await.unwrap();
-        assert_eq!(member.rotation.unwrap().external_id, next);
-    }
-    world
-        .rotate
-        .cancel(&organization.tenant, &organization.id)
-        .await
-        .unwrap();
-    let answer = accounts[0].updated(&world, &next).await;
-    assert!(reason(&answer).contains("external_id_retired"), "{answer:?}");
-    for account in [number(1), number(2)] {
-        assert_eq!(
-            member(&world, &organization, &account).await.unwrap().rotation,
-            None
-        );
-    }
-}
-
-#[tokio::test]
-async fn without_a_live_account_there_is_nothing_to_rotate_and_its_link_never_ends() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
-    let rotated = world.rotate.start(&organization.tenant, &organization.id).await;
-    assert!(matches!(rotated, Err(RotateError::NotConnected("pending"))));
-    assert_eq!(organization.expires_at, NEVER);
-    world.clock.advance(400 * 24 * 3_600);
-    Account::connected(&world, &organization, &number(1)).await;
 }
 
 #[tokio::test]
@@ -756,4 +411,65 @@ async fn progress_counts_everybody_and_names_a_bounded_number_of_troubles() {
         (progress.troubles[0].code, &progress.troubles[0].account_id),
         (ReasonCode::RoleGone, &number(1))
     );
+}
+
+#[tokio::test]
+async fn a_stack_that_came_too_often_is_told_the_same_however_late_its_message_comes_again() {
+    let world = World::default();
+    let organization = world.organization("acme", any(1)).await;
+    for invented in 100..100 + u64::from(any(1).most_newcomers()) - 1 {
+        let stack = CustomerStack::new(&number(invented));
+        let forged = stack.create(&organization.external_id, &role(&number(invented), "Reader"));
+        world.receive(&forged).await.unwrap();
+    }
+    let first = Account::new(&world, &organization, &number(1));
+    world.sts.put_role(&first.role_arn, Trust::nobody());
+    world.receive(&first.create).await.unwrap();
+    let again = Account::new(&world, &organization, &number(1));
+    world.receive(&again.create).await.unwrap();
+    let answer = world.bucket.answer(&again.create.key).unwrap();
+    assert!(reason(&answer).contains("too_many_requests"), "{answer:?}");
+    // The hour is over, and the very message comes again: its stack was told that it failed.
+    world.clock.advance(3_600);
+    let told = world.receive(&again.create).await.unwrap();
+    assert!(
+        matches!(told, Handled::Registered(Received::AnsweredAgain(_))),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_forged_delete_or_update_of_a_members_stack_ends_and_changes_nothing() {
+    let world = World::default();
+    let organization = world.organization("acme", any(3)).await;
+    let (victim, attacker) = (
+        Account::connected(&world, &organization, &number(1)).await,
+        Account::connected(&world, &organization, &number(2)).await,
+    );
+    let before = member(&world, &organization, &number(1)).await.unwrap();
+    let id = victim.create.physical_resource_id();
+    let forged = victim
+        .stack
+        .delete(&id, &organization.external_id, &victim.role_arn);
+    assert_eq!(
+        world.receive(&forged).await.unwrap(),
+        Handled::Deleted(Deleted::NotFromCloudFormation)
+    );
+    // A member of the same organization names the other's resource, in a message that is truly CloudFormation's.
+    for request in [
+        attacker
+            .stack
+            .update(&id, &organization.external_id, &victim.role_arn),
+        attacker
+            .stack
+            .update(&id, &organization.external_id, &attacker.role_arn),
+    ] {
+        let answer = world.complete(&request.signed(&world.bucket)).await;
+        assert!(!answer.success, "{answer:?}");
+    }
+    let delete = attacker
+        .stack
+        .delete(&id, &organization.external_id, &victim.role_arn);
+    world.receive(&delete.signed(&world.bucket)).await.unwrap();
+    assert_eq!(member(&world, &organization, &number(1)).await.unwrap(), before);
 }
