@@ -63,7 +63,6 @@ mod tests {
                 "lambda_runtime",
                 "aws_smithy_runtime::client::orchestrator",
                 "hyper_util",
-                "reqwest",
             ] {
                 assert!(!targets.would_enable(target, &Level::INFO), "{target} at {level}");
                 assert!(targets.would_enable(target, &Level::ERROR));

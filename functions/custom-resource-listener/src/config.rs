@@ -2,17 +2,13 @@
 
 use latchkey_shared::{
     config::{ConfigError, Environment, listener_topics::ListenerTopics, local_endpoint::LocalEndpoint},
-    domain::{
-        aws::{AccountId, TopicArn},
-        sweep::SweepPlan,
-    },
+    domain::sweep::SweepPlan,
 };
 
 pub struct Config {
     pub table: String,
     pub queue_url: String,
-    pub topics: Vec<TopicArn>,
-    pub vendor_account: AccountId,
+    pub topics: ListenerTopics,
     pub verification_deadline_seconds: u32,
     pub audit_retention_days: u32,
     /// A request to change a live connection is written down in the connection, which keeps its slot.
@@ -22,12 +18,10 @@ pub struct Config {
 
 impl Config {
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
-        let topics = ListenerTopics::from_environment(environment)?;
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
             queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
-            topics: topics.arns()?,
-            vendor_account: topics.vendor_account,
+            topics: ListenerTopics::from_environment(environment)?,
             verification_deadline_seconds: environment.verification_deadline_seconds()?,
             audit_retention_days: environment.audit_retention_days()?,
             sweep_plan: environment.sweep_plan()?,

@@ -3,6 +3,7 @@
 use aws_lambda_events::sns::{SnsEvent, SnsMessage};
 use lambda_runtime::Error;
 use latchkey_shared::{
+    config::listener_topics::ListenerTopics,
     domain::{
         aws::TopicArn,
         custom_resource::{Envelope, RequestType},
@@ -15,7 +16,7 @@ use latchkey_shared::{
 
 pub struct Handler {
     /// The topics of this deployment: a message from any other is not read.
-    pub topics: Vec<TopicArn>,
+    pub topics: ListenerTopics,
     pub register: RegisterRole,
     pub disconnect: DisconnectByStack,
 }

@@ -39,9 +39,9 @@ async fn main() -> Result<(), Error> {
     ));
     let queue = Arc::new(SqsQueue::new(&aws.config(Service::Sqs), config.queue_url));
     let sender = Arc::new(CloudFormationAnswers::new(
-        aws.roots(),
+        aws.connector(),
         config.local_answer_endpoint,
-    )?);
+    ));
     let answers = Arc::new(AnswerStack {
         store: store.clone(),
         sender,
@@ -52,14 +52,13 @@ async fn main() -> Result<(), Error> {
         clock: clock.clone(),
     };
     let handler = Handler {
-        topics: config.topics,
         register: RegisterRole {
             store: store.clone(),
             queue: queue.clone(),
             answers: answers.clone(),
             members: members.clone(),
             clock: clock.clone(),
-            vendor_account: config.vendor_account,
+            vendor_account: config.topics.vendor_account.clone(),
             patience_seconds: config.verification_deadline_seconds.into(),
         },
         disconnect: DisconnectByStack {
@@ -69,6 +68,7 @@ async fn main() -> Result<(), Error> {
             members,
             clock,
         },
+        topics: config.topics,
     };
     aws.prewarm(&[Service::DynamoDb, Service::Sqs]).await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await

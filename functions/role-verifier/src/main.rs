@@ -45,9 +45,9 @@ async fn main() -> Result<(), Error> {
         config.sweep_plan,
     ));
     let sender = Arc::new(CloudFormationAnswers::new(
-        aws.roots(),
+        aws.connector(),
         config.local_answer_endpoint,
-    )?);
+    ));
     let answers = Arc::new(AnswerStack {
         store: store.clone(),
         sender,

@@ -85,7 +85,6 @@ pub struct Aws {
     config: SdkConfig,
     connector: SharedHttpConnector,
     region: Region,
-    roots: Roots,
     endpoints: Vec<(Service, String)>,
     endpoint: Option<String>,
     prewarms: bool,
@@ -145,7 +144,6 @@ impl Aws {
             config,
             connector,
             region,
-            roots,
             endpoints,
             endpoint,
             // The hosts are known for the plain endpoints alone.
@@ -163,9 +161,9 @@ impl Aws {
         builder.build()
     }
 
-    /// Whom the function's connections may trust.
-    pub fn roots(&self) -> &Roots {
-        &self.roots
+    /// The one connector, for calls that are no SDK's.
+    pub fn connector(&self) -> SharedHttpConnector {
+        self.connector.clone()
     }
 
     /// Opens a connection to each of these services, so that the first event finds it open: the handshakes are done

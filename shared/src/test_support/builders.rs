@@ -8,6 +8,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    config::listener_topics::ListenerTopics,
     domain::{
         audit::{Actor, AuditEntry},
         aws::{AccountId, Region, RoleArn, TopicArn},
@@ -44,6 +45,15 @@ pub fn role(account: &AccountId, name: &str) -> RoleArn {
 /// The listener topic of a region.
 pub fn topic(region: &Region) -> TopicArn {
     TopicArn::of(region, &account(VENDOR_ACCOUNT), "latchkey-listener").unwrap()
+}
+
+/// The listener topics of the vendor, in one region.
+pub fn listener_topics() -> ListenerTopics {
+    ListenerTopics {
+        vendor_account: account(VENDOR_ACCOUNT),
+        name: "latchkey-listener".to_owned(),
+        regions: vec![Region::parse(REGION).unwrap()],
+    }
 }
 
 /// A published customer template.

@@ -15,7 +15,7 @@ use latchkey_shared::{
     },
     ports::VerificationTask,
     test_support::{
-        builders::{REGION, role, topic},
+        builders::{REGION, listener_topics, role, topic},
         customer_stack::CustomerStack,
         world::World,
     },
@@ -103,7 +103,7 @@ fn the_listener_survives_any_event_and_connects_nobody() {
         ..
     } = world;
     let handler = AssertUnwindSafe(Handler {
-        topics: vec![topic(&REGION.parse().unwrap())],
+        topics: listener_topics(),
         register,
         disconnect: disconnect_by_stack,
     });
