@@ -7,7 +7,7 @@ mod certificates;
 mod table;
 mod world;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
@@ -106,10 +106,12 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, service: Service, w
             let mut connection = Connection::new(stream);
             world.count(service, "connection");
             while let Ok(Some(request)) = connection.request().await {
+                let asked = Instant::now();
                 let response = answers::answer(&world, service, &request);
                 // The clock ticks in milliseconds: sleeping for nothing would take one.
                 if !world.latency().is_zero() {
-                    tokio::time::sleep(world.latency()).await;
+                    tokio::time::sleep_until((asked + world.latency()).into()).await;
+                    world.note_wait(asked.elapsed());
                 }
                 if connection.respond(response).await.is_err() {
                     return;

@@ -27,6 +27,7 @@ pub struct World {
     answered: Mutex<Vec<u8>>,
     is_frozen: AtomicBool,
     latency_micros: AtomicU64,
+    waits: Mutex<(Duration, u32)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -104,7 +105,7 @@ impl World {
         lock(&self.answered).clone()
     }
 
-    /// How long each answer takes from now on.
+    /// How long each answer takes from now on, at least.
     pub fn set_latency(&self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.latency_micros.store(micros, Ordering::SeqCst);
@@ -112,5 +113,18 @@ impl World {
 
     pub(super) fn latency(&self) -> Duration {
         Duration::from_micros(self.latency_micros.load(Ordering::Relaxed))
+    }
+
+    /// Notes how long an answer took, from the request's last byte on.
+    pub(super) fn note_wait(&self, wait: Duration) {
+        let mut waits = lock(&self.waits);
+        waits.0 += wait;
+        waits.1 += 1;
+    }
+
+    /// How long the answers took since this was asked last, on average: a timer's tick more than they should.
+    pub fn take_mean_wait(&self) -> Duration {
+        let (sum, count) = std::mem::take(&mut *lock(&self.waits));
+        sum.checked_div(count).unwrap_or_default()
     }
 }
