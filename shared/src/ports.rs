@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::domain::{
     audit::AuditEntry,
     aws::{AccountId, Region, RoleArn, StackId},
-    connection::{Connection, TemplateRef, organization::Counter},
+    connection::{Connection, TemplateRef, filing::Filing, organization::Counter},
     custom_resource::RequestKey,
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
@@ -100,10 +100,33 @@ pub enum Known {
 /// A page of a tenant's connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// In the order of their ids.
+    /// In the order of their ids. A page may have fewer than were asked for, or none: only a page without `next_after` is
+    /// the last.
     pub connections: Vec<Connection>,
     /// The id after which the next page begins; none on the last page.
     pub next_after: Option<ConnectionId>,
+}
+
+/// Finds connections by what people know of them, however many their tenant has.
+#[async_trait]
+pub trait ConnectionSearch: Send + Sync {
+    /// As [`ConnectionStore::list`], of those that are filed there. What was filed a moment ago may be missing, and one
+    /// that was filed elsewhere a moment ago may be there: it is shown as it is now.
+    async fn list_filed(
+        &self,
+        tenant: &TenantId,
+        filing: Filing,
+        members_of: Option<&ConnectionId>,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable>;
+
+    /// The tenant's connection that holds an account: it is connected to it, or is about to be.
+    async fn find_by_account(
+        &self,
+        tenant: &TenantId,
+        account: &AccountId,
+    ) -> Result<Option<Connection>, Unavailable>;
 }
 
 /// Where connections, requests and the audit log are kept.

@@ -23,6 +23,11 @@ async fn the_store_in_memory_keeps_the_rules_of_the_sweep() {
 }
 
 #[tokio::test]
+async fn the_store_in_memory_keeps_the_rules_of_a_search() {
+    store_contract::every_search_rule(&store()).await;
+}
+
+#[tokio::test]
 async fn the_store_in_memory_keeps_the_rules_of_grants() {
     store_contract::every_grant_rule(&store()).await;
 }

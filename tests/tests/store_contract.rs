@@ -27,6 +27,26 @@ fn keys(schema: &Value) -> Result<Vec<KeySchemaElement>, Error> {
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
+/// An index of the template.
+fn index(index: &Value) -> Result<GlobalSecondaryIndex, Error> {
+    let projection = &index["Projection"];
+    let kind = projection["ProjectionType"].as_str().unwrap_or_default();
+    let projected = projection["NonKeyAttributes"].as_array().map(|names| {
+        let names = names.iter().filter_map(|name| Some(name.as_str()?.to_owned()));
+        names.collect()
+    });
+    Ok(GlobalSecondaryIndex::builder()
+        .index_name(index["IndexName"].as_str().unwrap_or_default())
+        .set_key_schema(Some(keys(&index["KeySchema"])?))
+        .projection(
+            Projection::builder()
+                .projection_type(ProjectionType::from(kind))
+                .set_non_key_attributes(projected)
+                .build(),
+        )
+        .build()?)
+}
+
 async fn store() -> Result<DynamoDbStore, Error> {
     let scene = Scene::open()?;
     let template = load("template.yaml")?;
@@ -43,24 +63,7 @@ async fn store() -> Result<DynamoDbStore, Error> {
                 ))
                 .build()
         });
-    let index = &table["GlobalSecondaryIndexes"][0];
-    let projection = index["Projection"]["ProjectionType"].as_str().unwrap_or_default();
-    let projected = index["Projection"]["NonKeyAttributes"]
-        .as_array()
-        .ok_or("nothing is projected")?
-        .iter()
-        .filter_map(|name| Some(name.as_str()?.to_owned()))
-        .collect();
-    let index = GlobalSecondaryIndex::builder()
-        .index_name(index["IndexName"].as_str().unwrap_or_default())
-        .set_key_schema(Some(keys(&index["KeySchema"])?))
-        .projection(
-            Projection::builder()
-                .projection_type(ProjectionType::from(projection))
-                .set_non_key_attributes(Some(projected))
-                .build(),
-        )
-        .build()?;
+    let indexes = table["GlobalSecondaryIndexes"].as_array().ok_or("no index")?;
     let name = format!("contract-{}", fresh_account());
     aws_sdk_dynamodb::Client::new(&scene.vendor)
         .create_table()
@@ -68,7 +71,7 @@ async fn store() -> Result<DynamoDbStore, Error> {
         .billing_mode(BillingMode::PayPerRequest)
         .set_attribute_definitions(Some(attributes.collect::<Result<_, _>>()?))
         .set_key_schema(Some(keys(&table["KeySchema"])?))
-        .global_secondary_indexes(index)
+        .set_global_secondary_indexes(Some(indexes.iter().map(index).collect::<Result<_, _>>()?))
         .send()
         .await
         .map_err(|error| failed("making a table", &error))?;
@@ -78,6 +81,12 @@ async fn store() -> Result<DynamoDbStore, Error> {
 #[tokio::test]
 async fn the_table_keeps_every_rule_of_a_store() -> Result<(), Error> {
     store_contract::every_rule(&store().await?).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_table_keeps_the_rules_of_a_search() -> Result<(), Error> {
+    store_contract::every_search_rule(&store().await?).await;
     Ok(())
 }
 

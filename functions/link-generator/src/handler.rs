@@ -6,13 +6,15 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::Error;
 use latchkey_shared::{
     domain::{
-        connection::{Connection, organization::Progress},
+        aws::AccountId,
+        connection::{Connection, Status, organization::Progress},
         ids::{ConnectionId, TenantId},
     },
     ports::{Clock, ConnectionStore, Unavailable},
     telemetry::causes,
     use_cases::{
         disconnect::DisconnectByVendor,
+        find_connections::{FindConnections, Wanted},
         last_verified::LastVerified,
         members::Members,
         register_by_hand::{ByHandError, RegisterByHand},
@@ -29,6 +31,8 @@ use crate::{
 
 /// Connections on a page if the caller does not say.
 const DEFAULT_PAGE: u16 = 50;
+/// What a list can be asked for.
+const LIST_PARAMETERS: [&str; 5] = ["limit", "after", "member_of", "status", "account_id"];
 /// Most connections on a page.
 const MAX_PAGE: u16 = 100;
 
@@ -41,6 +45,7 @@ pub struct Handler {
     pub disconnect: DisconnectByVendor,
     pub rotate: RotateExternalId,
     pub verified: LastVerified,
+    pub find: FindConnections,
     pub store: Arc<dyn ConnectionStore>,
     pub clock: Arc<dyn Clock>,
 }
@@ -230,6 +235,19 @@ impl Handler {
 
     async fn list(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
         let query = &request.query_string_parameters;
+        if let Some((name, _)) = query.iter().find(|(name, _)| !LIST_PARAMETERS.contains(name)) {
+            let all = LIST_PARAMETERS.join(", ");
+            // A filter with a slip of the pen would list everything.
+            return Err(Problem::invalid_request(format!(
+                "{name:?} is no parameter of this list; it has {all}"
+            )));
+        }
+        let twice = |name: &&str| query.all(name).is_some_and(|values| values.len() > 1);
+        if let Some(name) = LIST_PARAMETERS.into_iter().find(twice) {
+            return Err(Problem::invalid_request(format!(
+                "{name} must be given once, and has no comma"
+            )));
+        }
         let limit = match query.first("limit") {
             None => DEFAULT_PAGE,
             Some(limit) => limit
@@ -257,9 +275,14 @@ impl Handler {
                 "after must be the `next_after` of an earlier page of the same organization",
             ));
         }
+        let wanted = Wanted {
+            members_of,
+            status: status(query.first("status"))?,
+            account: account(query.first("account_id"))?,
+        };
         let mut page = self
-            .store
-            .list(tenant, members_of.as_ref(), after.as_ref(), limit)
+            .find
+            .run(tenant, &wanted, after.as_ref(), limit)
             .await
             .map_err(|error| unavailable(&error))?;
         self.verified
@@ -339,6 +362,23 @@ fn not_rotated(error: RotateError) -> Problem {
         }
         RotateError::Unavailable(error) => unavailable(&error),
     }
+}
+
+/// The status that a list is narrowed to.
+fn status(text: Option<&str>) -> Result<Option<Status>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let status = Status::ALL.into_iter().find(|status| status.as_str() == text);
+    status.map(Some).ok_or_else(|| {
+        let all = Status::ALL.map(Status::as_str).join(", ");
+        Problem::invalid_request(format!("status must be one of {all}"))
+    })
+}
+
+/// The account that a list is narrowed to.
+fn account(text: Option<&str>) -> Result<Option<AccountId>, Problem> {
+    text.map(AccountId::parse)
+        .transpose()
+        .map_err(|_| Problem::invalid_request("account_id must be the 12 digits of an AWS account"))
 }
 
 fn unavailable(error: &Unavailable) -> Problem {

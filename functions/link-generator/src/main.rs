@@ -21,6 +21,7 @@ use latchkey_shared::{
     telemetry,
     use_cases::{
         disconnect::DisconnectByVendor,
+        find_connections::FindConnections,
         last_verified::LastVerified,
         members::Members,
         register_by_hand::RegisterByHand,
@@ -90,6 +91,11 @@ async fn main() -> Result<(), Error> {
         verified: LastVerified {
             ledger: store.clone(),
             plan: config.sweep_plan,
+        },
+        find: FindConnections {
+            store: store.clone(),
+            search: store.clone(),
+            clock: clock.clone(),
         },
         store,
         clock,

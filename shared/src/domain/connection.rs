@@ -1,5 +1,6 @@
 //! A connection and where it can stand. What can happen to it is in [`transitions`].
 
+pub mod filing;
 pub mod organization;
 pub mod rotation;
 pub mod transitions;
@@ -162,6 +163,16 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Verifying,
+        Self::Active,
+        Self::Degraded,
+        Self::Disconnected,
+        Self::Expired,
+    ];
+
     /// As it stands in the API and in the log.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -21,6 +21,10 @@ pub enum Operation {
     FindByExternalId,
     /// `ConnectionStore::list`
     List,
+    /// `ConnectionSearch::list_filed`
+    ListFiled,
+    /// `ConnectionSearch::find_by_account`
+    FindByAccount,
     /// `ConnectionStore::count_for`
     CountFor,
     /// `ConnectionStore::seats`

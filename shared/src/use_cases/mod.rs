@@ -4,6 +4,7 @@
 pub mod answer_stack;
 pub mod check_chunk;
 pub mod disconnect;
+pub mod find_connections;
 pub mod keep_doors;
 pub mod last_verified;
 pub mod members;

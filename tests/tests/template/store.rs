@@ -14,14 +14,17 @@ pub fn the_table_keeps_what_it_is_given(template: &Value) -> Problems {
     let table = properties(template, "Table");
     let attribute = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
     let key = |partition: &str, sort: &str| json!([attribute(partition, "HASH"), attribute(sort, "RANGE")]);
-    let index = json!([{
+    let indexes = json!([{
         "IndexName": "sweep", "KeySchema": key("sweep_slot", "sk"), "Projection": {
             "ProjectionType": "INCLUDE", "NonKeyAttributes": ["sweep_role", "external_id"]
         }
+    }, {
+        "IndexName": "status", "KeySchema": key("filed_under", "sk"),
+        "Projection": { "ProjectionType": "KEYS_ONLY" }
     }]);
     for (what, found, expected) in [
         ("key", &table["KeySchema"], key("pk", "sk")),
-        ("sweep index", &table["GlobalSecondaryIndexes"], index),
+        ("indexes", &table["GlobalSecondaryIndexes"], indexes),
         ("billing", &table["BillingMode"], json!("PAY_PER_REQUEST")),
         (
             "time to live",

@@ -12,14 +12,18 @@ use jiff::Timestamp;
 use super::{
     DynamoDbStore, REQUEST_RETENTION_SECONDS,
     items::{
-        CONNECTION_ID, DELETED_AT_MS, ExternalIdPointer, Item, Key, SWEEP_ROLE, SWEEP_SLOT, TTL, number,
-        text, to_item,
+        CONNECTION_ID, DELETED_AT_MS, ExternalIdPointer, FILED_UNDER, Item, Key, SWEEP_ROLE, SWEEP_SLOT, TTL,
+        filed_under, number, text, to_item,
     },
 };
 use crate::{
     domain::{
-        audit::AuditEntry, aws::RoleArn, connection::Connection, custom_resource::Outcome,
-        request_record::RequestRecord, sweep::Member,
+        audit::AuditEntry,
+        aws::RoleArn,
+        connection::{Connection, filing::Filing},
+        custom_resource::Outcome,
+        request_record::RequestRecord,
+        sweep::Member,
     },
     ports::{Change, Conflict, RequestChange, Unavailable},
 };
@@ -124,6 +128,12 @@ impl DynamoDbStore {
             if let Some(look) = Member::of(connection).look {
                 item.insert(SWEEP_ROLE.to_owned(), text(look.role_arn.as_str()));
             }
+        }
+        if let Some(filing) = Filing::of(connection) {
+            item.insert(
+                FILED_UNDER.to_owned(),
+                text(filed_under(&connection.tenant, filing)),
+            );
         }
         if let Some(forget_at) = connection.forget_at() {
             item.insert(TTL.to_owned(), number(forget_at.as_second()));
@@ -259,7 +269,7 @@ fn claims(connection: &Connection) -> Vec<(Key, Conflict)> {
         .map(|binding| binding.role_arn.as_str())
         .collect();
     let mut claims = vec![(
-        Key::account_claim(connection, &binding.role_arn),
+        Key::account_claim(&connection.tenant, &binding.account()),
         Conflict::AccountTaken,
     )];
     let roles = roles.into_iter().filter_map(|role| RoleArn::parse(role).ok());

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     domain::{
-        aws::{RoleArn, StackId},
-        connection::{Connection, organization::Counter},
+        aws::{AccountId, RoleArn, StackId},
+        connection::{Connection, filing::Filing, organization::Counter},
         custom_resource::RequestKey,
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
@@ -33,6 +33,8 @@ pub(super) const SWEEP_SLOT: &str = "sweep_slot";
 pub(super) const SWEEP_ROLE: &str = "sweep_role";
 /// The external ID of a connection; projected into the sweep index.
 pub(super) const EXTERNAL_ID: &str = "external_id";
+/// The index `status`' partition key: whose and where a connection is filed.
+pub(super) const FILED_UNDER: &str = "filed_under";
 /// The id of the connection that an item belongs to.
 pub(super) const CONNECTION_ID: &str = "connection_id";
 /// When the Delete of a resource was sent, in milliseconds since the epoch.
@@ -118,11 +120,8 @@ impl Key {
     }
 
     /// The claim of one tenant's connection on one account.
-    pub(super) fn account_claim(connection: &Connection, role_arn: &RoleArn) -> Self {
-        Self::new(
-            format!("ACCOUNT#{}#{}", connection.tenant, role_arn.account()),
-            "ACCOUNT",
-        )
+    pub(super) fn account_claim(tenant: &TenantId, account: &AccountId) -> Self {
+        Self::new(format!("ACCOUNT#{tenant}#{account}"), "ACCOUNT")
     }
 
     /// The claim of one connection on one role, whoever its tenant is.
@@ -188,6 +187,21 @@ pub(super) fn seats_pk(organization: &ConnectionId) -> String {
 
 pub(super) fn tenant_pk(tenant: &TenantId) -> String {
     format!("{TENANT_PK_PREFIX}{tenant}")
+}
+
+/// Whose and where a connection is filed. What comes first has no other values, so that no tenant's name can look like
+/// another's.
+pub(super) fn filed_under(tenant: &TenantId, filing: Filing) -> String {
+    format!("{}#{tenant}", filing.as_str())
+}
+
+/// The connection that a page ended with, where there may be more.
+pub(super) fn last_id(last_key: Option<&Item>) -> Result<Option<ConnectionId>, Unavailable> {
+    last_key
+        .and_then(|key| key.get(SK)?.as_s().ok()?.strip_prefix(CONNECTION_SK_PREFIX))
+        .map(ConnectionId::parse)
+        .transpose()
+        .map_err(|error| Unavailable::new("dynamodb.Query", error))
 }
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {

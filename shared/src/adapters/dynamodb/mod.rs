@@ -4,6 +4,7 @@ mod commit;
 mod grants;
 mod items;
 mod ledger;
+mod search;
 mod store;
 mod sweep;
 mod templates;

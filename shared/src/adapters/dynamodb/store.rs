@@ -11,7 +11,7 @@ use super::{
     commit::{forget_deletion_at, put_new},
     items::{
         CONNECTION_SK_PREFIX, DELETED_AT_MS, ExternalIdPointer, Item, Key, PK, SEAT_SK_PREFIX, SK, TTL,
-        from_item, number, seats_pk, tenant_pk, text, to_item,
+        from_item, last_id, number, seats_pk, tenant_pk, text, to_item,
     },
 };
 use crate::{
@@ -166,12 +166,7 @@ impl ConnectionStore for DynamoDbStore {
             .send()
             .await
             .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
-        let next_after = output
-            .last_evaluated_key()
-            .and_then(|key| key.get(SK)?.as_s().ok()?.strip_prefix(CONNECTION_SK_PREFIX))
-            .map(ConnectionId::parse)
-            .transpose()
-            .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
+        let next_after = last_id(output.last_evaluated_key())?;
         let connections = output
             .items
             .unwrap_or_default()

@@ -9,15 +9,55 @@ use super::{super::faults::Operation, InMemoryStore, commit::commit, tables::key
 use crate::{
     domain::{
         audit::AuditEntry,
-        aws::StackId,
-        connection::{Connection, organization::Counter},
+        aws::{AccountId, StackId},
+        connection::{Connection, filing::Filing, organization::Counter},
         custom_resource::RequestKey,
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
         request_record::RequestRecord,
     },
-    ports::{Change, Conflict, ConnectionStore, Page, Unavailable},
+    ports::{Change, Conflict, ConnectionSearch, ConnectionStore, Page, Unavailable},
 };
+
+/// The first `limit` of `connections`. As a DynamoDB query: a full page always says that there may be more.
+fn page(mut connections: Vec<Connection>, limit: u16) -> Page {
+    connections.truncate(usize::from(limit));
+    let is_full = connections.len() == usize::from(limit);
+    let next_after = connections.last().filter(|_| is_full).map(|last| last.id.clone());
+    Page {
+        connections,
+        next_after,
+    }
+}
+
+#[async_trait]
+impl ConnectionSearch for InMemoryStore {
+    async fn list_filed(
+        &self,
+        tenant: &TenantId,
+        filing: Filing,
+        members_of: Option<&ConnectionId>,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable> {
+        self.run(Operation::ListFiled, |tables| {
+            let mut connections = tables.connections_after(tenant, members_of, after);
+            connections.retain(|connection| Filing::of(connection) == Some(filing));
+            Ok(page(connections, limit))
+        })
+    }
+
+    async fn find_by_account(
+        &self,
+        tenant: &TenantId,
+        account: &AccountId,
+    ) -> Result<Option<Connection>, Unavailable> {
+        self.run(Operation::FindByAccount, |tables| {
+            let holder = tables.accounts.get(&(tenant.clone(), account.clone()));
+            Ok(holder.and_then(|id| tables.connection(&(tenant.clone(), id.clone()))))
+        })
+    }
+}
 
 #[async_trait]
 impl ConnectionStore for InMemoryStore {
@@ -61,15 +101,7 @@ impl ConnectionStore for InMemoryStore {
         limit: u16,
     ) -> Result<Page, Unavailable> {
         self.run(Operation::List, |tables| {
-            let mut connections = tables.connections_after(tenant, members_of, after);
-            connections.truncate(usize::from(limit));
-            // As a DynamoDB query: a full page always says that there may be more.
-            let is_full = connections.len() == usize::from(limit);
-            let next_after = connections.last().filter(|_| is_full).map(|last| last.id.clone());
-            Ok(Page {
-                connections,
-                next_after,
-            })
+            Ok(page(tables.connections_after(tenant, members_of, after), limit))
         })
     }
 

@@ -9,6 +9,7 @@ mod deletes;
 mod grants;
 mod members;
 mod requests;
+mod search;
 mod sweep;
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,7 +30,10 @@ use crate::{
         request_record::RequestRecord,
         sweep::SweepPlan,
     },
-    ports::{Change, Conflict, ConnectionStore, GrantStore, RequestChange, SweepIndex, SweepLedger},
+    ports::{
+        Change, Conflict, ConnectionSearch, ConnectionStore, GrantStore, RequestChange, SweepIndex,
+        SweepLedger,
+    },
 };
 
 pub use sweep::{slot_members, the_sweep_cursor_is_moved_by_whoever_read_it_last};
@@ -59,6 +63,12 @@ pub async fn every_rule<S: ConnectionStore>(store: &S) {
     members::members_are_listed_alone_and_found_by_nobodys_external_id(store).await;
     members::what_is_counted_ends_with_its_day_or_hour(store).await;
     members::a_seat_is_one_members_until_it_ends(store).await;
+}
+
+/// Every rule of [`ConnectionSearch`], for an index that does not lag.
+pub async fn every_search_rule<S: ConnectionStore + ConnectionSearch>(store: &S) {
+    search::those_of_a_status_are_found_in_pages_and_move_with_it(store).await;
+    search::the_holder_of_an_account_is_found_while_it_holds_it(store).await;
 }
 
 /// Every rule of [`GrantStore`].

@@ -12,7 +12,7 @@ use latchkey_shared::{
         },
     },
     test_support::world::{PLAN, World},
-    use_cases::last_verified::LastVerified,
+    use_cases::{find_connections::FindConnections, last_verified::LastVerified},
 };
 use serde_json::{Value, json};
 
@@ -101,6 +101,11 @@ fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
         verified: LastVerified {
             ledger: store.clone(),
             plan: PLAN,
+        },
+        find: FindConnections {
+            store: store.clone(),
+            search: store.clone(),
+            clock: clock.clone(),
         },
         store: store.clone(),
         clock,
