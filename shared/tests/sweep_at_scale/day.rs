@@ -47,6 +47,8 @@ const PROBE_CONCURRENCY: usize = 64;
 /// SQS's limits on a batch.
 const BATCH_MESSAGES: usize = 10;
 const BATCH_BYTES: usize = 250_000;
+/// Batches that the queue's adapter sends side by side.
+const BATCHES_AT_ONCE: u64 = 8;
 /// What SQS bills as one request.
 const SQS_UNIT: usize = 65_536;
 
@@ -81,6 +83,8 @@ pub struct Report {
     pub busiest_tick_calls: u64,
     /// Real time of each tick's run of the revalidator, in seconds.
     pub ticks: Vec<f64>,
+    /// How many calls of DynamoDB and SQS each tick waited for, one after the other.
+    pub waits: Vec<f64>,
     /// How long after its change each changed role was found, in hours.
     pub deleted_found: Vec<f64>,
     pub loosened_found: Vec<f64>,
@@ -106,6 +110,8 @@ struct Inner {
     next: u64,
     requests: u64,
     chunks: u64,
+    /// How often somebody waited for SQS to take messages.
+    waits: u64,
 }
 
 impl SimQueue {
@@ -139,13 +145,14 @@ impl SimQueue {
 #[async_trait]
 impl VerificationQueue for SimQueue {
     async fn send_spread(&self, tasks: &[(VerificationTask, u16)]) -> Result<(), Unavailable> {
-        let (mut batch, mut bytes) = (0, 0);
+        let (mut batch, mut bytes, mut batches) = (0, 0, u64::from(!tasks.is_empty()));
         for (task, delay) in tasks {
             let text = serde_json::to_string(task).unwrap();
             assert!(text.len() <= 64_000, "{} bytes", text.len());
             if batch == BATCH_MESSAGES || bytes + text.len() > BATCH_BYTES {
                 self.inner.lock().unwrap().requests += bytes.div_ceil(SQS_UNIT) as u64;
                 (batch, bytes) = (0, 0);
+                batches += 1;
             }
             batch += 1;
             bytes += text.len();
@@ -154,6 +161,7 @@ impl VerificationQueue for SimQueue {
         let mut inner = self.inner.lock().unwrap();
         inner.requests += bytes.div_ceil(SQS_UNIT) as u64;
         inner.chunks += tasks.len() as u64;
+        inner.waits += batches.div_ceil(BATCHES_AT_ONCE);
         Ok(())
     }
 
@@ -293,15 +301,20 @@ pub async fn play(plot: Plot) -> Report {
         plan: plot.plan,
         budget: BUDGET,
     };
-    let mut ticks = Vec::new();
+    let (mut ticks, mut waits) = (Vec::new(), Vec::new());
+    let waited = || {
+        let units = store.units();
+        units.queries + units.cursor_calls + queue.inner.lock().unwrap().waits
+    };
     let mut resident_at_noon = 0.0;
     let ticks_in_all = (end / f64::from(BUDGET.tick_seconds)) as u32;
     for tick in 0..ticks_in_all {
         let hour = clock.elapsed() / HOUR;
         if !plot.silent.contains(&hour) {
-            let began = WallInstant::now();
+            let (began, before) = (WallInstant::now(), waited());
             revalidate.run().await.unwrap();
             ticks.push(began.elapsed().as_secs_f64());
+            waits.push((waited() - before) as f64);
         }
         if tick == ticks_in_all / 2 {
             resident_at_noon = resident_mb();
@@ -330,6 +343,7 @@ pub async fn play(plot: Plot) -> Report {
         busiest_second: busiest_second.unwrap_or_default(),
         busiest_tick_calls: busiest_tick(&sts),
         ticks,
+        waits,
         deleted_found: Vec::new(),
         loosened_found: Vec::new(),
         not_found: Vec::new(),

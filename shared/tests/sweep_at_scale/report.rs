@@ -12,11 +12,10 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// The middle one, in milliseconds.
-fn median_ms(report: &Report) -> f64 {
-    let mut ticks = report.ticks.clone();
-    ticks.sort_by(f64::total_cmp);
-    1_000.0 * ticks.get(ticks.len().max(1) / 2).copied().unwrap_or_default()
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 /// Adds a row to the file that `LATCHKEY_SIMULATION_ROWS` names, if it does: numbers between tabs.
@@ -37,7 +36,9 @@ pub fn write_row(connections: u32, report: &Report) {
         report.not_found.len() as f64,
         report.wrong.len() as f64,
         report.chunks as f64,
-        median_ms(report),
+        median(&report.waits),
+        most(&report.waits),
+        1_000.0 * median(&report.ticks),
         1_000.0 * most(&report.ticks),
         report.resident_mb.0,
         report.resident_mb.1,
@@ -85,8 +86,13 @@ pub fn show(connections: u32, report: &Report) {
     );
     println!(
         "tick, real time    median {:.2} ms, most {:.2} ms",
-        median_ms(report),
+        1_000.0 * median(&report.ticks),
         1_000.0 * most(&report.ticks)
+    );
+    println!(
+        "tick, waits for    {} calls one after the other, {} at most",
+        median(&report.waits),
+        most(&report.waits)
     );
     println!(
         "memory             {:.0} MB at noon, {:.0} MB at the end",

@@ -71,6 +71,8 @@ pub struct Units {
     pub ledger_writes: f64,
     pub other_writes: f64,
     pub queries: u64,
+    /// How often the cursor was read or moved.
+    pub cursor_calls: u64,
     pub gets: u64,
     pub commits: u64,
     pub records: u64,
@@ -226,12 +228,14 @@ impl SweepIndex for SimStore {
     async fn cursor(&self) -> Result<Cursor, Unavailable> {
         let mut tables = self.tables.lock().unwrap();
         tables.units.other_reads += 1.0;
+        tables.units.cursor_calls += 1;
         Ok(tables.cursor.clone())
     }
 
     async fn move_cursor(&self, cursor: &Cursor) -> Result<bool, Unavailable> {
         let mut tables = self.tables.lock().unwrap();
         tables.units.other_writes += 1.0;
+        tables.units.cursor_calls += 1;
         let is_ours = tables.cursor.version == cursor.version;
         if is_ours {
             tables.cursor = cursor.clone();
