@@ -39,7 +39,10 @@ fn parameters(command: &str) -> Vec<(String, String)> {
 async fn organization(api: &Api, rules: Value) -> Result<Value, Error> {
     let body =
         json!({ "name": "Acme's accounts", "region": REGION, "kind": "organization", "organization": rules });
-    api.create(&body).await
+    let made = api.create(&body).await?;
+    let shown = api.get(&text(&made, "id")?).await?;
+    assert_eq!(made, shown, "what is made is told as it is shown from then on");
+    Ok(made)
 }
 
 /// One account of an organization and what a StackSet does in it.

@@ -110,9 +110,12 @@ impl Handler {
             }
             StartError::Unavailable(error) => unavailable(&error),
         })?;
+        // Nobody can have asked yet.
+        let rules = connection.organization.as_ref();
+        let progress = rules.map(|rules| rules.progress(&[], self.clock.now()));
         let around = Around {
             link: Some(&link),
-            progress: None,
+            progress: progress.as_ref(),
         };
         let templates = Templates::default();
         Ok(Response::json(201, &self.body(&connection, &around, &templates)))

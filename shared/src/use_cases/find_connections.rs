@@ -14,7 +14,7 @@ use crate::{
 /// How often another page is read while none of one has the status that is asked for, as where a tenant has many more
 /// expired links than pending ones. Then the caller goes on, from a page without connections.
 const MAX_PAGES: usize = 10;
-/// How many of a file are read at a time, however few are asked for.
+/// How many of a file are read at a time, however many are asked for: DynamoDB's limit on the items of a batch.
 const FILE_PAGE: u16 = 100;
 
 /// What is looked for.
@@ -87,7 +87,7 @@ impl FindConnections {
             let from = page.next_after.as_ref();
             page = self
                 .search
-                .list_filed(tenant, filing, members_of, from, limit.max(FILE_PAGE))
+                .list_filed(tenant, filing, members_of, from, FILE_PAGE)
                 .await?;
             page.connections
                 .retain(|connection| wanted.is_found_in(connection, now));
