@@ -1,6 +1,9 @@
 //! Starts each program over and over, in turns, and counts what a start, a first and a warm event cost.
 
-use std::time::Duration;
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
 
 use serde::Serialize;
 
@@ -28,6 +31,8 @@ pub struct Case {
     pub proof: Proof,
     /// How the stub's table is.
     pub world: Snapshot,
+    /// How often it has its turn in a round: a start of a few milliseconds is disturbed by more than one of hundreds.
+    pub turns: usize,
 }
 
 /// What was measured, as medians over the rounds. CPU time is that of the process, user and system.
@@ -68,7 +73,8 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
-/// Measures all cases, `rounds` times each, in turns: what disturbs the machine disturbs all of them.
+/// Measures all cases, `rounds` times their turns: what disturbs the machine disturbs all of them. Each round has an order
+/// of its own, since a processor that was busy a moment ago is faster than one that has waited.
 pub async fn measure(
     stub: &Stub,
     cases: &[Case],
@@ -78,12 +84,28 @@ pub async fn measure(
     let mut all: Vec<Vec<Measured>> = vec![Vec::new(); cases.len()];
     for round in 0..rounds {
         progress(round);
-        for (case, results) in cases.iter().zip(&mut all) {
+        for at in order(cases, round) {
+            let case = &cases[at];
             let once = once(stub, case).await;
-            results.push(once.map_err(|error| format!("{}: {error}", case.name))?);
+            all[at].push(once.map_err(|error| format!("{}: {error}", case.name))?);
         }
     }
     Ok(all.iter().map(|results| middle(results)).collect())
+}
+
+/// Every case as often as it has its turn, shuffled; the same in each run.
+fn order(cases: &[Case], round: usize) -> Vec<usize> {
+    let turns = cases
+        .iter()
+        .enumerate()
+        .flat_map(|(at, case)| (0..case.turns).map(move |turn| (at, turn)));
+    let mut order: Vec<_> = turns.collect();
+    order.sort_by_cached_key(|turn| {
+        let mut hasher = DefaultHasher::new();
+        (round, turn).hash(&mut hasher);
+        hasher.finish()
+    });
+    order.into_iter().map(|(at, _)| at).collect()
 }
 
 async fn once(stub: &Stub, case: &Case) -> Result<Measured, Error> {

@@ -31,6 +31,9 @@ latchkey-bench starts [--record]                counts the instructions of each 
 const BOUNDS: &str = "benches/start-instructions.json";
 /// Rounds, unless asked otherwise.
 const ROUNDS: usize = 15;
+/// How often each of our functions has its turn in a round, and each of the peers.
+const TURNS: usize = 5;
+const TURNS_OF_A_PEER: usize = 1;
 /// Messages at once that the verifier is tried with.
 const CONCURRENCIES: [usize; 3] = [8, 32, 128];
 /// The listener's events in the table.
@@ -103,8 +106,10 @@ fn cases(places: &Places, stub: &Stub, scenes: &Scenes) -> Result<Vec<Case>, Err
             say(&format!("{name} is not measured: its language is not installed"));
             return;
         };
+        let is_ours = Path::new(&program.command[0]).starts_with(&places.binaries);
         cases.push(Case {
             name,
+            turns: if is_ours { TURNS } else { TURNS_OF_A_PEER },
             program,
             event: event.to_owned(),
             proof,
