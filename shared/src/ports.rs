@@ -349,8 +349,12 @@ pub trait VerificationQueue: Send + Sync {
 
     /// The same, each with a delay of its own, in seconds.
     async fn send_spread(&self, tasks: &[(VerificationTask, u16)]) -> Result<(), Unavailable>;
+}
 
-    /// Makes received messages, by their receipts, come again after so many seconds each, unless they are deleted
+/// The messages of a queue that were received and are worked on.
+#[async_trait]
+pub trait ReceivedMessages: Send + Sync {
+    /// Makes messages, by their receipts, come again after so many seconds each, unless they are deleted
     /// by then.
     async fn postpone(&self, receipts: &[(String, u32)]) -> Result<(), Unavailable>;
 }

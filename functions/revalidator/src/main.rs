@@ -57,5 +57,7 @@ async fn main() -> Result<(), Error> {
         }),
     };
     aws.prewarm(&[Service::DynamoDb, Service::Sqs]).await;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
+    // Boxed: else the stack of a start has several copies of all that an event may need, and touches each page of them.
+    let handle = |event: LambdaEvent<_>| Box::pin(handler.handle(event.payload));
+    lambda_runtime::run(service_fn(handle)).await
 }

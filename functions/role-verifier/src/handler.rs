@@ -6,7 +6,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use futures::{FutureExt as _, future::join_all};
 use lambda_runtime::Error;
 use latchkey_shared::{
-    ports::{Unavailable, VerificationQueue, VerificationTask},
+    ports::{ReceivedMessages, Unavailable, VerificationTask},
     telemetry::causes,
     use_cases::{
         check_chunk::{CheckChunk, ChunkChecked},
@@ -20,8 +20,8 @@ const MESSAGE_TIME: Duration = Duration::from_secs(45);
 pub struct Handler {
     pub verify: VerifyRole,
     pub chunks: CheckChunk,
-    pub queue: Arc<dyn VerificationQueue>,
-    pub sweep_queue: Arc<dyn VerificationQueue>,
+    pub queue: Arc<dyn ReceivedMessages>,
+    pub sweep_queue: Arc<dyn ReceivedMessages>,
     /// The sweep's queue, to tell its messages from those that stacks wait for.
     pub sweep_queue_url: String,
 }
@@ -29,10 +29,14 @@ pub struct Handler {
 impl Handler {
     /// Gives back to the queue, one by one, what is not done yet, each with the delay after which it shall come
     /// again. What is not given back is done.
-    pub async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, Error> {
+    pub async fn handle(&self, mut event: SqsEvent) -> Result<SqsBatchResponse, Error> {
         // A batch is of one queue.
         let of_sweep = event.records.iter().any(|message| self.is_of_sweep(message));
-        let works = event.records.iter().map(|message| self.work(message));
+        let works = event.records.iter_mut().map(|message| {
+            // Its text is given up once it is read: a chunk is long, and its check takes a while.
+            let body = message.body.take().unwrap_or_default();
+            self.work(message, body)
+        });
         let results = join_all(works).await;
         let mut response = SqsBatchResponse::default();
         let mut delays = Vec::new();
@@ -64,14 +68,15 @@ impl Handler {
     }
 
     /// Works on one message. `Some` are the seconds until it shall come again.
-    async fn work(&self, message: &SqsMessage) -> Option<u32> {
+    async fn work(&self, message: &SqsMessage, body: String) -> Option<u32> {
         let tries = message
             .attributes
             .get("ApproximateReceiveCount")
             .and_then(|count| count.parse().ok())
             .unwrap_or(1);
-        let body = message.body.as_deref().unwrap_or_default();
-        let result = match serde_json::from_str(body) {
+        let task = serde_json::from_str(&body);
+        drop(body);
+        let result = match task {
             Ok(task) => self.run_bounded(&task, tries).await,
             // Ends in the dead-letter queue, where somebody looks at it.
             Err(error) => Err(Unavailable::new("verification.task", error)),

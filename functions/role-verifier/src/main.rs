@@ -54,10 +54,7 @@ async fn main() -> Result<(), Error> {
         clock: clock.clone(),
     });
     let queue = Arc::new(SqsQueue::new(&aws.config(Service::Sqs), config.queue_url));
-    let sweep_queue = Arc::new(SqsQueue::new(
-        &aws.config(Service::Sqs),
-        config.sweep_queue_url.clone(),
-    ));
+    let sweep_queue = Arc::new(queue.other(config.sweep_queue_url.clone()));
     let sts = Arc::new(StsAssumer::new(
         &aws.config(Service::Sts),
         &aws.config(Service::Iam),
@@ -111,5 +108,7 @@ async fn main() -> Result<(), Error> {
         sweep_queue_url: config.sweep_queue_url,
     };
     aws.prewarm(&[Service::DynamoDb, Service::Sts]).await;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
+    // Boxed: else the stack of a start has several copies of all that an event may need, and touches each page of them.
+    let handle = |event: LambdaEvent<_>| Box::pin(handler.handle(event.payload));
+    lambda_runtime::run(service_fn(handle)).await
 }

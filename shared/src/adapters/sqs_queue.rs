@@ -7,7 +7,7 @@ use aws_sdk_sqs::{
 };
 use futures::future::try_join_all;
 
-use crate::ports::{Unavailable, VerificationQueue, VerificationTask};
+use crate::ports::{ReceivedMessages, Unavailable, VerificationQueue, VerificationTask};
 
 /// SQS's limit on the entries of one batch call.
 const MAX_BATCH: usize = 10;
@@ -28,6 +28,15 @@ impl SqsQueue {
     pub fn new(config: &aws_types::SdkConfig, queue_url: String) -> Self {
         Self {
             client: Client::new(config),
+            queue_url,
+        }
+    }
+
+    /// Another queue, by the same client.
+    #[must_use]
+    pub fn other(&self, queue_url: String) -> Self {
+        Self {
+            client: self.client.clone(),
             queue_url,
         }
     }
@@ -75,7 +84,10 @@ impl VerificationQueue for SqsQueue {
         }
         Ok(())
     }
+}
 
+#[async_trait]
+impl ReceivedMessages for SqsQueue {
     async fn postpone(&self, receipts: &[(String, u32)]) -> Result<(), Unavailable> {
         const OPERATION: &str = "sqs.ChangeMessageVisibilityBatch";
         for chunk in receipts.chunks(MAX_BATCH) {

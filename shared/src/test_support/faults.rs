@@ -55,8 +55,6 @@ pub enum Operation {
     TemplateVersions,
     /// `VerificationQueue::send`
     QueueSend,
-    /// `VerificationQueue::postpone`
-    QueuePostpone,
     /// `AnswerSender::send`
     AnswerSend,
     /// `GrantStore::remember_grant`

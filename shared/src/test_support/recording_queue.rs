@@ -19,7 +19,6 @@ pub struct Queued {
 /// A queue that nobody works on but the test.
 pub struct RecordingQueue {
     waiting: Mutex<Vec<Queued>>,
-    postponed: Mutex<Vec<(String, u32)>>,
     faults: Arc<Faults>,
 }
 
@@ -28,7 +27,6 @@ impl RecordingQueue {
     pub fn new(faults: Arc<Faults>) -> Self {
         Self {
             waiting: Mutex::default(),
-            postponed: Mutex::default(),
             faults,
         }
     }
@@ -49,11 +47,6 @@ impl RecordingQueue {
         (index < waiting.len()).then(|| waiting.remove(index))
     }
 
-    /// Which received tasks were hidden again, and for how many seconds.
-    pub fn postponed(&self) -> Vec<(String, u32)> {
-        self.postponed.lock().unwrap().clone()
-    }
-
     /// Puts one back, as SQS does when its receiver did not finish.
     pub fn put_back(&self, queued: Queued) {
         self.waiting.lock().unwrap().push(queued);
@@ -70,12 +63,6 @@ impl VerificationQueue for RecordingQueue {
                 delay_seconds: *delay_seconds,
             });
             self.waiting.lock().unwrap().extend(carried);
-        })
-    }
-
-    async fn postpone(&self, receipts: &[(String, u32)]) -> Result<(), Unavailable> {
-        self.faults.run(Operation::QueuePostpone, || {
-            self.postponed.lock().unwrap().extend_from_slice(receipts);
         })
     }
 }

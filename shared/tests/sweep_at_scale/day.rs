@@ -164,10 +164,6 @@ impl VerificationQueue for SimQueue {
         inner.waits += batches.div_ceil(BATCHES_AT_ONCE);
         Ok(())
     }
-
-    async fn postpone(&self, _: &[(String, u32)]) -> Result<(), Unavailable> {
-        Ok(())
-    }
 }
 
 #[derive(Default)]
