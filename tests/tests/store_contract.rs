@@ -2,12 +2,18 @@
 //! its own with the keys and the index of `template.yaml`, as nobody shall sweep what is stored here.
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    Projection, ProjectionType, ScalarAttributeType,
 };
 use latchkey_shared::{
-    adapters::dynamodb::DynamoDbStore,
-    test_support::{store_contract, world::PLAN},
+    adapters::{dynamodb::DynamoDbStore, system::Cuid2Ids},
+    domain::{connection::Connection, custom_resource::RequestKey},
+    ports::{Change, Conflict, ConnectionStore as _, IdSource as _, Known},
+    test_support::{
+        builders::{created, fresh_tenant, pending},
+        store_contract,
+        world::PLAN,
+    },
 };
 use latchkey_tests::{
     Error, failed,
@@ -49,6 +55,11 @@ fn index(index: &Value) -> Result<GlobalSecondaryIndex, Error> {
 
 async fn store() -> Result<DynamoDbStore, Error> {
     let scene = Scene::open()?;
+    let table = new_table(&scene).await?;
+    Ok(DynamoDbStore::new(&scene.vendor, table, 30, PLAN))
+}
+
+async fn new_table(scene: &Scene) -> Result<String, Error> {
     let template = load("template.yaml")?;
     let table = &template["Resources"]["Table"]["Properties"];
     let attributes = table["AttributeDefinitions"]
@@ -75,7 +86,47 @@ async fn store() -> Result<DynamoDbStore, Error> {
         .send()
         .await
         .map_err(|error| failed("making a table", &error))?;
-    Ok(DynamoDbStore::new(&scene.vendor, name, 30, PLAN))
+    Ok(name)
+}
+
+/// The first stack of a link is answered one look sooner: shown by a connection that cannot be looked at.
+#[tokio::test]
+async fn a_connection_that_nothing_has_changed_is_known_without_a_look_at_it() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let table = new_table(&scene).await?;
+    let store = DynamoDbStore::new(&scene.vendor, table.clone(), 30, PLAN);
+    let connection = pending(&fresh_tenant(), &Cuid2Ids, jiff::Timestamp::now());
+    store.insert(&connection, &created(&connection)).await?;
+    aws_sdk_dynamodb::Client::new(&scene.vendor)
+        .delete_item()
+        .table_name(table)
+        .key("pk", AttributeValue::S(format!("TENANT#{}", connection.tenant)))
+        .key("sk", AttributeValue::S(format!("CONN#{}", connection.id)))
+        .send()
+        .await
+        .map_err(|error| failed("deleting a connection", &error))?;
+    assert_eq!(store.get(&connection.tenant, &connection.id).await?, None);
+    let key = RequestKey {
+        stack_id: None,
+        request_id: Cuid2Ids.connection_id().to_string(),
+    };
+    let known = store.find_for_request(&key, &connection.external_id).await?;
+    assert_eq!(known, Known::Connection(Box::new(connection.clone())));
+    // And should that ever be out of date, whoever finds out by a change that fails puts it right.
+    let after = Connection {
+        version: connection.version + 1,
+        ..connection.clone()
+    };
+    let change = Change {
+        before: &connection,
+        after: &after,
+        request: None,
+        audit: None,
+    };
+    assert_eq!(store.commit(change).await?, Err(Conflict::ConnectionChanged));
+    let known = store.find_for_request(&key, &connection.external_id).await?;
+    assert_eq!(known, Known::Nothing, "the connection itself is looked at");
+    Ok(())
 }
 
 #[tokio::test]

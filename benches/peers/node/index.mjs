@@ -15,8 +15,7 @@ const table = DynamoDBDocumentClient.from(new DynamoDBClient({ requestHandler })
 // md5: the stub sends none; without the check Node has a little less to do.
 const queue = new SQSClient({ requestHandler, md5: false });
 
-const get = async (pk, sk) =>
-  (await table.send(new GetCommand({ TableName: TABLE_NAME, Key: { pk, sk }, ConsistentRead: true }))).Item;
+const get = async (Key) => (await table.send(new GetCommand({ TableName: TABLE_NAME, Key, ConsistentRead: true }))).Item;
 
 const getBoth = async (Keys) => {
   const answer = await table.send(new BatchGetCommand({ RequestItems: { [TABLE_NAME]: { Keys, ConsistentRead: true } } }));
@@ -42,7 +41,8 @@ async function receive(message, sentAt) {
     await answer(message, "FAILED", "external_id_unknown: there is no connection with this external ID");
     return;
   }
-  const connection = await get(`TENANT#${pointer.tenant}`, `CONN#${pointer.connection_id}`);
+  const place = { pk: `TENANT#${pointer.tenant}`, sk: `CONN#${pointer.connection_id}` };
+  const connection = pointer.untouched ?? (await get(place));
   const now = new Date().toISOString();
   await queue.send(new SendMessageCommand({
     QueueUrl: VERIFICATION_QUEUE_URL,
@@ -65,10 +65,11 @@ async function receive(message, sentAt) {
         },
       },
       put(
-        { ...connection, state: { status: "verifying", attempt }, version: connection.version + 1 },
+        { ...connection, ...place, state: { status: "verifying", attempt }, version: connection.version + 1 },
         { ConditionExpression: "version = :version", ExpressionAttributeValues: { ":version": connection.version } },
       ),
       put({ pk: `AUDIT#${pointer.connection_id}`, sk: `${now}#attempt_started`, at: now, event: "attempt_started" }),
+      put({ ...externalId, tenant: pointer.tenant, connection_id: pointer.connection_id }),
     ],
   }));
   console.log(JSON.stringify({ level: "INFO", message: "request.received", "request.id": RequestId, "stack.id": StackId }));

@@ -40,7 +40,9 @@ def register(message, sent_at):
         return
     if pointer is None:
         raise Refused("external_id_unknown: there is no connection with this external ID")
-    connection = get(f"TENANT#{pointer['tenant']}", f"CONN#{pointer['connection_id']}")
+    connection = pointer.get("untouched")
+    if connection is None:
+        connection = get(f"TENANT#{pointer['tenant']}", f"CONN#{pointer['connection_id']}")
     now = datetime.now(timezone.utc)
     sqs.send_message(
         QueueUrl=QUEUE_URL,
@@ -71,7 +73,13 @@ def register(message, sent_at):
                 }
             },
             put(
-                {**connection, "state": {"status": "verifying", "attempt": attempt}, "version": connection["version"] + 1},
+                {
+                    **connection,
+                    "pk": f"TENANT#{pointer['tenant']}",
+                    "sk": f"CONN#{pointer['connection_id']}",
+                    "state": {"status": "verifying", "attempt": attempt},
+                    "version": connection["version"] + 1,
+                },
                 ConditionExpression="version = :version",
                 ExpressionAttributeValues={":version": connection["version"]},
             ),
@@ -83,6 +91,7 @@ def register(message, sent_at):
                     "event": "attempt_started",
                 }
             ),
+            put({**external_id, **pointer_of(pointer)}),
         ]
     )
 

@@ -82,6 +82,9 @@ pub struct Connection {
     pub version: u64,
 }
 
+/// The version of a connection that nothing has changed since it was made.
+pub const FIRST_VERSION: u64 = 1;
+
 /// A published version of the customer template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateRef {
@@ -309,7 +312,7 @@ impl Connection {
             changes: RequestBudget::default(),
             failed_change: None,
             state: State::Pending { last_failure: None },
-            version: 1,
+            version: FIRST_VERSION,
         }
     }
 

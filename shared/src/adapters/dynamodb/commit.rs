@@ -1,6 +1,6 @@
 //! One atomic change, as one transaction, and what its failure means.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, convert::identity};
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -42,7 +42,8 @@ impl DynamoDbStore {
         change: Change<'_>,
     ) -> Result<Result<(), Conflict>, Unavailable> {
         let parts = self.parts(&change)?;
-        let writes = parts.iter().map(|part| part.write.clone()).collect();
+        let (writes, conflicts): (_, Vec<_>) =
+            parts.into_iter().map(|part| (part.write, part.conflict)).unzip();
         let result = self
             .client
             .transact_write_items()
@@ -51,8 +52,13 @@ impl DynamoDbStore {
             .await;
         match result {
             Ok(_) => Ok(Ok(())),
-            Err(error) => match conflict(&parts, &error) {
-                Some(conflict) => Ok(Err(conflict)),
+            Err(error) => match conflict(&conflicts, &error) {
+                Some(conflict) => {
+                    if conflict == Conflict::ConnectionChanged {
+                        self.correct_pointer(change.before).await?;
+                    }
+                    Ok(Err(conflict))
+                }
                 None => Err(Unavailable::new(OPERATION, error)),
             },
         }
@@ -87,9 +93,10 @@ impl DynamoDbStore {
         parts.push(self.replace_connection(before, after)?);
         parts.extend(self.move_claims(before, after)?);
         parts.extend(self.new_external_id(before, after)?);
+        parts.extend(self.touched(before, after)?);
         if let Some(audit) = audit {
             parts.push(Part {
-                write: put(self.audit_item(after, audit)?, &self.table, PutBuilder::clone)?,
+                write: put(self.audit_item(after, audit)?, &self.table, identity)?,
                 conflict: Conflict::ConnectionChanged,
             });
         }
@@ -110,8 +117,7 @@ impl DynamoDbStore {
             TransactWriteItem::builder().condition_check(check).build()
         } else {
             put(self.connection_item(after)?, &self.table, |put| {
-                put.clone()
-                    .condition_expression(condition)
+                put.condition_expression(condition)
                     .expression_attribute_values(":version", version.clone())
             })?
         };
@@ -165,9 +171,7 @@ impl DynamoDbStore {
         let mut item = to_item(Key::request(&record.key), record)?;
         let forget_at = record.published_at.as_second() + REQUEST_RETENTION_SECONDS;
         item.insert(TTL.to_owned(), number(forget_at));
-        let write = put(item, &self.table, |put| {
-            put.clone().condition_expression(condition)
-        })?;
+        let write = put(item, &self.table, |put| put.condition_expression(condition))?;
         Ok(Part {
             write,
             conflict: Conflict::RequestChanged,
@@ -201,8 +205,7 @@ impl DynamoDbStore {
                 let mut item = key.clone().into_item();
                 item.insert(CONNECTION_ID.to_owned(), text(after.id.as_str()));
                 let write = put(item, &self.table, |put| {
-                    put.clone()
-                        .condition_expression(format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id"))
+                    put.condition_expression(format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id"))
                         .expression_attribute_values(":id", text(after.id.as_str()))
                 })?;
                 parts.push(Part {
@@ -249,12 +252,52 @@ impl DynamoDbStore {
             conflict: Conflict::ConnectionChanged,
         }))
     }
+
+    /// Makes the pointer of a connection that was taken for untouched, and is not, tell no more than where it is: were it
+    /// ever out of date, nobody would get further than the change that just failed.
+    async fn correct_pointer(&self, taken_for: &Connection) -> Result<(), Unavailable> {
+        if !ExternalIdPointer::tells(taken_for) {
+            return Ok(());
+        }
+        let item = to_item(
+            Key::external_id(&taken_for.external_id),
+            &ExternalIdPointer::without_connection(taken_for),
+        )?;
+        let corrected = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_exists(pk)")
+            .send()
+            .await;
+        match corrected {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(())
+            }
+            Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
+        }
+    }
+
+    /// The pointer of a connection that is changed for the first time tells no more what it was when it was made.
+    fn touched(&self, before: &Connection, after: &Connection) -> Result<Option<Part>, Unavailable> {
+        if before == after || !ExternalIdPointer::tells(before) {
+            return Ok(None);
+        }
+        let key = Key::external_id(&before.external_id);
+        let item = to_item(key, &ExternalIdPointer::without_connection(before))?;
+        Ok(Some(Part {
+            write: put(item, &self.table, identity)?,
+            conflict: Conflict::ConnectionChanged,
+        }))
+    }
 }
 
 /// A put of an item whose key must be free.
 pub(super) fn put_new(item: Item, table: &str) -> Result<TransactWriteItem, Unavailable> {
     put(item, table, |put| {
-        put.clone().condition_expression("attribute_not_exists(pk)")
+        put.condition_expression("attribute_not_exists(pk)")
     })
 }
 
@@ -284,28 +327,28 @@ fn claims(connection: &Connection) -> Vec<(Key, Conflict)> {
 pub(super) fn put(
     item: Item,
     table: &str,
-    finish: impl Fn(&PutBuilder) -> PutBuilder,
+    finish: impl FnOnce(PutBuilder) -> PutBuilder,
 ) -> Result<TransactWriteItem, Unavailable> {
     let builder = Put::builder().table_name(table).set_item(Some(item));
-    let put = finish(&builder)
+    let put = finish(builder)
         .build()
         .map_err(|error| Unavailable::new(OPERATION, error))?;
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
-/// The conflict that made DynamoDB cancel a transaction; none where it failed for another reason.
-fn conflict(parts: &[Part], error: &SdkError<TransactWriteItemsError>) -> Option<Conflict> {
+/// The conflict, of those that a transaction's parts stand for, that made DynamoDB cancel it; none where it failed for another reason.
+fn conflict(conflicts: &[Conflict], error: &SdkError<TransactWriteItemsError>) -> Option<Conflict> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error.as_service_error()? else {
         return None;
     };
     let reasons = cancelled.cancellation_reasons();
     let is = |reason: &CancellationReason, code: &str| reason.code() == Some(code);
-    let failed = parts
+    let failed = conflicts
         .iter()
         .zip(reasons)
         .find(|(_, reason)| is(reason, "ConditionalCheckFailed"));
     match failed {
-        Some((part, _)) => Some(part.conflict),
+        Some((conflict, _)) => Some(*conflict),
         // Two transactions met: whoever lost reads again.
         None if reasons.iter().any(|reason| is(reason, "TransactionConflict")) => {
             Some(Conflict::ConnectionChanged)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     domain::{
         aws::{AccountId, RoleArn, StackId},
-        connection::{Connection, filing::Filing, organization::Counter},
+        connection::{Connection, FIRST_VERSION, filing::Filing, organization::Counter},
         custom_resource::RequestKey,
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
@@ -79,14 +79,31 @@ impl Generation {
 pub(super) struct ExternalIdPointer {
     pub(super) tenant: TenantId,
     pub(super) connection_id: ConnectionId,
+    /// The connection itself, for as long as it is what was made: the first stack of a link, for which somebody waits, is
+    /// answered one look sooner. Its first change takes this away in the same transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) untouched: Option<Connection>,
 }
 
 impl ExternalIdPointer {
     pub(super) fn to(connection: &Connection) -> Self {
         Self {
+            untouched: Self::tells(connection).then(|| connection.clone()),
+            ..Self::without_connection(connection)
+        }
+    }
+
+    pub(super) fn without_connection(connection: &Connection) -> Self {
+        Self {
             tenant: connection.tenant.clone(),
             connection_id: connection.id.clone(),
+            untouched: None,
         }
+    }
+
+    /// Whether the pointer to this connection says what it is, too.
+    pub(super) fn tells(connection: &Connection) -> bool {
+        connection.version == FIRST_VERSION && !connection.is_member()
     }
 }
 

@@ -136,6 +136,10 @@ impl ConnectionStore for DynamoDbStore {
             return Ok(Known::Recorded(Box::new(record)));
         }
         let connection = match pointed {
+            Some(ExternalIdPointer {
+                untouched: Some(connection),
+                ..
+            }) => Some(connection),
             Some(pointer) => self.get(&pointer.tenant, &pointer.connection_id).await?,
             None => None,
         };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Event, IllegalTransition, Rotation, State, Status};
+use super::{Connection, Event, FIRST_VERSION, IllegalTransition, Rotation, State, Status};
 use crate::domain::{
     aws::AccountId, ids::ConnectionId, invalid::Invalid, reason::ReasonCode, request_budget::RequestBudget,
 };
@@ -224,7 +224,7 @@ impl Connection {
             changes: RequestBudget::default(),
             failed_change: None,
             state: State::Pending { last_failure: None },
-            version: 1,
+            version: FIRST_VERSION,
             ..self.clone()
         }
     }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     adapters::system::Cuid2Ids,
     domain::connection::{Connection, Event, Rotation},
-    ports::{Conflict, ConnectionStore, IdSource},
+    ports::{Conflict, ConnectionStore, IdSource, Known},
 };
 
 /// I8, and the one place where a tenant comes from a message (I2).
@@ -23,6 +23,21 @@ pub(super) async fn a_connection_is_found_by_its_own_tenant_and_by_its_external_
     assert_eq!(store.get(&fresh_tenant(), id).await.unwrap(), None);
     let found = store.find_by_external_id(&connection.external_id).await.unwrap();
     assert_eq!(found, Some(connection));
+}
+
+/// Whatever a store remembers of a connection beside it, so that a link's first stack is answered sooner.
+pub(super) async fn a_connection_is_found_by_its_external_id_as_it_is_now<S: ConnectionStore>(store: &S) {
+    let mut case = Case::new(store).await;
+    for change in 0..2 {
+        let create = case.create();
+        let started = verifying(&case.connection, &create, &case.role_arn);
+        case.moved(store, started).await;
+        let external_id = &case.connection.external_id;
+        let found = store.find_by_external_id(external_id).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&case.connection), "change {change}");
+        let found = store.find_for_request(&create.key, external_id).await.unwrap();
+        assert_eq!(found, Known::Connection(Box::new(case.connection.clone())));
+    }
 }
 
 /// Absence is no error.

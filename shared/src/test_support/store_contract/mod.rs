@@ -41,6 +41,7 @@ pub use sweep::{slot_members, the_sweep_cursor_is_moved_by_whoever_read_it_last}
 /// Every rule of [`ConnectionStore`], one after the other.
 pub async fn every_rule<S: ConnectionStore>(store: &S) {
     connections::a_connection_is_found_by_its_own_tenant_and_by_its_external_id(store).await;
+    connections::a_connection_is_found_by_its_external_id_as_it_is_now(store).await;
     connections::what_was_never_stored_is_not_found(store).await;
     connections::an_id_or_external_id_is_never_given_twice(store).await;
     connections::the_next_external_id_of_a_rotation_is_found_and_given_to_nobody_else(store).await;
