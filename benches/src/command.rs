@@ -15,6 +15,7 @@ use latchkey_bench::{
     bars::{self, ListenerEvent},
     cold_warm::{Case, measure},
     instructions::{count_by_callgrind, count_steps},
+    reads,
     report::{Line, Report},
     runtime_api::Program,
     scenes::{Proof, Scenes},
@@ -33,7 +34,7 @@ const BOUNDS: &str = "benches/start-instructions.json";
 const ROUNDS: usize = 15;
 /// How often each of our functions has its turn in a round, and each of the peers.
 const TURNS: usize = 5;
-const TURNS_OF_A_PEER: usize = 1;
+const TURNS_OF_A_PEER: usize = 2;
 /// Messages at once that the verifier is tried with.
 const CONCURRENCIES: [usize; 3] = [8, 32, 128];
 /// The listener's events in the table.
@@ -191,6 +192,11 @@ async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     say("the verifier, with 20 ms for each call");
     let verifier = places.function("role-verifier", places.variables(&stub, true));
     let throughput = throughput::measure(&stub, &scenes, &verifier, &CONCURRENCIES).await?;
+    say("pages of a tenant with few connections, and of one with many among a million");
+    let list = places.repository.join("events/link-generator/list.json");
+    let list = serde_json::from_str(&std::fs::read_to_string(list)?)?;
+    let link_generator = places.function("link-generator", places.variables(&stub, true));
+    let reads = reads::measure(&stub, &scenes, &link_generator, &list).await?;
     let mut lines = Vec::new();
     for (case, measured) in cases.iter().zip(&results) {
         let is_ours = Path::new(&case.program.command[0]).starts_with(&places.binaries);
@@ -239,6 +245,7 @@ async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
         rounds,
         lines,
         throughput,
+        reads,
         bars,
     };
     let folder = places.repository.join("docs/benchmarks");

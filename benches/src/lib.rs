@@ -7,6 +7,7 @@ pub mod cold_warm;
 pub mod http;
 pub mod instructions;
 pub mod process;
+pub mod reads;
 pub mod report;
 pub mod runtime_api;
 pub mod scenes;

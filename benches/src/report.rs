@@ -4,7 +4,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::{bars::Bar, cold_warm::Measured, throughput::Throughput};
+use crate::{
+    bars::Bar,
+    cold_warm::Measured,
+    reads::{MANY, OTHERS, Read},
+    throughput::Throughput,
+};
 
 /// One line of the table.
 #[derive(Debug, Clone, Serialize)]
@@ -33,6 +38,8 @@ pub struct Report {
     pub lines: Vec<Line>,
     /// The verifier.
     pub throughput: Vec<Throughput>,
+    /// What people ask for.
+    pub reads: Vec<Read>,
     /// The promises.
     pub bars: Vec<Bar>,
 }
@@ -93,6 +100,26 @@ impl Report {
                 t.peak_rss_mb,
                 t.reconnections,
                 t.latency_ms,
+            );
+        }
+        let _ = writeln!(
+            text,
+            "\n| a tenant's connections, by the API | few: ms (CPU) | {MANY} among {}: ms (CPU) | calls, items read | \
+             connections shown |\n|---|---|---|---|---|",
+            MANY * (OTHERS + 1)
+        );
+        for r in &self.reads {
+            let _ = writeln!(
+                text,
+                "| {} | {:.2} ({:.2}) | {:.2} ({:.2}) | {}, {} | {} |",
+                r.name,
+                r.few_wall_ms,
+                r.few_cpu_ms,
+                r.many_wall_ms,
+                r.many_cpu_ms,
+                r.calls,
+                r.items,
+                r.connections,
             );
         }
         text.push_str("\n| bar | measured | promised | |\n|---|---|---|---|\n");
@@ -175,6 +202,7 @@ mod tests {
             rounds: 3,
             lines: vec![line("empty", 2.0), line("a < b", 5.0)],
             throughput: Vec::new(),
+            reads: Vec::new(),
             bars: vec![Bar {
                 name: "cold".to_owned(),
                 value: 2.5,

@@ -52,7 +52,10 @@ fn json_answer(world: &World, service: Service, operation: &str, body: &[u8]) ->
     let answer = match serde_json::from_slice(body) {
         Err(error) => Err(error.to_string()),
         Ok(request) if service == Service::Sqs => queue(world, operation, &request),
-        Ok(request) => world.table().call(operation, &request, world.is_frozen()),
+        Ok(request) => world
+            .table()
+            .call(operation, &request, world.is_frozen())
+            .inspect(|answer| world.count_items(items_of(answer))),
     };
     match answer {
         Ok(value) => Response::new("200 OK", DYNAMODB_JSON, value.to_string()),
@@ -61,6 +64,14 @@ fn json_answer(world: &World, service: Service, operation: &str, body: &[u8]) ->
             Response::new("400 Bad Request", DYNAMODB_JSON, error.to_string())
         }
     }
+}
+
+/// How many items an answer of DynamoDB has.
+fn items_of(answer: &Value) -> usize {
+    let listed = answer["Items"].as_array().map_or(0, Vec::len);
+    let responses = answer["Responses"].as_object().into_iter().flatten();
+    let batched = responses.filter_map(|(_, items)| items.as_array()).map(Vec::len);
+    listed + batched.sum::<usize>() + usize::from(answer["Item"].is_object())
 }
 
 fn queue(world: &World, operation: &str, request: &Value) -> Result<Value, String> {

@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{Error, http::Connection};
 
+pub use table::copied_id;
 pub use world::{Calls, Snapshot, World};
 
 /// A service, by the port that it is reached at.

@@ -28,6 +28,7 @@ pub struct World {
     is_frozen: AtomicBool,
     latency_micros: AtomicU64,
     waits: Mutex<(Duration, u32)>,
+    items_read: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -59,6 +60,21 @@ impl World {
 
     pub(super) fn is_frozen(&self) -> bool {
         self.is_frozen.load(Ordering::SeqCst)
+    }
+
+    /// Exchanges the table for another one.
+    pub fn exchange(&self, table: &mut Snapshot) {
+        std::mem::swap(table, &mut self.table());
+    }
+
+    /// Counts the items of an answer.
+    pub(super) fn count_items(&self, items: usize) {
+        self.items_read.fetch_add(items as u64, Ordering::Relaxed);
+    }
+
+    /// The items that were read since this was asked last.
+    pub fn take_items_read(&self) -> u64 {
+        self.items_read.swap(0, Ordering::Relaxed)
     }
 
     /// The table as it is.
