@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use super::{
     DynamoDbStore, REQUEST_RETENTION_SECONDS,
     items::{
-        CONNECTION_ID, DELETED_AT_MS, ExternalIdPointer, FILED_UNDER, Item, Key, SWEEP_ROLE, SWEEP_SLOT, TTL,
-        filed_under, number, text, to_item,
+        CONNECTION_ID, DELETED_AT_MS, EXPIRES_AT, ExternalIdPointer, FILED_UNDER, Item, Key, SWEEP_ROLE,
+        SWEEP_SLOT, TTL, filed_under, number, text, to_item,
     },
 };
 use crate::{
@@ -117,8 +117,15 @@ impl DynamoDbStore {
             TransactWriteItem::builder().condition_check(check).build()
         } else {
             put(self.connection_item(after)?, &self.table, |put| {
-                put.condition_expression(condition)
-                    .expression_attribute_values(":version", version.clone())
+                let put = put.expression_attribute_values(":version", version);
+                // A copy beside it may have been taken for it. Whoever ended a link by hand, in the table, must not be passed
+                // over.
+                if ExternalIdPointer::tells(before) {
+                    put.condition_expression(format!("{condition} AND {EXPIRES_AT} = :expires_at"))
+                        .expression_attribute_values(":expires_at", text(before.expires_at.to_string()))
+                } else {
+                    put.condition_expression(condition)
+                }
             })?
         };
         Ok(Part {

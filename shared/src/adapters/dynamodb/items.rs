@@ -37,6 +37,8 @@ pub(super) const EXTERNAL_ID: &str = "external_id";
 pub(super) const FILED_UNDER: &str = "filed_under";
 /// The id of the connection that an item belongs to.
 pub(super) const CONNECTION_ID: &str = "connection_id";
+/// Until when the link of a connection may be used.
+pub(super) const EXPIRES_AT: &str = "expires_at";
 /// When the Delete of a resource was sent, in milliseconds since the epoch.
 pub(super) const DELETED_AT_MS: &str = "deleted_at_ms";
 /// How the sort key of a connection begins.
