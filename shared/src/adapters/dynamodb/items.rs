@@ -103,9 +103,10 @@ impl ExternalIdPointer {
         }
     }
 
-    /// Whether the pointer to this connection says what it is, too.
+    /// Whether the pointer to this connection says what it is, too. Not to an organization's: its accounts are let in by its
+    /// rules, without a change of it that would notice that they are others by now.
     pub(super) fn tells(connection: &Connection) -> bool {
-        connection.version == FIRST_VERSION && !connection.is_member()
+        connection.version == FIRST_VERSION && !connection.is_member() && connection.organization.is_none()
     }
 }
 
