@@ -356,6 +356,14 @@ impl World {
     /// # Panics
     /// If that never happens.
     pub async fn drain(&self) {
+        self.drain_looking(|_| ()).await;
+    }
+
+    /// As [`Self::drain`]; `look` is given each task that was worked on, before the next one.
+    ///
+    /// # Panics
+    /// If the queue never gets empty.
+    pub async fn drain_looking(&self, mut look: impl FnMut(&VerificationTask)) {
         for tries in 1..100 {
             let waiting = self.queue.take_all();
             if waiting.is_empty() {
@@ -363,7 +371,9 @@ impl World {
             }
             let mut wait = 0;
             for queued in waiting {
-                match self.work(&queued.task, tries).await {
+                let done = self.work(&queued.task, tries).await;
+                look(&queued.task);
+                match done {
                     Ok(None) => {}
                     Ok(Some(seconds)) => {
                         wait = wait.max(seconds);
