@@ -57,7 +57,7 @@ async fn main() -> Result<(), Error> {
     let sweep_queue = Arc::new(queue.other(config.sweep_queue_url.clone()));
     let sts = Arc::new(StsAssumer::new(
         &aws.config(Service::Sts),
-        &aws.config(Service::Iam),
+        aws.config(Service::Iam),
     ));
     // Stacks wait for their answers: only the sweep keeps to a pace.
     let paced = Arc::new(PacedSts::new(sts.clone(), config.sweep_calls_per_second));

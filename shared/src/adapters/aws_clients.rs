@@ -69,14 +69,18 @@ impl Service {
         }
     }
 
-    /// The first label of its endpoint's host; none where the endpoint is not the region's own.
-    fn host_label(self) -> Option<&'static str> {
-        match self {
-            Self::DynamoDb => Some("dynamodb"),
-            Self::Sqs => Some("sqs"),
-            Self::Sts => Some("sts"),
-            Self::Iam | Self::Sns => None,
-        }
+    /// Its plain endpoint in `region`, neither FIPS nor dual-stack; none where we need not know it.
+    pub fn url(self, region: &Region) -> Option<String> {
+        let label = match self {
+            Self::DynamoDb => "dynamodb",
+            Self::Sqs => "sqs",
+            Self::Sts => "sts",
+            Self::Iam | Self::Sns => return None,
+        };
+        Some(format!(
+            "https://{label}.{region}.{}",
+            region.partition().dns_suffix()
+        ))
     }
 }
 
@@ -186,14 +190,7 @@ impl Aws {
         match self.given_endpoint(service) {
             // Without TLS there is nothing to do beforehand.
             Some(url) => url.starts_with("https://").then(|| url.to_owned()),
-            None => {
-                let suffix = self.region.partition().dns_suffix();
-                Some(format!(
-                    "https://{}.{}.{suffix}/",
-                    service.host_label()?,
-                    self.region
-                ))
-            }
+            None => service.url(&self.region),
         }
     }
 }
@@ -267,7 +264,7 @@ mod tests {
         let plain = aws(&[]).unwrap();
         assert_eq!(plain.config(Service::DynamoDb).endpoint_url(), None);
         let url = plain.host_url(Service::DynamoDb);
-        assert_eq!(url.as_deref(), Some("https://dynamodb.eu-west-1.amazonaws.com/"));
+        assert_eq!(url.as_deref(), Some("https://dynamodb.eu-west-1.amazonaws.com"));
         assert_eq!(
             plain.host_url(Service::Iam),
             None,
@@ -275,7 +272,7 @@ mod tests {
         );
         let china = aws(&[("AWS_REGION", "cn-north-1")]).unwrap();
         let url = china.host_url(Service::Sqs);
-        assert_eq!(url.as_deref(), Some("https://sqs.cn-north-1.amazonaws.com.cn/"));
+        assert_eq!(url.as_deref(), Some("https://sqs.cn-north-1.amazonaws.com.cn"));
         assert!(plain.prewarms && !aws(&[("AWS_USE_FIPS_ENDPOINT", "true")]).unwrap().prewarms);
         assert!(!aws(&[("PREWARM_CONNECTIONS", "false")]).unwrap().prewarms);
     }

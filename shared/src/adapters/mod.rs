@@ -1,6 +1,7 @@
 //! The joints to the outside world: the only users of AWS SDKs, HTTP, clock and randomness.
 
 pub mod aws_clients;
+pub mod aws_operations;
 pub mod cloudformation_answers;
 pub mod dynamodb;
 pub mod paced_sts;

@@ -2,11 +2,15 @@
 
 use async_trait::async_trait;
 use aws_sdk_sqs::{
-    Client,
+    operation::{
+        change_message_visibility_batch::ChangeMessageVisibilityBatchInput,
+        send_message_batch::SendMessageBatchInput,
+    },
     types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry},
 };
 use futures::future::try_join_all;
 
+use super::aws_operations::{AwsService, Sqs};
 use crate::ports::{ReceivedMessages, Unavailable, VerificationQueue, VerificationTask};
 
 /// SQS's limit on the entries of one batch call.
@@ -19,7 +23,7 @@ const MAX_BATCHES_AT_ONCE: usize = 8;
 
 /// One SQS queue.
 pub struct SqsQueue {
-    client: Client,
+    sqs: AwsService<Sqs>,
     queue_url: String,
 }
 
@@ -27,16 +31,16 @@ impl SqsQueue {
     /// The queue at `queue_url`.
     pub fn new(config: &aws_types::SdkConfig, queue_url: String) -> Self {
         Self {
-            client: Client::new(config),
+            sqs: AwsService::new(config),
             queue_url,
         }
     }
 
-    /// Another queue, by the same client.
+    /// Another queue, over the same connections.
     #[must_use]
     pub fn other(&self, queue_url: String) -> Self {
         Self {
-            client: self.client.clone(),
+            sqs: self.sqs.clone(),
             queue_url,
         }
     }
@@ -56,11 +60,13 @@ impl SqsQueue {
             entries.push(entry);
         }
         let output = self
-            .client
-            .send_message_batch()
-            .queue_url(&self.queue_url)
-            .set_entries(Some(entries))
-            .send()
+            .sqs
+            .call(
+                SendMessageBatchInput::builder()
+                    .queue_url(&self.queue_url)
+                    .set_entries(Some(entries))
+                    .build(),
+            )
             .await
             .map_err(|error| Unavailable::new(OPERATION, error))?;
         match output.failed().first() {
@@ -104,11 +110,13 @@ impl ReceivedMessages for SqsQueue {
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| Unavailable::new(OPERATION, error))?;
             let output = self
-                .client
-                .change_message_visibility_batch()
-                .queue_url(&self.queue_url)
-                .set_entries(Some(entries))
-                .send()
+                .sqs
+                .call(
+                    ChangeMessageVisibilityBatchInput::builder()
+                        .queue_url(&self.queue_url)
+                        .set_entries(Some(entries))
+                        .build(),
+                )
                 .await
                 .map_err(|error| Unavailable::new(OPERATION, error))?;
             if let Some(failed) = output.failed().first() {

@@ -1,20 +1,21 @@
 //! Asks STS for a role, and tells a refusal from everything else (I3).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
 use aws_sdk_sts::{
-    Client,
-    config::{Builder, retry::RetryConfig},
+    config::retry::RetryConfig,
     error::{ProvideErrorMetadata, SdkError},
     operation::{
         RequestId,
-        assume_role::{AssumeRoleError, AssumeRoleOutput},
+        assume_role::{AssumeRoleError, AssumeRoleInput, AssumeRoleOutput},
     },
 };
 use aws_types::SdkConfig;
+
+use super::aws_operations::{AwsService, Sts};
 
 use crate::{
     domain::{
@@ -39,19 +40,22 @@ const SESSION_NAME_PREFIX: &str = "latchkey-";
 
 /// STS.
 pub struct StsAssumer {
-    client: Client,
-    iam: aws_sdk_iam::Client,
+    sts: AwsService<Sts>,
+    iam_config: SdkConfig,
+    /// Made when a role is first looked into: not by a start.
+    iam: OnceLock<aws_sdk_iam::Client>,
 }
 
 impl StsAssumer {
     /// STS with the credentials of the function's own role.
     ///
-    /// The client itself tries nothing again: the sweep has to see what STS throttles, and each call has to be one.
-    pub fn new(sts: &SdkConfig, iam: &SdkConfig) -> Self {
-        let sts = Builder::from(sts).retry_config(RetryConfig::disabled()).build();
+    /// Nothing is tried again down there: the sweep has to see what STS throttles, and each call has to be one.
+    pub fn new(sts: &SdkConfig, iam: SdkConfig) -> Self {
+        let sts = sts.to_builder().retry_config(RetryConfig::disabled()).build();
         Self {
-            client: Client::from_conf(sts),
-            iam: aws_sdk_iam::Client::new(iam),
+            sts: AwsService::new(&sts),
+            iam_config: iam,
+            iam: OnceLock::new(),
         }
     }
 
@@ -64,15 +68,14 @@ impl StsAssumer {
         session_policy: &str,
     ) -> Result<AssumeRoleOutput, Probe> {
         let call = || {
-            let call = self
-                .client
-                .assume_role()
+            let request = AssumeRoleInput::builder()
                 .role_arn(role_arn.as_str())
                 .role_session_name(format!("{SESSION_NAME_PREFIX}{session}"))
                 .set_external_id(external_id.map(ToString::to_string))
                 .duration_seconds(SESSION_SECONDS)
-                .policy(session_policy);
-            tokio::time::timeout(CALL_TIME, call.send())
+                .policy(session_policy)
+                .build();
+            tokio::time::timeout(CALL_TIME, self.sts.call(request))
         };
         let mut answer = call().await;
         // A connection that was kept, and that STS has closed since, is found out by its next use.
@@ -112,12 +115,14 @@ impl StsAssumer {
             Scope::Role => role_arn.as_str(),
             Scope::Any => "*",
         };
+        let iam = self
+            .iam
+            .get_or_init(|| aws_sdk_iam::Client::new(&self.iam_config));
         let mut decisions = Vec::with_capacity(actions.len());
         let mut marker = None;
         loop {
             let credentials = aws_sdk_iam::config::Builder::new().credentials_provider(session.clone());
-            let page = self
-                .iam
+            let page = iam
                 .simulate_principal_policy()
                 .policy_source_arn(role_arn.as_str())
                 .set_action_names(Some(actions.to_vec()))

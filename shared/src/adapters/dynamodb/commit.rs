@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, convert::identity};
 
 use aws_sdk_dynamodb::{
     error::SdkError,
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::{
+        put_item::PutItemInput,
+        transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput},
+    },
     types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, builders::PutBuilder},
 };
 use jiff::Timestamp;
@@ -44,13 +47,7 @@ impl DynamoDbStore {
         let parts = self.parts(&change)?;
         let (writes, conflicts): (_, Vec<_>) =
             parts.into_iter().map(|part| (part.write, part.conflict)).unzip();
-        let result = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes))
-            .send()
-            .await;
-        match result {
+        match self.transact(writes).await {
             Ok(_) => Ok(Ok(())),
             Err(error) => match conflict(&conflicts, &error) {
                 Some(conflict) => {
@@ -62,6 +59,19 @@ impl DynamoDbStore {
                 None => Err(Unavailable::new(OPERATION, error)),
             },
         }
+    }
+
+    /// All of `writes`, or none. The token makes another try of a call whose answer was lost the same call, whose
+    /// conditions are not held against what it wrote.
+    pub(super) async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<(), SdkError<TransactWriteItemsError>> {
+        let request = TransactWriteItemsInput::builder()
+            .set_transact_items(Some(writes))
+            .client_request_token(format!("{:032x}", fastrand::u128(..)))
+            .build();
+        self.dynamodb.call(request).await.map(drop)
     }
 
     fn parts(&self, change: &Change<'_>) -> Result<Vec<Part>, Unavailable> {
@@ -271,12 +281,14 @@ impl DynamoDbStore {
             &ExternalIdPointer::without_connection(taken_for),
         )?;
         let corrected = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_exists(pk)")
-            .send()
+            .dynamodb
+            .call(
+                PutItemInput::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(item))
+                    .condition_expression("attribute_exists(pk)")
+                    .build(),
+            )
             .await;
         match corrected {
             Ok(_) => Ok(()),

@@ -1,6 +1,7 @@
 //! [`GrantStore`] over the table: few items, in one place, so that all of them can be read as they stand.
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::{delete_item::DeleteItemInput, put_item::PutItemInput, query::QueryInput};
 
 use super::{
     DynamoDbStore,
@@ -14,43 +15,36 @@ use crate::{
 #[async_trait]
 impl GrantStore for DynamoDbStore {
     async fn remember_grant(&self, grant: &Grant) -> Result<(), Unavailable> {
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item(Key::grant(grant), grant)?))
-            .send()
+        self.dynamodb
+            .call(
+                PutItemInput::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(to_item(Key::grant(grant), grant)?))
+                    .build(),
+            )
             .await
             .map_err(|error| Unavailable::new("dynamodb.PutItem", error))?;
         Ok(())
     }
 
     async fn forget_grant(&self, grant: &Grant) -> Result<(), Unavailable> {
-        self.client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::grant(grant).into_item()))
-            .send()
+        self.dynamodb
+            .call(
+                DeleteItemInput::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(Key::grant(grant).into_item()))
+                    .build(),
+            )
             .await
             .map_err(|error| Unavailable::new("dynamodb.DeleteItem", error))?;
         Ok(())
     }
 
     async fn grants(&self) -> Result<Vec<Grant>, Unavailable> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
+        let query = QueryInput::builder()
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(Key::GRANTS))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut grants = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| Unavailable::new("dynamodb.Query", error))?;
-            grants.push(from_item(item)?);
-        }
-        Ok(grants)
+            .consistent_read(true);
+        self.query_all(query).await?.into_iter().map(from_item).collect()
     }
 }

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{error::SdkError, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::{put_item::PutItemInput, update_item::UpdateItemInput},
+    types::AttributeValue,
+};
 
 use super::{
     DynamoDbStore,
@@ -31,16 +35,18 @@ impl DynamoDbStore {
         value: &AttributeValue,
     ) -> Result<bool, Unavailable> {
         let result = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key.clone().into_item()))
-            .condition_expression(format!("{TICK} = :tick"))
-            .update_expression(format!("SET {CHUNKS}.#first = :chunk"))
-            .expression_attribute_names("#first", record.first.as_str())
-            .expression_attribute_values(":tick", number(tick))
-            .expression_attribute_values(":chunk", value.clone())
-            .send()
+            .dynamodb
+            .call(
+                UpdateItemInput::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(key.clone().into_item()))
+                    .condition_expression(format!("{TICK} = :tick"))
+                    .update_expression(format!("SET {CHUNKS}.#first = :chunk"))
+                    .expression_attribute_names("#first", record.first.as_str())
+                    .expression_attribute_values(":tick", number(tick))
+                    .expression_attribute_values(":chunk", value.clone())
+                    .build(),
+            )
             .await;
         match result {
             Ok(_) => Ok(true),
@@ -64,13 +70,15 @@ impl DynamoDbStore {
         item.insert(TICK.to_owned(), number(tick));
         item.insert(CHUNKS.to_owned(), AttributeValue::M(chunks));
         let result = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression(format!("attribute_not_exists(pk) OR {TICK} < :tick"))
-            .expression_attribute_values(":tick", number(tick))
-            .send()
+            .dynamodb
+            .call(
+                PutItemInput::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(item))
+                    .condition_expression(format!("attribute_not_exists(pk) OR {TICK} < :tick"))
+                    .expression_attribute_values(":tick", number(tick))
+                    .build(),
+            )
             .await;
         match result {
             Ok(_) => Ok(true),

@@ -9,9 +9,10 @@ mod store;
 mod sweep;
 mod templates;
 
-use aws_sdk_dynamodb::Client;
-
-use crate::domain::sweep::SweepPlan;
+use crate::{
+    adapters::aws_operations::{AwsService, DynamoDb},
+    domain::sweep::SweepPlan,
+};
 
 /// How long a request's record and a deleted resource are remembered, in seconds: longer than any queue or
 /// dead-letter queue could hand a message out again (14 days at most).
@@ -19,7 +20,7 @@ const REQUEST_RETENTION_SECONDS: i64 = 15 * 24 * 3_600;
 
 /// The table, seen through the ports.
 pub struct DynamoDbStore {
-    client: Client,
+    dynamodb: AwsService<DynamoDb>,
     table: String,
     audit_retention_days: u32,
     sweep_plan: SweepPlan,
@@ -35,7 +36,7 @@ impl DynamoDbStore {
         sweep_plan: SweepPlan,
     ) -> Self {
         Self {
-            client: Client::new(config),
+            dynamodb: AwsService::new(config),
             table,
             audit_retention_days,
             sweep_plan,

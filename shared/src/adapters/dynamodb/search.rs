@@ -1,6 +1,7 @@
 //! [`ConnectionSearch`] over the table's second index and the claims on accounts.
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::query::QueryInput;
 
 use super::{
     DynamoDbStore,
@@ -39,16 +40,18 @@ impl ConnectionSearch for DynamoDbStore {
             start
         });
         let output = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(INDEX)
-            .key_condition_expression(format!("{FILED_UNDER} = :filed AND begins_with(sk, :prefix)"))
-            .expression_attribute_values(":filed", text(filed_under(tenant, filing)))
-            .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
-            .set_exclusive_start_key(start)
-            .limit(i32::from(limit))
-            .send()
+            .dynamodb
+            .call(
+                QueryInput::builder()
+                    .table_name(&self.table)
+                    .index_name(INDEX)
+                    .key_condition_expression(format!("{FILED_UNDER} = :filed AND begins_with(sk, :prefix)"))
+                    .expression_attribute_values(":filed", text(filed_under(tenant, filing)))
+                    .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
+                    .set_exclusive_start_key(start)
+                    .limit(i32::from(limit))
+                    .build(),
+            )
             .await
             .map_err(|error| Unavailable::new(OPERATION, error))?;
         let next_after = last_id(output.last_evaluated_key())?;

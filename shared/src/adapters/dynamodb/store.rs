@@ -3,7 +3,17 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{error::SdkError, types::KeysAndAttributes};
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::{
+        batch_get_item::BatchGetItemInput,
+        get_item::GetItemInput,
+        put_item::PutItemInput,
+        query::{QueryInput, builders::QueryInputBuilder},
+        update_item::UpdateItemInput,
+    },
+    types::KeysAndAttributes,
+};
 use jiff::Timestamp;
 
 use super::{
@@ -34,12 +44,14 @@ impl DynamoDbStore {
     /// Reads one item as it is now, not as it was a moment ago.
     pub(super) async fn get_item(&self, key: Key) -> Result<Option<Item>, Unavailable> {
         let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key.into_item()))
-            .consistent_read(true)
-            .send()
+            .dynamodb
+            .call(
+                GetItemInput::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(key.into_item()))
+                    .consistent_read(true)
+                    .build(),
+            )
             .await
             .map_err(|error| Unavailable::new("dynamodb.GetItem", error))?;
         Ok(output.item)
@@ -56,10 +68,12 @@ impl DynamoDbStore {
                 .build()
                 .map_err(|error| Unavailable::new(OPERATION, error))?;
             let output = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, wanted)
-                .send()
+                .dynamodb
+                .call(
+                    BatchGetItemInput::builder()
+                        .request_items(&self.table, wanted)
+                        .build(),
+                )
                 .await
                 .map_err(|error| Unavailable::new(OPERATION, error))?;
             items.extend(output.responses.unwrap_or_default().into_values().flatten());
@@ -74,6 +88,25 @@ impl DynamoDbStore {
             }
         }
         Err(Unavailable::new(OPERATION, "some keys were left out each time"))
+    }
+
+    /// What a query of the table finds, all pages of it.
+    pub(super) async fn query_all(&self, query: QueryInputBuilder) -> Result<Vec<Item>, Unavailable> {
+        let query = query.table_name(&self.table);
+        let (mut items, mut start) = (Vec::new(), None);
+        loop {
+            let page = query.clone().set_exclusive_start_key(start).build();
+            let output = self
+                .dynamodb
+                .call(page)
+                .await
+                .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
+            items.extend(output.items.unwrap_or_default());
+            start = output.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
     }
 }
 
@@ -92,10 +125,7 @@ impl ConnectionStore for DynamoDbStore {
             .into_iter()
             .map(|item| put_new(item, &self.table))
             .collect::<Result<_, _>>()?;
-        self.client
-            .transact_write_items()
-            .set_transact_items(Some(puts))
-            .send()
+        self.transact(puts)
             .await
             .map_err(|error| Unavailable::new("dynamodb.TransactWriteItems", error))?;
         Ok(())
@@ -157,17 +187,19 @@ impl ConnectionStore for DynamoDbStore {
     ) -> Result<Page, Unavailable> {
         let members = members_of.map(ConnectionId::members_prefix).unwrap_or_default();
         let output = self
-            .client
-            .query()
-            .table_name(&self.table)
-            // What concerns all members must not leave one out.
-            .consistent_read(members_of.is_some())
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", text(tenant_pk(tenant)))
-            .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
-            .set_exclusive_start_key(after.map(|id| Key::connection(tenant, id).into_item()))
-            .limit(i32::from(limit))
-            .send()
+            .dynamodb
+            .call(
+                QueryInput::builder()
+                    .table_name(&self.table)
+                    // What concerns all members must not leave one out.
+                    .consistent_read(members_of.is_some())
+                    .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                    .expression_attribute_values(":pk", text(tenant_pk(tenant)))
+                    .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
+                    .set_exclusive_start_key(after.map(|id| Key::connection(tenant, id).into_item()))
+                    .limit(i32::from(limit))
+                    .build(),
+            )
             .await
             .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
         let next_after = last_id(output.last_evaluated_key())?;
@@ -190,17 +222,19 @@ impl ConnectionStore for DynamoDbStore {
         most: u32,
     ) -> Result<bool, Unavailable> {
         let counted = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(Key::counter(organization, counter).into_item()))
-            .condition_expression("attribute_not_exists(pk) OR counted < :most")
-            .update_expression("SET #ttl = :ttl ADD counted :one")
-            .expression_attribute_names("#ttl", TTL)
-            .expression_attribute_values(":most", number(most))
-            .expression_attribute_values(":ttl", number(counter.forget_at()))
-            .expression_attribute_values(":one", number(1))
-            .send()
+            .dynamodb
+            .call(
+                UpdateItemInput::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(Key::counter(organization, counter).into_item()))
+                    .condition_expression("attribute_not_exists(pk) OR counted < :most")
+                    .update_expression("SET #ttl = :ttl ADD counted :one")
+                    .expression_attribute_names("#ttl", TTL)
+                    .expression_attribute_values(":most", number(most))
+                    .expression_attribute_values(":ttl", number(counter.forget_at()))
+                    .expression_attribute_values(":one", number(1))
+                    .build(),
+            )
             .await;
         match counted {
             Ok(_) => Ok(true),
@@ -217,28 +251,15 @@ impl ConnectionStore for DynamoDbStore {
             let text = item.get(SK)?.as_s().ok()?.strip_prefix(SEAT_SK_PREFIX)?;
             text.parse().ok()
         };
-        let mut seats = BTreeSet::new();
-        let mut start = None;
-        loop {
-            let output = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", text(seats_pk(organization)))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
-            for item in output.items() {
-                seats.insert(seat(item).ok_or_else(|| Unavailable::new(OPERATION, "an entry is not ours"))?);
-            }
-            start = output.last_evaluated_key;
-            if start.is_none() {
-                return Ok(seats);
-            }
-        }
+        let query = QueryInput::builder()
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(seats_pk(organization)));
+        let items = self.query_all(query).await?;
+        items
+            .iter()
+            .map(|item| seat(item).ok_or_else(|| Unavailable::new(OPERATION, "an entry is not ours")))
+            .collect()
     }
 
     async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable> {
@@ -259,13 +280,15 @@ impl ConnectionStore for DynamoDbStore {
         item.insert(DELETED_AT_MS.to_owned(), number(sent_at.as_millisecond()));
         item.insert(TTL.to_owned(), number(forget_deletion_at(sent_at)));
         let result = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression(format!("attribute_not_exists(pk) OR {DELETED_AT_MS} < :sent"))
-            .expression_attribute_values(":sent", number(sent_at.as_millisecond()))
-            .send()
+            .dynamodb
+            .call(
+                PutItemInput::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(item))
+                    .condition_expression(format!("attribute_not_exists(pk) OR {DELETED_AT_MS} < :sent"))
+                    .expression_attribute_values(":sent", number(sent_at.as_millisecond()))
+                    .build(),
+            )
             .await;
         match result {
             Ok(_) => Ok(()),
@@ -281,8 +304,7 @@ impl ConnectionStore for DynamoDbStore {
         let midnight = at.as_second().div_euclid(DAY_SECONDS) * DAY_SECONDS;
         let forget_at = at.as_second() + i64::from(self.audit_retention_days) * DAY_SECONDS;
         let order = format!("{:015}#{FORGED_DELETE_EVENT}", midnight * 1_000);
-        self.client
-            .update_item()
+        self.dynamodb.call(UpdateItemInput::builder()
             .table_name(&self.table)
             .set_key(Some(Key::audit(&connection.id, order).into_item()))
             .update_expression(
@@ -298,8 +320,7 @@ impl ConnectionStore for DynamoDbStore {
             .expression_attribute_values(":status", text(connection.state.status().as_str()))
             .expression_attribute_values(":ttl", number(forget_at))
             .expression_attribute_values(":one", number(1))
-            .send()
-            .await
+            .build()).await
             .map_err(|error| Unavailable::new("dynamodb.UpdateItem", error))?;
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! [`SweepIndex`] over the table's sparse index.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::{put_item::PutItemInput, query::QueryInput},
+};
 
 use super::{
     DynamoDbStore,
@@ -20,14 +23,16 @@ impl SweepIndex for DynamoDbStore {
     async fn slot_page(&self, slot: &str, after: Option<SweepKey>) -> Result<SweepPage, Unavailable> {
         const OPERATION: &str = "dynamodb.Query";
         let output = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(INDEX)
-            .key_condition_expression(format!("{SWEEP_SLOT} = :slot"))
-            .expression_attribute_values(":slot", text(slot))
-            .set_exclusive_start_key(after.map(|key| sweep_start(slot, &key)))
-            .send()
+            .dynamodb
+            .call(
+                QueryInput::builder()
+                    .table_name(&self.table)
+                    .index_name(INDEX)
+                    .key_condition_expression(format!("{SWEEP_SLOT} = :slot"))
+                    .expression_attribute_values(":slot", text(slot))
+                    .set_exclusive_start_key(after.map(|key| sweep_start(slot, &key)))
+                    .build(),
+            )
             .await
             .map_err(|error| Unavailable::new(OPERATION, error))?;
         let members = output
@@ -51,9 +56,7 @@ impl SweepIndex for DynamoDbStore {
             version: cursor.version + 1,
             ..cursor.clone()
         };
-        let put = self
-            .client
-            .put_item()
+        let put = PutItemInput::builder()
             .table_name(&self.table)
             .set_item(Some(to_item(Key::sweep_cursor(), &next)?));
         // `version` is no reserved word of DynamoDB's.
@@ -63,7 +66,7 @@ impl SweepIndex for DynamoDbStore {
                 .condition_expression("version = :version")
                 .expression_attribute_values(":version", number(version)),
         };
-        match put.send().await {
+        match self.dynamodb.call(put.build()).await {
             Ok(_) => Ok(true),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 Ok(false)

@@ -1,6 +1,7 @@
 //! [`TemplateCatalog`] over the pointer that publishing moves.
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::query::QueryInput;
 
 use super::{
     DynamoDbStore,
@@ -24,22 +25,10 @@ impl TemplateCatalog for DynamoDbStore {
     }
 
     async fn versions(&self) -> Result<Vec<PublishedVersion>, Unavailable> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
+        let query = QueryInput::builder()
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", text(TEMPLATE_PK))
-            .expression_attribute_values(":prefix", text(VERSION_SK_PREFIX))
-            .into_paginator()
-            .items()
-            .send();
-        let mut versions = Vec::new();
-        while let Some(item) = pages.next().await {
-            versions.push(from_item(
-                item.map_err(|error| Unavailable::new("dynamodb.Query", error))?,
-            )?);
-        }
-        Ok(versions)
+            .expression_attribute_values(":prefix", text(VERSION_SK_PREFIX));
+        self.query_all(query).await?.into_iter().map(from_item).collect()
     }
 }
