@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::Write as _,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
 };
 
 use lexopt::ValueExt as _;
@@ -20,7 +20,7 @@ use latchkey_bench::{
     runtime_api::Program,
     scenes::{Proof, Scenes},
     start_bounds::StartBounds,
-    stub::{Snapshot, Stub},
+    stub::{Keys, Snapshot, Stub},
     subjects::{EMPTY, FUNCTIONS, Places},
     throughput,
 };
@@ -92,6 +92,7 @@ fn places() -> Result<Places, Error> {
         python: venv
             .exists()
             .then(|| (venv, repository.join("benches/peers/python"))),
+        python_of_keys: repository.join("target/bench-keys/venv/bin/python"),
         authority: work.join(format!("authority-{}.pem", std::process::id())),
         repository,
     })
@@ -181,7 +182,9 @@ fn cases(places: &Places, stub: &Stub, scenes: &Scenes) -> Result<Vec<Case>, Err
 async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
     let facts = machine::facts(places);
-    let stub = Stub::start(&places.authority).await?;
+    let mut maker = Command::new(&places.python_of_keys);
+    maker.arg(places.repository.join("benches/rsa_keys/make.py"));
+    let stub = Stub::start(&places.authority, Keys::like_those_of_aws(&mut maker)?).await?;
     say("a connection is made, for the functions to work on");
     let scenes = Scenes::play(&stub, places).await?;
     let cases = cases(places, &stub, &scenes)?;
@@ -299,7 +302,7 @@ fn zipped(places: &Places, case: &Case) -> Result<Vec<PathBuf>, Error> {
 
 /// Counts the instructions of all starts, several at a time. Returns whether none takes more than recorded.
 async fn starts(places: &Places, is_record: bool) -> Result<bool, Error> {
-    let stub = Stub::start(&places.authority).await?;
+    let stub = Stub::start(&places.authority, Keys::quick()?).await?;
     let mut counts = Vec::new();
     for name in FUNCTIONS.into_iter().chain([EMPTY]) {
         // Not prewarmed: a handshake's instructions depend on chance.

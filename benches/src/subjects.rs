@@ -85,6 +85,8 @@ pub struct Places {
     pub node: Option<(PathBuf, PathBuf)>,
     /// `python`, with the Python peer's packages, and the peer's folder.
     pub python: Option<(PathBuf, PathBuf)>,
+    /// The Python that makes the stub's keys.
+    pub python_of_keys: PathBuf,
     /// The certificate of the stub's authority.
     pub authority: PathBuf,
 }

@@ -49,6 +49,7 @@ fn measure(arguments: &[String]) -> Result<(), Error> {
     build_functions()?;
     build_bench(&["--release"])?;
     python::install_bench_peer()?;
+    python::install_bench_keys()?;
     install_node_peer()?;
     run(
         "measuring",

@@ -14,6 +14,8 @@ const LOCAL_AWS_REQUIREMENTS: &str = "xtask/local-aws/requirements.txt";
 const TEMPLATE_LINT_REQUIREMENTS: &str = "xtask/template-lint-requirements.txt";
 /// What the Python reference of the benchmarks needs.
 const BENCH_REQUIREMENTS: &str = "benches/peers/python/requirements.txt";
+/// What makes the keys of the benchmark's stub.
+const BENCH_KEYS_REQUIREMENTS: &str = "benches/rsa_keys/requirements.txt";
 
 /// What checks the customer's template and module for misconfiguration; it shares no version with the SAM CLI.
 const CHECKOV_REQUIREMENTS: &str = "xtask/checkov-requirements.txt";
@@ -61,6 +63,11 @@ pub fn check_manifest() -> Result<(), Error> {
 /// Installs what the Python reference of the benchmarks needs, unless it is there.
 pub fn install_bench_peer() -> Result<(), Error> {
     install("bench", BENCH_REQUIREMENTS).map(|_bin| ())
+}
+
+/// Installs what makes the keys of the benchmark's stub, unless it is there.
+pub fn install_bench_keys() -> Result<(), Error> {
+    install("bench-keys", BENCH_KEYS_REQUIREMENTS).map(|_bin| ())
 }
 
 /// The local AWS's own tests: our corrections still hold.

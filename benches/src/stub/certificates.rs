@@ -1,26 +1,56 @@
-//! An authority for one run, and the stub's certificate by it: P-256, one step below the root.
+//! An authority for one run, and the stub's certificate by it: as AWS's endpoints have theirs, from an issuer below the
+//! root that clients trust.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use std::process::Command;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    PKCS_RSA_SHA256,
+};
 use rustls::{
     CipherSuite, ServerConfig,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _},
 };
 
 use crate::Error;
 
-/// The stub's TLS configuration, and the authority's certificate as PEM.
-pub fn server() -> Result<(ServerConfig, String), Error> {
-    let authority_key = KeyPair::generate()?;
-    let mut authority = CertificateParams::new(Vec::<String>::new())?;
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // A name of its own: a certificate whose issuer has its own name looks self-signed.
-    authority
-        .distinguished_name
-        .push(DnType::CommonName, "Latchkey bench authority");
-    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let authority_certificate = authority.self_signed(&authority_key)?;
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate()?;
+/// The keys of the root, of the issuer below it, and of the server.
+pub struct Keys([KeyPair; 3]);
+
+impl Keys {
+    /// RSA of 2,048 bits all the way up, as AWS's endpoints have. `maker` prints as many as it is asked for
+    /// (`benches/rsa_keys/make.py`): ring, which signs with them, makes none.
+    pub fn like_those_of_aws(maker: &mut Command) -> Result<Self, Error> {
+        let output = maker
+            .arg("3")
+            .output()
+            .map_err(|error| format!("{maker:?}: {error}"))?;
+        let mut keys = Vec::new();
+        for key in PrivatePkcs8KeyDer::pem_slice_iter(&output.stdout) {
+            keys.push(KeyPair::from_pkcs8_der_and_sign_algo(&key?, &PKCS_RSA_SHA256)?);
+        }
+        let keys = keys.try_into().map_err(|keys: Vec<_>| {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            format!("{maker:?} made {} keys: {complaint}", keys.len())
+        })?;
+        Ok(Self(keys))
+    }
+
+    /// P-256, which is made at once: for functions that do not get as far as a handshake.
+    pub fn quick() -> Result<Self, Error> {
+        Ok(Self([
+            KeyPair::generate()?,
+            KeyPair::generate()?,
+            KeyPair::generate()?,
+        ]))
+    }
+}
+
+/// The stub's TLS configuration, and the root's certificate as PEM.
+pub fn server(Keys([root_key, issuer_key, key]): Keys) -> Result<(ServerConfig, String), Error> {
+    let root = CertifiedIssuer::self_signed(authority("root", BasicConstraints::Unconstrained)?, root_key)?;
+    let issuer = authority("issuer", BasicConstraints::Constrained(0))?;
+    let issuer = CertifiedIssuer::signed_by(issuer, issuer_key, &root)?;
     let mut leaf = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])?;
     leaf.use_authority_key_identifier_extension = true;
     let certificate = leaf.signed_by(&key, &issuer)?;
@@ -33,10 +63,22 @@ pub fn server() -> Result<(ServerConfig, String), Error> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(
-            vec![certificate.der().clone()],
+            vec![certificate.der().clone(), issuer.der().clone()],
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
         )?;
     server.ignore_client_order = true;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok((server, authority_certificate.pem()))
+    Ok((server, root.pem()))
+}
+
+fn authority(name: &str, constraints: BasicConstraints) -> Result<CertificateParams, Error> {
+    let mut authority = CertificateParams::new(Vec::<String>::new())?;
+    authority.is_ca = IsCa::Ca(constraints);
+    // A name of its own: a certificate whose issuer has its own name looks self-signed.
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, format!("Latchkey bench {name}"));
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    authority.use_authority_key_identifier_extension = true;
+    Ok(authority)
 }

@@ -4,18 +4,25 @@
 
 mod answers;
 mod certificates;
+mod delay;
 mod table;
 mod world;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
+use rustls::server::ServerSessionMemoryCache;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{Error, http::Connection};
 
+pub use certificates::Keys;
+use delay::Delay;
 pub use table::copied_id;
 pub use world::{Calls, Snapshot, World};
+
+/// How many sessions a service remembers.
+const SESSIONS: usize = 256;
 
 /// A service, by the port that it is reached at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,21 +64,26 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// Starts it on free ports, and writes the certificate that its clients have to trust to `authority`.
-    pub async fn start(authority: &Path) -> Result<Self, Error> {
-        let (server, pem) = certificates::server()?;
+    /// Starts it on free ports with certificates by `keys`, and writes the one that its clients have to trust to
+    /// `authority`.
+    pub async fn start(authority: &Path, keys: Keys) -> Result<Self, Error> {
+        let (server, pem) = certificates::server(keys)?;
         std::fs::write(authority, pem)?;
-        let acceptor = TlsAcceptor::from(Arc::new(server));
         let world = Arc::new(World::default());
+        let delay = Arc::new(Delay::new());
         let (mut ports, mut tasks) = (Vec::new(), Vec::new());
         for service in Service::ALL {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             ports.push((service, listener.local_addr()?.port()));
+            // Tickets of its own: on AWS each service is another host, to which no session of another's can be taken.
+            let mut server = server.clone();
+            server.session_storage = ServerSessionMemoryCache::new(SESSIONS);
             tasks.push(tokio::spawn(serve(
                 listener,
-                acceptor.clone(),
+                TlsAcceptor::from(Arc::new(server)),
                 service,
                 world.clone(),
+                delay.clone(),
             )));
         }
         Ok(Self { world, ports, tasks })
@@ -96,10 +108,16 @@ impl Drop for Stub {
     }
 }
 
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor, service: Service, world: Arc<World>) {
+async fn serve(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    service: Service,
+    world: Arc<World>,
+    delay: Arc<Delay>,
+) {
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let (acceptor, world) = (acceptor.clone(), world.clone());
+        let (acceptor, world, delay) = (acceptor.clone(), world.clone(), delay.clone());
         tokio::spawn(async move {
             let Ok(stream) = acceptor.accept(stream).await else {
                 return;
@@ -109,9 +127,8 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, service: Service, w
             while let Ok(Some(request)) = connection.request().await {
                 let asked = Instant::now();
                 let response = answers::answer(&world, service, &request);
-                // The clock ticks in milliseconds: sleeping for nothing would take one.
                 if !world.latency().is_zero() {
-                    tokio::time::sleep_until((asked + world.latency()).into()).await;
+                    delay.wait(asked, world.latency()).await;
                     world.note_wait(asked.elapsed());
                 }
                 if connection.respond(response).await.is_err() {
