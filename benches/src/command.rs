@@ -22,7 +22,7 @@ use latchkey_bench::{
     start_bounds::StartBounds,
     stub::{Keys, Snapshot, Stub},
     subjects::{EMPTY, FUNCTIONS, Places},
-    throughput,
+    throughput, ticks,
 };
 
 const USAGE: &str = "\
@@ -200,6 +200,9 @@ async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     let list = serde_json::from_str(&std::fs::read_to_string(list)?)?;
     let link_generator = places.function("link-generator", places.variables(&stub, true));
     let reads = reads::measure(&stub, &scenes, &link_generator, &list).await?;
+    say("a tick of the sweep, in tables of up to a million connections");
+    let revalidator = places.function("revalidator", places.variables(&stub, true));
+    let ticks = ticks::measure(&stub, &scenes, &revalidator, &scenes.tick).await?;
     let mut lines = Vec::new();
     for (case, measured) in cases.iter().zip(&results) {
         let is_ours = Path::new(&case.program.command[0]).starts_with(&places.binaries);
@@ -228,6 +231,7 @@ async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     for name in [QUEUED, REFUSED] {
         events.push(ListenerEvent {
             name,
+            is_job: name == QUEUED,
             ours: found(&format!("listener, {name}, not prewarmed"))
                 .ok_or("the listener was not measured")?,
             node: found(&format!("Node, {name}")),
@@ -249,6 +253,7 @@ async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
         lines,
         throughput,
         reads,
+        ticks,
         bars,
     };
     let folder = places.repository.join("docs/benchmarks");

@@ -15,6 +15,7 @@ pub mod start_bounds;
 pub mod stub;
 pub mod subjects;
 pub mod throughput;
+pub mod ticks;
 
 /// Anything that goes wrong ends the measurement; its text is all that matters.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

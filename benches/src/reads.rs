@@ -86,11 +86,11 @@ pub async fn measure(
     list: &Value,
 ) -> Result<Vec<Read>, Error> {
     let mut few = scenes.active.clone();
-    few.copy_connection(TENANT, FEW)?;
+    few.copy_connection(TENANT, FEW, 1)?;
     let mut many = few.clone();
-    many.copy_connection(TENANT, MANY)?;
+    many.copy_connection(TENANT, MANY, 1)?;
     for other in 0..OTHERS {
-        many.copy_connection(&format!("tenant-{other}"), MANY)?;
+        many.copy_connection(&format!("tenant-{other}"), MANY, 1)?;
     }
     let mut tables = [(FEW, few, Vec::new()), (MANY, many, Vec::new())];
     for _ in 0..TURNS {

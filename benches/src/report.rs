@@ -9,6 +9,7 @@ use crate::{
     cold_warm::Measured,
     reads::{MANY, OTHERS, Read},
     throughput::Throughput,
+    ticks::{self, Tick},
 };
 
 /// One line of the table.
@@ -40,6 +41,8 @@ pub struct Report {
     pub throughput: Vec<Throughput>,
     /// What people ask for.
     pub reads: Vec<Read>,
+    /// The sweep's ticks.
+    pub ticks: Vec<Tick>,
     /// The promises.
     pub bars: Vec<Bar>,
 }
@@ -120,6 +123,26 @@ impl Report {
                 r.calls,
                 r.items,
                 r.connections,
+            );
+        }
+        let _ = writeln!(
+            text,
+            "\n| a tick, each call {} ms: connections in the table | ms | CPU ms | queued, in messages | calls to table, queue | \
+             RSS MB |\n|---|---|---|---|---|---|",
+            ticks::LATENCY.as_millis()
+        );
+        for t in &self.ticks {
+            let _ = writeln!(
+                text,
+                "| {} | {:.1} | {:.2} | {}, {} | {}, {} | {:.1} |",
+                t.connections,
+                t.wall_ms,
+                t.cpu_ms,
+                t.queued,
+                t.messages,
+                t.table_calls,
+                t.queue_calls,
+                t.rss_mb,
             );
         }
         text.push_str("\n| bar | measured | promised | |\n|---|---|---|---|\n");
@@ -203,6 +226,7 @@ mod tests {
             lines: vec![line("empty", 2.0), line("a < b", 5.0)],
             throughput: Vec::new(),
             reads: Vec::new(),
+            ticks: Vec::new(),
             bars: vec![Bar {
                 name: "cold".to_owned(),
                 value: 2.5,

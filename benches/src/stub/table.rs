@@ -1,15 +1,24 @@
 //! A table that keeps items by their keys. It checks no condition, and refuses what it does not understand, so that no
 //! benchmark runs on a wrong answer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value, json};
 
 /// A primary key.
 type Key = (String, String);
 
-/// The attribute that the index `status` is by.
+/// The attributes that an index is by, and what it has beside the keys.
+const INDEXES: [(&str, &[&str]); 2] = [(FILED_UNDER, &[]), (SWEEP_SLOT, &["sweep_role", "external_id"])];
+/// That of the index `status`.
 const FILED_UNDER: &str = "filed_under";
+/// That of the index `sweep`.
+const SWEEP_SLOT: &str = "sweep_slot";
+/// DynamoDB's limit on what a page of a query has, in bytes.
+const MAX_PAGE_BYTES: usize = 1 << 20;
 const TENANT_PREFIX: &str = "TENANT#";
 const CONNECTION_PREFIX: &str = "CONN#";
 
@@ -17,35 +26,62 @@ const CONNECTION_PREFIX: &str = "CONN#";
 #[derive(Debug, Default, Clone)]
 pub struct Table {
     items: BTreeMap<Key, Stored>,
-    /// The index `status`: where an item is filed, and its sort key.
-    filed: BTreeMap<Key, Key>,
+    /// The indexes: by which attribute, its value, and the item's sort key before its partition.
+    indexed: BTreeSet<(&'static str, String, String, String)>,
 }
 
 /// An item.
 #[derive(Debug, Clone)]
 enum Stored {
-    Item(Value),
-    /// A connection that differs from another one in its tenant and its id alone: a million of them fit into memory.
-    CopyOf(Arc<Value>),
+    Item(Arc<Value>),
+    /// A connection that differs from another one in its tenant, its id and its slot of so many alone: a million of them
+    /// fit into memory.
+    CopyOf(Arc<Value>, usize),
 }
 
 impl Stored {
-    fn item(&self, (pk, sk): &Key) -> Value {
-        match self {
-            Self::Item(item) => item.clone(),
-            Self::CopyOf(original) => {
-                let mut item = Value::clone(original);
-                let tenant = pk.trim_start_matches(TENANT_PREFIX);
-                item["pk"] = json!({ "S": pk });
-                item["sk"] = json!({ "S": sk });
-                item["tenant"] = json!({ "S": tenant });
-                item["id"] = json!({ "S": sk.trim_start_matches(CONNECTION_PREFIX) });
-                if let Some((filing, _)) = filed_under(original).and_then(|filed| filed.split_once('#')) {
-                    item[FILED_UNDER] = json!({ "S": format!("{filing}#{tenant}") });
-                }
-                item
+    /// One attribute of the item with this key.
+    fn attribute(&self, (pk, sk): &Key, name: &str) -> Value {
+        let (original, slots) = match self {
+            Self::Item(item) => return item[name].clone(),
+            Self::CopyOf(original, slots) => (original, slots),
+        };
+        let tenant = pk.trim_start_matches(TENANT_PREFIX);
+        let text = match name {
+            "pk" => pk.clone(),
+            "sk" => sk.clone(),
+            "tenant" => tenant.to_owned(),
+            "id" => sk.trim_start_matches(CONNECTION_PREFIX).to_owned(),
+            SWEEP_SLOT => {
+                let number = sk.trim_start_matches(COPY_PREFIX).parse::<usize>();
+                format!("active#{}", number.unwrap_or_default() % slots)
             }
-        }
+            FILED_UNDER => {
+                let of_original = original[name]["S"].as_str().unwrap_or_default();
+                let filing = of_original.split('#').next().unwrap_or_default();
+                format!("{filing}#{tenant}")
+            }
+            _ => return original[name].clone(),
+        };
+        json!({ "S": text })
+    }
+
+    /// The item with this key, whole.
+    fn item(&self, key: &Key) -> Value {
+        let (Self::Item(item) | Self::CopyOf(item, _)) = self;
+        self.part(
+            key,
+            item.as_object()
+                .into_iter()
+                .flat_map(Map::keys)
+                .map(String::as_str),
+        )
+    }
+
+    /// These attributes of it, as far as it has them.
+    fn part<'a>(&self, key: &Key, names: impl Iterator<Item = &'a str>) -> Value {
+        let attributes = names.map(|name| (name.to_owned(), self.attribute(key, name)));
+        attributes.filter(|(_, value)| !value.is_null()).collect()
     }
 }
 
@@ -59,50 +95,61 @@ fn key(of: &Value) -> Option<Key> {
     ))
 }
 
-fn filed_under(item: &Value) -> Option<&str> {
-    item[FILED_UNDER]["S"].as_str()
+/// Where the indexes have an item.
+fn entries(stored: &Stored, key: &Key) -> impl Iterator<Item = (&'static str, String, String, String)> {
+    INDEXES.into_iter().filter_map(move |(attribute, _)| {
+        let value = stored.attribute(key, attribute)["S"].as_str()?.to_owned();
+        Some((attribute, value, key.1.clone(), key.0.clone()))
+    })
+}
+
+/// The bytes that DynamoDB counts for an item of texts: names and values.
+fn bytes(item: &Value) -> usize {
+    let attributes = item.as_object().into_iter().flatten();
+    attributes
+        .map(|(name, value)| name.len() + value["S"].as_str().map_or(0, str::len))
+        .sum()
 }
 
 impl Table {
     /// Stores an item; one without a key is dropped.
     pub fn put(&mut self, item: Value) {
         if let Some(key) = key(&item) {
-            self.insert(key, Stored::Item(item));
+            self.insert(key, Stored::Item(Arc::new(item)));
         }
     }
 
-    /// Gives a tenant `count` copies of the one connection that is there. Their ids are their numbers, by
-    /// [`copied_id`].
-    pub fn copy_connection(&mut self, tenant: &str, count: usize) -> Result<(), String> {
+    /// Gives a tenant `count` copies of the one connection that is there, in the sweep's `slots` in turn. Their ids are
+    /// their numbers, by [`copied_id`].
+    pub fn copy_connection(&mut self, tenant: &str, count: usize, slots: usize) -> Result<(), String> {
         let is_connection =
             |key: &Key| key.0.starts_with(TENANT_PREFIX) && key.1.starts_with(CONNECTION_PREFIX);
         let original = self.items.iter().find_map(|(key, stored)| match stored {
             Stored::Item(item) if is_connection(key) => Some(item.clone()),
             _ => None,
         });
-        let original = Arc::new(original.ok_or("no connection to copy")?);
+        let original = original.ok_or("no connection to copy")?;
         for number in 0..count {
             let key = (
                 format!("{TENANT_PREFIX}{tenant}"),
                 format!("{CONNECTION_PREFIX}{}", copied_id(number)),
             );
-            self.insert(key, Stored::CopyOf(original.clone()));
+            self.insert(key, Stored::CopyOf(original.clone(), slots));
         }
         Ok(())
     }
 
     fn insert(&mut self, key: Key, stored: Stored) {
         self.remove(&key);
-        if let Some(filed) = filed_under(&stored.item(&key)) {
-            self.filed.insert((filed.to_owned(), key.1.clone()), key.clone());
-        }
+        self.indexed.extend(entries(&stored, &key));
         self.items.insert(key, stored);
     }
 
     fn remove(&mut self, key: &Key) {
-        let removed = self.items.remove(key).map(|stored| stored.item(key));
-        if let Some(filed) = removed.as_ref().and_then(filed_under) {
-            self.filed.remove(&(filed.to_owned(), key.1.clone()));
+        if let Some(removed) = self.items.remove(key) {
+            for entry in entries(&removed, key) {
+                self.indexed.remove(&entry);
+            }
         }
     }
 
@@ -165,7 +212,7 @@ impl Table {
         let key = old.ok_or("a write without a key")?;
         if !is_frozen {
             match new {
-                Some(item) => self.insert(key, Stored::Item(item)),
+                Some(item) => self.insert(key, Stored::Item(Arc::new(item))),
                 None => self.remove(&key),
             }
         }
@@ -222,49 +269,70 @@ impl Table {
         Ok(json!({ "Items": items, "Count": items.len(), "ScannedCount": items.len() }))
     }
 
-    /// A page of one partition of the table or of the index `status`, found as DynamoDB finds it: by its place, however
-    /// much there is beside it. None for another query.
+    /// A page of one partition of the table or of an index, found as DynamoDB finds it: by its place, however much there
+    /// is beside it, and no more than DynamoDB gives at once. None for another query.
     fn page(&self, request: &Value, conditions: &[(String, Value, bool)]) -> Option<Value> {
-        let [(attribute, partition, false), (sk, prefix, true)] = conditions else {
-            return None;
-        };
-        let (partition, prefix) = (partition["S"].as_str()?, prefix["S"].as_str()?);
-        let limit = request["Limit"]
-            .as_u64()
-            .map_or(usize::MAX, |limit| limit as usize);
-        let after = request["ExclusiveStartKey"]["sk"]["S"].as_str();
-        let from = (partition.to_owned(), after.unwrap_or(prefix).to_owned());
-        let belongs =
-            |(of, sk): &&Key| of == partition && sk.starts_with(prefix) && Some(sk.as_str()) != after;
-        let passed = |(of, sk): &&Key| of == partition && Some(sk.as_str()) == after;
-        let items: Vec<Value> = match (attribute.as_str(), sk.as_str()) {
-            ("pk", "sk") => {
-                let keys = self.items.range(from..).map(|(key, _)| key).skip_while(passed);
-                let keys = keys.take_while(belongs).take(limit);
-                keys.filter_map(|key| self.find(key)).collect()
-            }
-            (FILED_UNDER, "sk") => {
-                let keys = self
-                    .filed
-                    .range(from..)
-                    .map(|(filed, _)| filed)
-                    .skip_while(passed);
-                let keys = keys.take_while(belongs).take(limit);
-                let item = |filed: &Key| {
-                    let (pk, sk) = self.filed.get(filed)?;
-                    Some(json!({ "pk": { "S": pk }, "sk": { "S": sk }, FILED_UNDER: { "S": filed.0 } }))
-                };
-                keys.filter_map(item).collect()
+        let (attribute, partition, prefix) = match conditions {
+            [(attribute, partition, false)] => (attribute, partition, ""),
+            [(attribute, partition, false), (sk, prefix, true)] if sk == "sk" => {
+                (attribute, partition, prefix["S"].as_str()?)
             }
             _ => return None,
         };
-        let mut page = json!({ "Count": items.len(), "ScannedCount": items.len() });
-        if let Some(last) = items.last().filter(|_| items.len() == limit) {
-            page["LastEvaluatedKey"] =
-                json!({ "pk": last["pk"], "sk": last["sk"], FILED_UNDER: last[FILED_UNDER] });
+        let partition = partition["S"].as_str()?;
+        let start = &request["ExclusiveStartKey"];
+        let after = start["sk"]["S"].as_str().zip(start["pk"]["S"].as_str());
+        let (sk, pk) = after.unwrap_or((prefix, ""));
+        let is_after = |(pk, sk): (&str, &str)| sk.starts_with(prefix) && after != Some((sk, pk));
+        let index = INDEXES.into_iter().find(|(name, _)| name == attribute);
+        let mut items: Box<dyn Iterator<Item = Value>> = match index {
+            None if attribute == "pk" => {
+                let from = (partition.to_owned(), sk.to_owned());
+                let of_partition = self
+                    .items
+                    .range(from..)
+                    .take_while(|((pk, _), _)| pk == partition);
+                let keys = of_partition.map(|(key, _)| key);
+                Box::new(
+                    keys.filter(move |(pk, sk)| is_after((pk, sk)))
+                        .filter_map(|key| self.find(key)),
+                )
+            }
+            None => return None,
+            Some((name, projected)) => {
+                let from = (name, partition.to_owned(), sk.to_owned(), pk.to_owned());
+                let of_partition = self.indexed.range(from..);
+                let of_partition =
+                    of_partition.take_while(move |(of, value, ..)| *of == name && value == partition);
+                let keys = of_partition.map(|(_, _, sk, pk)| (pk.clone(), sk.clone()));
+                let item = move |key: Key| {
+                    let names = ["pk", "sk", name].into_iter().chain(projected.iter().copied());
+                    Some(self.items.get(&key)?.part(&key, names))
+                };
+                Box::new(keys.filter(move |(pk, sk)| is_after((pk, sk))).filter_map(item))
+            }
+        };
+        let limit = request["Limit"]
+            .as_u64()
+            .map_or(usize::MAX, |limit| limit as usize);
+        let (mut page, mut size) = (Vec::new(), 0);
+        while page.len() < limit && size < MAX_PAGE_BYTES {
+            let Some(item) = items.next() else { break };
+            size += bytes(&item);
+            page.push(item);
         }
-        page["Items"] = Value::Array(items);
-        Some(page)
+        let mut answer = json!({ "Count": page.len(), "ScannedCount": page.len() });
+        if let Some(last) = page
+            .last()
+            .filter(|_| page.len() == limit || size >= MAX_PAGE_BYTES)
+        {
+            answer["LastEvaluatedKey"] = json!({ "pk": last["pk"], "sk": last["sk"] });
+            if index.is_some() {
+                answer["LastEvaluatedKey"][attribute] = last[attribute].clone();
+            }
+        }
+        answer["Items"] = Value::Array(page);
+        Some(answer)
     }
 }
 
@@ -272,6 +340,9 @@ impl Table {
 pub fn copied_id(number: usize) -> String {
     format!("conn_c{number:023}")
 }
+
+/// How a copy's sort key begins, before its number.
+const COPY_PREFIX: &str = "CONN#conn_c";
 
 /// The name of an attribute, which a placeholder may stand for.
 fn attribute(request: &Value, name: &str) -> String {
@@ -323,10 +394,17 @@ mod tests {
     fn a_partition_is_read_in_pages_and_holds_its_own_alone() -> Result<(), String> {
         let mut table = Table::default();
         let mut original = item("TENANT#a", "CONN#z", "x");
-        original[FILED_UNDER] = json!({ "S": "active#a" });
+        for (name, text) in [
+            (FILED_UNDER, "active#a"),
+            ("tenant", "a"),
+            ("id", "z"),
+            (SWEEP_SLOT, "active#7"),
+        ] {
+            original[name] = json!({ "S": text });
+        }
         table.put(original);
-        table.copy_connection("b", 5)?;
-        table.copy_connection("bb", 5)?;
+        table.copy_connection("b", 5, 2)?;
+        table.copy_connection("bb", 5, 1)?;
         for (attribute, partition) in [("pk", "TENANT#b"), (FILED_UNDER, "active#b")] {
             let mut request = json!({
                 "KeyConditionExpression": format!("{attribute} = :of AND begins_with(sk, :prefix)"),
@@ -347,6 +425,22 @@ mod tests {
             }
             assert_eq!(pages, [2, 2, 1], "{attribute}");
         }
+        let mut request = json!({
+            "KeyConditionExpression": "sweep_slot = :slot",
+            "ExpressionAttributeValues": { ":slot": { "S": "active#0" } },
+            "Limit": 7,
+        });
+        let first = table.call("Query", &request, false)?;
+        // Numbers 0, 2 and 4 of one tenant, all five of the other.
+        assert_eq!(first["Count"], 7);
+        request["ExclusiveStartKey"] = first["LastEvaluatedKey"].clone();
+        let rest = table.call("Query", &request, false)?;
+        assert_eq!(
+            (&rest["Count"], &rest["LastEvaluatedKey"]),
+            (&json!(1), &Value::Null)
+        );
+        assert_eq!(rest["Items"][0]["sk"]["S"], format!("CONN#{}", copied_id(4)));
+        assert!(rest["Items"][0]["slot"].is_null(), "it is not in the index");
         let key =
             json!({ "Key": { "pk": { "S": "TENANT#b" }, "sk": { "S": format!("CONN#{}", copied_id(3)) } } });
         let copy = &table.call("GetItem", &key, false)?["Item"];
