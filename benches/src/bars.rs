@@ -48,8 +48,6 @@ impl Bar {
 pub struct ListenerEvent<'a> {
     /// How the event is called.
     pub name: &'static str,
-    /// Whether it is what the listener is for.
-    pub is_job: bool,
     /// Latchkey's listener, without prewarming.
     pub ours: &'a Measured,
     /// Node.
@@ -63,7 +61,6 @@ pub fn of_starts(empty: &Measured, events: &[ListenerEvent<'_>], zips: &[(String
     let mut bars = Vec::new();
     for ListenerEvent {
         name,
-        is_job,
         ours,
         node,
         crhelper,
@@ -83,15 +80,12 @@ pub fn of_starts(empty: &Measured, events: &[ListenerEvent<'_>], zips: &[(String
                 80.0,
             )
         }));
-        // The listener's job is to queue. A refusal opens as many connections and does less than half of the work
-        // otherwise, so that for it the ratio says more about the handshakes than about the function.
-        if *is_job {
-            bars.push(Bar::most(
-                format!("{name}: first CPU ÷ warm CPU, without prewarming"),
-                ours.first_cpu_ms / ours.warm_cpu_ms,
-                5.0,
-            ));
-        }
+        let first = ours.first_cpu_ms / ours.warm_cpu_ms;
+        bars.push(Bar::most(
+            format!("{name}: first CPU ÷ warm CPU, without prewarming"),
+            first,
+            5.0,
+        ));
         let warm = ours.warm_cpu_ms / empty.warm_cpu_ms;
         bars.push(Bar::most(
             format!("{name}: warm CPU ÷ empty function"),
@@ -141,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_makes_no_promise_true() {
+    fn peers_that_were_not_measured_make_no_promise_true() {
         let measured = Measured {
             cold_cpu_ms: 2.0,
             first_cpu_ms: 1.0,
@@ -151,24 +145,14 @@ mod tests {
         };
         let event = |node| ListenerEvent {
             name: "queued",
-            is_job: true,
             ours: &measured,
             node,
             crhelper: None,
         };
-        let only_for_the_job = of_starts(
-            &measured,
-            &[ListenerEvent {
-                is_job: false,
-                ..event(None)
-            }],
-            &[],
-        );
         let without = of_starts(&measured, &[event(None)], &[]);
         assert_eq!(
             without.len() + 1,
             of_starts(&measured, &[event(Some(&measured))], &[]).len()
         );
-        assert_eq!(without.len(), only_for_the_job.len() + 1);
     }
 }

@@ -138,7 +138,7 @@ impl World {
         waits.1 += 1;
     }
 
-    /// How long the answers took since this was asked last, on average: a timer's tick more than they should.
+    /// How long the answers took since this was asked last, on average.
     pub fn take_mean_wait(&self) -> Duration {
         let (sum, count) = std::mem::take(&mut *lock(&self.waits));
         sum.checked_div(count).unwrap_or_default()

@@ -148,7 +148,8 @@ impl<A> Clone for AwsService<A> {
 }
 
 impl<A: Api> AwsService<A> {
-    /// The service, with what `config` says of region, credentials, connector, time-outs, retries and endpoint.
+    /// The service, with what `config` says of region, credentials, connector, time-outs, retries and endpoint; what else the
+    /// SDK's loader may put there, such as endpoints of single services or accounts, is not looked at.
     pub fn new(config: &SdkConfig) -> Self {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let defaults = DefaultPluginParams::new()

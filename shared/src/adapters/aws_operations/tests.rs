@@ -36,7 +36,7 @@ use aws_types::{
 use super::*;
 use crate::{
     adapters::{dynamodb::DynamoDbStore, system::Cuid2Ids},
-    ports::ConnectionStore as _,
+    ports::{ConnectionStore as _, GrantStore as _},
     test_support::{
         builders::{created, fresh_tenant, pending},
         world::PLAN,
@@ -398,4 +398,22 @@ async fn a_transaction_that_is_tried_again_is_the_same_one_and_another_is_not() 
     assert_eq!(seen[0].2, seen[1].2);
     // DynamoDB's limit.
     assert!(tokens.iter().all(|token| token.len() <= 36));
+}
+
+#[tokio::test]
+async fn what_takes_several_pages_is_read_to_the_end() {
+    const FIRST: &str = r#"{"Items":[{"region":{"S":"eu-west-1"},"account":{"S":"222222222222"},"tenant":{"S":"acme"},"connection_id":{"S":"conn_a00000000000000000000001"},"granted_at":{"S":"2026-11-21T12:00:00Z"}}],"LastEvaluatedKey":{"pk":{"S":"GRANT"},"sk":{"S":"the last"}}}"#;
+    const SECOND: &str = r#"{"Items":[{"region":{"S":"eu-west-2"},"account":{"S":"333333333333"},"tenant":{"S":"acme"},"connection_id":{"S":"conn_a00000000000000000000002"},"granted_at":{"S":"2026-11-21T12:00:00Z"}}],"LastEvaluatedKey":{}}"#;
+    let wire = Wire::default();
+    let pages = [FIRST, SECOND].map(|page| Answer::Says(200, page));
+    wire.answers.lock().unwrap().extend(pages);
+    let store = DynamoDbStore::for_sweeping(&config(&wire, "eu-west-1").build(), "table".to_owned(), PLAN);
+    let grants = store.grants().await.unwrap();
+    let regions: Vec<_> = grants.iter().map(|grant| grant.region.to_string()).collect();
+    assert_eq!(regions, ["eu-west-1", "eu-west-2"]);
+    let seen = wire.seen.lock().unwrap();
+    let starts = seen
+        .iter()
+        .map(|(_, _, body)| body.contains(r#""ExclusiveStartKey":{"#) && body.contains("the last"));
+    assert_eq!(starts.collect::<Vec<_>>(), [false, true]);
 }

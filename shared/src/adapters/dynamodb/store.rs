@@ -102,7 +102,7 @@ impl DynamoDbStore {
                 .await
                 .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
             items.extend(output.items.unwrap_or_default());
-            start = output.last_evaluated_key;
+            start = output.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() {
                 return Ok(items);
             }
