@@ -74,11 +74,11 @@ fn read(text: &str) -> Result<Vec<Vec<f64>>, Error> {
 
 fn report(rows: &[Vec<f64>]) -> String {
     let mut text = String::from(
-        "# A bad day of the sweep\n\nWritten by `cargo xtask simulate`. The real use cases over a store in memory (not DynamoDB's protocol; a million items are too slow in the local AWS), a stub of STS (20 ms, a quota of 600 calls a second) and \
+        "# A bad day of the sweep\n\nWritten by `cargo xtask simulate`. The real use cases and the real adapter of the table, over a stub that speaks DynamoDB's protocol (the local AWS is too slow for a million items), a stub of STS (20 ms, a quota of 600 calls a second) and \
          virtual time (`shared/tests/sweep_at_scale/`): 26.5 hours in which 0.1 % of the roles are deleted and 0.05 % loosened within the first hour and a half, the schedule does not tick for an hour, and STS \
          is out for five minutes. The run fails if a deleted role is found later than a sweep after its change, if a loosened one is missed by a proof that was due, if anybody is wrongly judged, if STS throttles, or if the \
          ledger does not know of somebody.\n\n![Time of a tick](sweep.svg)\n\nA tick's time on AWS is that of the calls that it waits for, one after the other: a page of the index has 1 MB, and eight \
-         batches of chunks are sent side by side. The milliseconds are the real ones of a debug build, with the store's own part and without any waiting: they follow the number of connections, since a tick reads one slot of 288.\n\n| |",
+         batches of chunks are sent side by side. The milliseconds are the real ones of a debug build, with the stub's own part and without any waiting: they follow the number of connections, since a tick reads one slot of 288.\n\n| |",
     );
     for row in rows {
         let _ = write!(text, " {} |", row[CONNECTIONS]);

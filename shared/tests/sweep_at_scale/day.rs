@@ -9,14 +9,14 @@ use std::{
 
 use async_trait::async_trait;
 use latchkey_shared::{
-    adapters::{paced_sts::PacedSts, system::Cuid2Ids},
+    adapters::{dynamodb::DynamoDbStore, paced_sts::PacedSts, system::Cuid2Ids},
     domain::{
         connection::{Connection, State, Status},
         reason::ReasonCode,
         sweep::SweepPlan,
     },
-    ports::{Clock as _, Unavailable, VerificationQueue, VerificationTask},
-    test_support::scripted_sts::tiers,
+    ports::{Clock as _, ConnectionStore as _, Unavailable, VerificationQueue, VerificationTask},
+    test_support::{builders::created, scripted_sts::tiers},
     use_cases::{
         check_chunk::{CheckChunk, ChunkChecked},
         last_verified::LastVerified,
@@ -28,7 +28,9 @@ use latchkey_shared::{
 
 use crate::{
     sts::{Fate, SimSts},
-    world::{SimClock, SimStore, Units},
+    table::{Table, Units},
+    wire::adapter,
+    world::{SimClock, id_of, pattern, tenant_of},
 };
 
 pub const HOUR: f64 = 3_600.0;
@@ -232,11 +234,26 @@ fn resident_mb() -> f64 {
         / 1_024.0
 }
 
+/// A table of so many connections, each as the adapter writes it.
+pub async fn table_of(number: u32, plan: SweepPlan, pattern: &Connection) -> Arc<Table> {
+    let scratch = Arc::new(Table::empty());
+    let stored = adapter(&scratch, plan).insert(pattern, &created(pattern)).await;
+    stored.unwrap();
+    Arc::new(Table::of(number, pattern, &scratch, plan))
+}
+
+/// A connection as it is now.
+pub async fn read(store: &DynamoDbStore, number: u32) -> Connection {
+    let stored = store.get(&tenant_of(number), &id_of(number)).await;
+    stored.unwrap().unwrap()
+}
+
 /// Plays a day. Under Tokio's paused clock: time jumps to whatever is next.
 pub async fn play(plot: Plot) -> Report {
     let real = WallInstant::now();
     let clock = Arc::new(SimClock::new());
-    let store = Arc::new(SimStore::new(plot.connections, plot.plan, clock.now()));
+    let table = table_of(plot.connections, plot.plan, &pattern(clock.now())).await;
+    let store = Arc::new(adapter(&table, plot.plan));
     let sts = Arc::new(SimSts {
         clock: clock.clone(),
         fates: plot.fates.clone(),
@@ -299,7 +316,7 @@ pub async fn play(plot: Plot) -> Report {
     };
     let (mut ticks, mut waits) = (Vec::new(), Vec::new());
     let waited = || {
-        let units = store.units();
+        let units = table.units();
         units.queries + units.cursor_calls + queue.inner.lock().unwrap().waits
     };
     let mut resident_at_noon = 0.0;
@@ -327,7 +344,7 @@ pub async fn play(plot: Plot) -> Report {
     let work = std::mem::take(&mut *work.lock().unwrap());
     let busiest_second = sts.seconds.lock().unwrap().values().copied().max();
     let mut report = Report {
-        units: store.units(),
+        units: table.units(),
         sqs_requests,
         chunks,
         invocations: work.invocations,
@@ -349,13 +366,14 @@ pub async fn play(plot: Plot) -> Report {
         never_verified: 0,
     };
     let began = clock_base(&clock);
-    for (number, connection) in store.changed() {
+    for number in table.written() {
+        let connection = read(&store, number).await;
         if connection.state.status() == Status::Degraded && !plot.fates.contains_key(&number) {
             report.wrong.push(number);
         }
     }
     for (number, fate) in &plot.fates {
-        let connection = store.connection(*number);
+        let connection = read(&store, *number).await;
         match (fate, found(&connection, began)) {
             (Fate::Deleted(at), Some((ReasonCode::RoleGone, found))) => {
                 report.deleted_found.push((found - at) / HOUR);
@@ -369,7 +387,7 @@ pub async fn play(plot: Plot) -> Report {
     }
     // Whom the ledger says nothing of at the end of a day and two hours.
     for number in (0..plot.connections).step_by((plot.connections / 500).max(1) as usize) {
-        let made = store.connection(number);
+        let made = read(&store, number).await;
         let known = verified.complete(made.clone()).await.unwrap();
         let is_known = known.last_verified_at() > Some(start);
         if made.state.status() == Status::Active && !is_known {

@@ -1,6 +1,7 @@
 //! The sweep at scale: a simulated day with everything that goes wrong on a bad one, and what it costs.
 //!
-//! The real use cases run over a store in memory (`world.rs`), a stub of STS (`sts.rs`) and virtual time. In CI with
+//! The real use cases and the real adapter of the table run over a table in memory (`table.rs`) that DynamoDB's protocol is
+//! spoken over (`wire.rs`), a stub of STS (`sts.rs`) and virtual time. In CI with
 //! a few thousand connections; `cargo xtask simulate` plays it with up to a million and writes docs/benchmarks/sweep.md.
 
 #![allow(
@@ -10,8 +11,11 @@
 )]
 mod cost;
 mod day;
+mod expression;
 mod report;
 mod sts;
+mod table;
+mod wire;
 mod world;
 
 use std::collections::BTreeMap;
@@ -100,8 +104,8 @@ fn epoch_ticks() -> i64 {
 }
 
 fn slot_of(number: u32) -> String {
-    let store = world::SimStore::new(0, PLAN, "2026-08-03T00:00:00Z".parse().unwrap());
-    PLAN.slot(&store.connection(number)).unwrap()
+    let pattern = world::pattern("2026-08-03T00:00:00Z".parse().unwrap());
+    PLAN.slot(&world::made(&pattern, number)).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
