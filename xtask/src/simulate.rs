@@ -78,7 +78,7 @@ fn report(rows: &[Vec<f64>]) -> String {
          virtual time (`shared/tests/sweep_at_scale/`): 26.5 hours in which 0.1 % of the roles are deleted and 0.05 % loosened within the first hour and a half, the schedule does not tick for an hour, and STS \
          is out for five minutes. The run fails if a deleted role is found later than a sweep after its change, if a loosened one is missed by a proof that was due, if anybody is wrongly judged, if STS throttles, or if the \
          ledger does not know of somebody.\n\n![Time of a tick](sweep.svg)\n\nA tick's time on AWS is that of the calls that it waits for, one after the other: a page of the index has 1 MB, and eight \
-         batches of chunks are sent side by side. The milliseconds are the real ones of a debug build, with the stub's own part and without any waiting: they follow the number of connections, since a tick reads one slot of 288.\n\n| |",
+         batches of chunks are sent side by side. The milliseconds are the real ones of a debug build, with the stub's own part and without any waiting: they follow the number of connections, since a tick reads one slot of 288. Memory is that of the whole process, the stub's table and its answers included; docs/benchmarks/measured.md has the re-validator's own.\n\n| |",
     );
     for row in rows {
         let _ = write!(text, " {} |", row[CONNECTIONS]);
