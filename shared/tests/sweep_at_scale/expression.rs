@@ -7,8 +7,8 @@ pub fn holds(write: &Value, item: Option<&Value>) -> bool {
     let Some(condition) = write["ConditionExpression"].as_str() else {
         return true;
     };
-    let any = |all: &str| all.split(" AND ").all(|term| term_holds(term, write, item));
-    condition.split(" OR ").any(any)
+    let all_hold = |terms: &str| terms.split(" AND ").all(|term| term_holds(term, write, item));
+    condition.split(" OR ").any(all_hold)
 }
 
 fn term_holds(term: &str, write: &Value, item: Option<&Value>) -> bool {

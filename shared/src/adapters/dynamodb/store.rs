@@ -304,7 +304,7 @@ impl ConnectionStore for DynamoDbStore {
         let midnight = at.as_second().div_euclid(DAY_SECONDS) * DAY_SECONDS;
         let forget_at = at.as_second() + i64::from(self.audit_retention_days) * DAY_SECONDS;
         let order = format!("{:015}#{FORGED_DELETE_EVENT}", midnight * 1_000);
-        self.dynamodb.call(UpdateItemInput::builder()
+        let request = UpdateItemInput::builder()
             .table_name(&self.table)
             .set_key(Some(Key::audit(&connection.id, order).into_item()))
             .update_expression(
@@ -320,7 +320,10 @@ impl ConnectionStore for DynamoDbStore {
             .expression_attribute_values(":status", text(connection.state.status().as_str()))
             .expression_attribute_values(":ttl", number(forget_at))
             .expression_attribute_values(":one", number(1))
-            .build()).await
+            .build();
+        self.dynamodb
+            .call(request)
+            .await
             .map_err(|error| Unavailable::new("dynamodb.UpdateItem", error))?;
         Ok(())
     }
