@@ -47,7 +47,7 @@ const SETTINGS: [(&str, &str); 20] = [
     ("AUDIT_RETENTION_DAYS", "400"),
     ("SWEEP_SLOTS", "1"),
     ("DEGRADED_SLOTS", "1"),
-    ("SWEEP_TICK_SECONDS", "300"),
+    ("SWEEP_TICK_SECONDS", "60"),
     ("PROOF_EVERY_SWEEPS", "7"),
     // The pace shall not be what is measured.
     ("STS_CALLS_PER_SECOND", "10000"),

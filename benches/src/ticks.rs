@@ -16,7 +16,7 @@ use crate::{
 /// How many connections the tables have.
 pub const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// Slots that they are spread over: a tick finds one of them. The template's default.
-const SLOTS: usize = 288;
+const SLOTS: usize = 1_440;
 /// How long each answer takes: the single-digit milliseconds that DynamoDB promises.
 pub const LATENCY: Duration = Duration::from_millis(5);
 /// Whose the connections are.

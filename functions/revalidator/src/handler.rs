@@ -3,9 +3,16 @@
 use lambda_runtime::Error;
 use latchkey_shared::{
     telemetry::causes,
-    use_cases::{keep_doors::KeepDoors, revalidate::Revalidate},
+    use_cases::{
+        keep_doors::{self, KeepDoors},
+        revalidate::Revalidate,
+    },
 };
 use serde::Serialize;
+use serde_json::Value;
+
+/// What an event of the schedule says of where it comes from.
+const SCHEDULER: &str = "aws.scheduler";
 
 pub struct Handler {
     pub revalidate: Revalidate,
@@ -24,8 +31,8 @@ pub struct Summary {
 }
 
 impl Handler {
-    /// Queues what is due. The event says nothing that matters: the clock decides.
-    pub async fn handle(&self, _event: serde_json::Value) -> Result<Summary, Error> {
+    /// Queues what is due, by the clock, and keeps the doors where that is due.
+    pub async fn handle(&self, event: Value) -> Result<Summary, Error> {
         let swept = self.revalidate.run().await.inspect_err(|error| {
             tracing::error!(error = causes(error), "sweep.failed");
         })?;
@@ -37,7 +44,9 @@ impl Handler {
             "sweep.slots_left" = swept.left,
             "sweep.done"
         );
-        if let Some(keep_doors) = &self.keep_doors {
+        let tick_seconds = self.revalidate.budget.tick_seconds;
+        let keep_doors = self.keep_doors.as_ref();
+        if let Some(keep_doors) = keep_doors.filter(|_| are_doors_due(&event, swept.tick, tick_seconds)) {
             let kept = keep_doors.run().await.inspect_err(|error| {
                 tracing::error!(error = causes(error), "doors.failed");
             })?;
@@ -56,5 +65,26 @@ impl Handler {
             messages: swept.messages,
             left: swept.left,
         })
+    }
+}
+
+/// Now and then when the schedule asks, always when somebody does by hand.
+fn are_doors_due(event: &Value, tick: i64, tick_seconds: u32) -> bool {
+    event["source"] != SCHEDULER || keep_doors::is_due(tick, tick_seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_schedule_has_the_doors_looked_at_now_and_then_and_a_person_at_once() {
+        let tick: Value =
+            serde_json::from_str(include_str!("../../../events/revalidator/tick.json")).unwrap_or_default();
+        assert!(are_doors_due(&tick, 5, 60));
+        assert!(!are_doors_due(&tick, 6, 60));
+        assert!(are_doors_due(&json!({}), 6, 60));
     }
 }

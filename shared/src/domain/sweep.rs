@@ -1,7 +1,7 @@
 //! Which connections are due for a check, and when: fixed slots, so that nothing has to be moved.
 //!
 //! Time is cut into ticks. A healthy connection has one of `slots` slots, by the hash of its id, and tick k reads
-//! slot `k mod slots`: with 288 slots and ticks of five minutes, each is read once a day. Degraded connections have
+//! slot `k mod slots`: with 1,440 slots and ticks of a minute, each is read once a day. Degraded connections have
 //! a shorter cycle of their own. What is read is handed on in chunks.
 
 use jiff::Timestamp;

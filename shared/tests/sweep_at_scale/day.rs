@@ -3,6 +3,8 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
+    future::poll_fn,
+    pin::pin,
     sync::{Arc, Mutex},
     time::{Duration, Instant as WallInstant},
 };
@@ -35,12 +37,12 @@ use crate::{
 
 pub const HOUR: f64 = 3_600.0;
 pub const PLAN: SweepPlan = SweepPlan {
-    slots: 288,
-    degraded_slots: 6,
+    slots: 1_440,
+    degraded_slots: 30,
 };
 pub const BUDGET: SweepBudget = SweepBudget {
     calls_per_second: 300,
-    tick_seconds: 300,
+    tick_seconds: 60,
     proof_every: 7,
 };
 /// Verifiers of the sweep at once, and what they share.
@@ -50,7 +52,9 @@ const PROBE_CONCURRENCY: usize = 64;
 const BATCH_MESSAGES: usize = 10;
 const BATCH_BYTES: usize = 250_000;
 /// Batches that the queue's adapter sends side by side.
-const BATCHES_AT_ONCE: u64 = 8;
+const BATCHES_AT_ONCE: u32 = 8;
+/// How long each call of DynamoDB and SQS takes: the single-digit milliseconds that DynamoDB promises.
+pub const LATENCY: Duration = Duration::from_millis(5);
 /// What SQS bills as one request.
 const SQS_UNIT: usize = 65_536;
 
@@ -83,9 +87,10 @@ pub struct Report {
     pub throttled: u64,
     pub busiest_second: u64,
     pub busiest_tick_calls: u64,
-    /// Real time of each tick's run of the revalidator, in seconds.
+    /// What each tick's run of the revalidator takes: the virtual time in which it waits and the real time in which it
+    /// works, in seconds.
     pub ticks: Vec<f64>,
-    /// How many calls of DynamoDB and SQS each tick waited for, one after the other.
+    /// The part of it in which it waits for DynamoDB and SQS.
     pub waits: Vec<f64>,
     /// How long after its change each changed role was found, in hours.
     pub deleted_found: Vec<f64>,
@@ -112,8 +117,6 @@ struct Inner {
     next: u64,
     requests: u64,
     chunks: u64,
-    /// How often somebody waited for SQS to take messages.
-    waits: u64,
 }
 
 impl SimQueue {
@@ -147,7 +150,7 @@ impl SimQueue {
 #[async_trait]
 impl VerificationQueue for SimQueue {
     async fn send_spread(&self, tasks: &[(VerificationTask, u16)]) -> Result<(), Unavailable> {
-        let (mut batch, mut bytes, mut batches) = (0, 0, u64::from(!tasks.is_empty()));
+        let (mut batch, mut bytes, mut batches) = (0, 0, u32::from(!tasks.is_empty()));
         for (task, delay) in tasks {
             let text = serde_json::to_string(task).unwrap();
             assert!(text.len() <= 64_000, "{} bytes", text.len());
@@ -160,10 +163,12 @@ impl VerificationQueue for SimQueue {
             bytes += text.len();
             self.put(text, f64::from(*delay), 0);
         }
-        let mut inner = self.inner.lock().unwrap();
-        inner.requests += bytes.div_ceil(SQS_UNIT) as u64;
-        inner.chunks += tasks.len() as u64;
-        inner.waits += batches.div_ceil(BATCHES_AT_ONCE);
+        {
+            let mut inner = self.inner.lock().unwrap();
+            inner.requests += bytes.div_ceil(SQS_UNIT) as u64;
+            inner.chunks += tasks.len() as u64;
+        }
+        tokio::time::sleep(LATENCY * batches.div_ceil(BATCHES_AT_ONCE)).await;
         Ok(())
     }
 }
@@ -248,6 +253,20 @@ pub async fn read(store: &DynamoDbStore, number: u32) -> Connection {
     stored.unwrap().unwrap()
 }
 
+/// What comes of a future, and the real time in which it was at work: not waiting, and not in `table`.
+async fn working_time<F: Future>(future: F, table: &Table) -> (F::Output, Duration) {
+    let mut future = pin!(future);
+    let mut worked = Duration::ZERO;
+    let output = poll_fn(|context| {
+        let (began, before) = (WallInstant::now(), table.busy());
+        let polled = future.as_mut().poll(context);
+        worked += began.elapsed().saturating_sub(table.busy() - before);
+        polled
+    })
+    .await;
+    (output, worked)
+}
+
 /// Plays a day. Under Tokio's paused clock: time jumps to whatever is next.
 pub async fn play(plot: Plot) -> Report {
     let real = WallInstant::now();
@@ -315,24 +334,23 @@ pub async fn play(plot: Plot) -> Report {
         budget: BUDGET,
     };
     let (mut ticks, mut waits) = (Vec::new(), Vec::new());
-    let waited = || {
-        let units = table.units();
-        units.queries + units.cursor_calls + queue.inner.lock().unwrap().waits
-    };
     let mut resident_at_noon = 0.0;
     let ticks_in_all = (end / f64::from(BUDGET.tick_seconds)) as u32;
     for tick in 0..ticks_in_all {
         let hour = clock.elapsed() / HOUR;
         if !plot.silent.contains(&hour) {
-            let (began, before) = (WallInstant::now(), waited());
-            revalidate.run().await.unwrap();
-            ticks.push(began.elapsed().as_secs_f64());
-            waits.push((waited() - before) as f64);
+            let began = clock.elapsed();
+            let (swept, work) = working_time(revalidate.run(), &table).await;
+            swept.unwrap();
+            let waited = clock.elapsed() - began;
+            ticks.push(waited + work.as_secs_f64());
+            waits.push(waited);
         }
         if tick == ticks_in_all / 2 {
             resident_at_noon = resident_mb();
         }
-        tokio::time::sleep(Duration::from_secs(BUDGET.tick_seconds.into())).await;
+        let next = f64::from(tick + 1) * f64::from(BUDGET.tick_seconds);
+        tokio::time::sleep(Duration::from_secs_f64((next - clock.elapsed()).max(0.0))).await;
     }
     for verifier in verifiers {
         verifier.await.unwrap();

@@ -22,13 +22,16 @@ use std::collections::BTreeMap;
 
 use latchkey_shared::domain::sweep::{Group, tick_at};
 
-use day::{BUDGET, HOUR, PLAN, Plot, Report, play};
-use report::{show, write_row};
+use day::{BUDGET, HOUR, LATENCY, PLAN, Plot, Report, play};
+use report::{median, show, write_row};
 use sts::Fate;
 use world::id_of;
 
 /// Connections of the run in CI.
 const FEW: u32 = 3_000;
+/// Calls that a tick waits for one after the other, however many connections there are: the cursor, a page of each group, its
+/// messages for each group, side by side, and the cursor again.
+const MOST_CALLS_OF_A_TICK: u32 = 6;
 /// Longest time in which a sweep reaches everybody after a missed hour and an outage, in hours.
 const ROUND_HOURS: f64 = 24.6;
 
@@ -73,7 +76,7 @@ fn check(report: &Report) {
         // Its proof was not due in the sweep that came by after the change.
         let first = (*at / f64::from(BUDGET.tick_seconds)).ceil() as i64 + epoch_ticks();
         let slot = slot_of(*number);
-        let due = (first + 1..first + 288).any(|tick| {
+        let due = (first + 1..first + i64::from(PLAN.slots)).any(|tick| {
             PLAN.slot_at(Group::Active, tick) == slot
                 && PLAN.is_due_for_proof(&id_of(*number), tick, BUDGET.proof_every)
         });
@@ -92,6 +95,12 @@ fn check(report: &Report) {
         report.busiest_tick_calls <= allowed * u64::from(BUDGET.tick_seconds),
         "{} calls in a tick",
         report.busiest_tick_calls
+    );
+    let waited = median(&report.waits);
+    let few_calls = f64::from(MOST_CALLS_OF_A_TICK) * LATENCY.as_secs_f64();
+    assert!(
+        waited < few_calls + 1e-3,
+        "a tick waited {waited} s for its calls"
     );
     assert_eq!(report.throttled, 0, "the quota was never reached");
     assert_eq!(report.never_verified, 0, "the ledger knows of everybody");

@@ -12,7 +12,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
@@ -36,8 +36,8 @@ pub fn write_row(connections: u32, report: &Report) {
         report.not_found.len() as f64,
         report.wrong.len() as f64,
         report.chunks as f64,
-        median(&report.waits),
-        most(&report.waits),
+        1_000.0 * median(&report.waits),
+        1_000.0 * most(&report.waits),
         1_000.0 * median(&report.ticks),
         1_000.0 * most(&report.ticks),
         report.resident_mb.0,
@@ -85,14 +85,14 @@ pub fn show(connections: u32, report: &Report) {
         report.chunks, report.invocations, report.verifier_seconds
     );
     println!(
-        "tick, real time    median {:.2} ms, most {:.2} ms",
+        "tick               median {:.2} ms, most {:.2} ms",
         1_000.0 * median(&report.ticks),
         1_000.0 * most(&report.ticks)
     );
     println!(
-        "tick, waits for    {} calls one after the other, {} at most",
-        median(&report.waits),
-        most(&report.waits)
+        "tick, waiting      median {:.2} ms, most {:.2} ms",
+        1_000.0 * median(&report.waits),
+        1_000.0 * most(&report.waits)
     );
     println!(
         "memory             {:.0} MB at noon, {:.0} MB at the end",

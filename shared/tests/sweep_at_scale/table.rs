@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Mutex,
+    time::Duration,
 };
 
 use latchkey_shared::domain::{connection::Connection, sweep::SweepPlan};
@@ -27,9 +28,6 @@ const CONNECTION_PREFIX: &str = "CONN#";
 pub struct Units {
     pub index_reads: f64,
     pub ledger_writes: f64,
-    pub queries: u64,
-    /// How often the cursor was read or moved.
-    pub cursor_calls: u64,
     /// Connections that were read.
     pub gets: u64,
     pub commits: u64,
@@ -63,6 +61,8 @@ pub struct Table {
     /// The numbers in each slot, as they were made.
     slots: HashMap<String, Vec<u32>>,
     written: Mutex<Written>,
+    /// The real time that answers took.
+    busy: Mutex<Duration>,
 }
 
 /// An item as a text, and what in it is another one in each connection.
@@ -85,12 +85,23 @@ fn units(bytes: usize, unit: usize) -> f64 {
 }
 
 impl Table {
+    /// The real time that all answers together took.
+    pub fn busy(&self) -> Duration {
+        *self.busy.lock().unwrap()
+    }
+
+    /// Notes the real time that an answer took.
+    pub fn was_busy(&self, time: Duration) {
+        *self.busy.lock().unwrap() += time;
+    }
+
     /// A table with nothing in it.
     pub fn empty() -> Self {
         Self {
             pattern: Pattern::default(),
             slots: HashMap::new(),
             written: Mutex::default(),
+            busy: Mutex::default(),
         }
     }
 
@@ -115,6 +126,7 @@ impl Table {
             pattern: pattern_texts,
             slots,
             written: Mutex::default(),
+            busy: Mutex::default(),
         }
     }
 
@@ -179,10 +191,7 @@ impl Table {
     fn get(&self, written: &mut Written, request: &Value) -> Value {
         assert_eq!(request["ConsistentRead"], true);
         let key = key(&request["Key"]);
-        match key.1.starts_with(CONNECTION_PREFIX) {
-            true => written.units.gets += 1,
-            false => written.units.cursor_calls += 1,
-        }
+        written.units.gets += u64::from(key.1.starts_with(CONNECTION_PREFIX));
         match self.find(written, &key) {
             Some(item) => json!({ "Item": item }),
             None => json!({}),
@@ -260,7 +269,6 @@ impl Table {
         let last = items.last().filter(|_| has_more);
         let last =
             last.map(|last| json!({ "pk": last["pk"], "sk": last["sk"], "sweep_slot": last["sweep_slot"] }));
-        written.units.queries += 1;
         written.units.index_reads += 0.5 * units(size, 4_096);
         let mut answer = json!({ "Count": items.len(), "Items": items });
         if let Some(last) = last {
@@ -276,12 +284,8 @@ impl Table {
         let is_ledger = key.0.starts_with(LEDGER_PREFIX);
         let old = self.find(written, &key);
         let may = holds(request, old.as_ref());
-        if !is_ledger {
-            written.units.cursor_calls += 1;
-        } else if !may {
-            written.units.ledger_writes += 1.0;
-        }
         if !may {
+            written.units.ledger_writes += f64::from(u8::from(is_ledger));
             return Err(Refusal::Condition);
         }
         let item = match old {

@@ -1,7 +1,7 @@
 //! DynamoDB's protocol over the table of the simulation: the real adapter writes requests and reads answers, with
 //! signatures, retries and all, and nothing but the network is left out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::{
@@ -17,7 +17,10 @@ use aws_types::{SdkConfig, region::Region, sdk_config::SharedCredentialsProvider
 use latchkey_shared::{adapters::dynamodb::DynamoDbStore, domain::sweep::SweepPlan};
 use serde_json::{Value, json};
 
-use crate::table::{Refusal, Table};
+use crate::{
+    day::LATENCY,
+    table::{Refusal, Table},
+};
 
 /// How the target of a request begins, before the operation.
 const TARGET: &str = "DynamoDB_20120810.";
@@ -47,6 +50,7 @@ struct Wire(Arc<Table>);
 
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let began = Instant::now();
         assert!(request.headers().get("authorization").is_some(), "it is signed");
         let target = request.headers().get("x-amz-target").unwrap();
         let operation = target.strip_prefix(TARGET).unwrap();
@@ -68,7 +72,11 @@ impl HttpConnector for Wire {
             StatusCode::try_from(status).unwrap(),
             SdkBody::from(answer.to_string()),
         );
-        HttpConnectorFuture::ready(Ok(answer))
+        self.0.was_busy(began.elapsed());
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(LATENCY).await;
+            Ok(answer)
+        })
     }
 }
 
