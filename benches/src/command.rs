@@ -74,7 +74,7 @@ async fn run() -> Result<bool, Error> {
     }
     let places = places()?;
     match command.as_str() {
-        "measure" => Ok(measure_all(&places, rounds).await? || !is_check),
+        "measure" => Ok(measure_all(places, rounds).await? || !is_check),
         "starts" => starts(&places, is_record).await,
         _ => Err(USAGE.into()),
     }
@@ -179,7 +179,10 @@ fn cases(places: &Places, stub: &Stub, scenes: &Scenes) -> Result<Vec<Case>, Err
 }
 
 /// Runs everything, writes the report and prints the table. Returns whether all bars are met.
-async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
+async fn measure_all(mut places: Places, rounds: usize) -> Result<bool, Error> {
+    let unpacked = places.repository.join("target/bench/unpacked");
+    places.unpack_functions(unpacked)?;
+    let places = &places;
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
     let facts = machine::facts(places);
     let mut maker = Command::new(&places.python_of_keys);

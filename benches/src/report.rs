@@ -89,18 +89,19 @@ impl Report {
             );
         }
         text.push_str(
-            "\n| verifier: connections at once | calls/s | share of the ideal | CPU µs a call | peak RSS MB | \
+            "\n| verifier: connections at once | calls/s | share of the ideal | CPU µs a call | peak RSS MB (large chunks) | \
              connections opened again | the stub's answer, ms |\n|---|---|---|---|---|---|---|\n",
         );
         for t in &self.throughput {
             let _ = writeln!(
                 text,
-                "| {} | {:.0} | {:.0} % | {:.0} | {:.1} | {} | {:.1} |",
+                "| {} | {:.0} | {:.0} % | {:.0} | {:.1} ({:.1}) | {} | {:.1} |",
                 t.concurrency,
                 t.calls_per_second,
                 t.share_of_ideal * 100.0,
                 t.cpu_us_per_call,
                 t.peak_rss_mb,
+                t.peak_rss_of_large_chunks_mb,
                 t.reconnections,
                 t.latency_ms,
             );

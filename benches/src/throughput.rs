@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     Error,
+    cold_warm::median,
     runtime_api::{Function, Program},
     scenes::{Proof, Scenes},
     stub::{Calls, Stub},
@@ -14,14 +15,20 @@ use crate::{
 
 /// How long the stub takes for each answer.
 pub const LATENCY: Duration = Duration::from_millis(20);
-/// Longest measurement of one concurrency.
-const TIME: Duration = Duration::from_secs(6);
+/// Times that each concurrency is measured, by a new process each.
+const ROUNDS: usize = 3;
+/// Longest measurement of one concurrency in one round.
+const TIME: Duration = Duration::from_secs(3);
 /// Connections in a chunk: so many that its end weighs little, when some of the checks and then the ledger are all that is left.
 const MEMBERS: usize = 3_500;
+/// The most that a chunk really has, for the memory that it takes (`MAX_CHUNK_MEMBERS` of latchkey-shared).
+const REAL_MEMBERS: usize = 200;
+/// Chunks of so many whose peak of memory is looked at.
+const REAL_CHUNKS: usize = 50;
 /// Chunks before the measurement: connections are opened, and no check is the first.
 const SETTLING_CHUNKS: usize = 3;
 
-/// What was measured at one concurrency.
+/// What was measured at one concurrency, as medians over the rounds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Throughput {
     /// Connections that are looked at side by side.
@@ -34,9 +41,11 @@ pub struct Throughput {
     pub share_of_ideal: f64,
     /// CPU time of a call, in microseconds.
     pub cpu_us_per_call: f64,
-    /// The most memory that was held, in megabytes (10^6 bytes).
+    /// The most memory that was held with chunks as they are on AWS, in megabytes (10^6 bytes).
     pub peak_rss_mb: f64,
-    /// Connections that were opened after the settling.
+    /// The same with the chunks that the speed was measured with.
+    pub peak_rss_of_large_chunks_mb: f64,
+    /// Connections that were opened after the settling, in all rounds.
     pub reconnections: u64,
 }
 
@@ -60,23 +69,54 @@ pub async fn measure(
     stub.world.set_latency(LATENCY);
     let mut results = Vec::new();
     for concurrency in concurrencies {
-        results.push(at(stub, scenes, verifier, *concurrency).await?);
+        let mut verifier = verifier.clone();
+        verifier
+            .variables
+            .insert(PROBE_CONCURRENCY.to_owned(), concurrency.to_string());
+        let mut rounds = Vec::new();
+        for _ in 0..ROUNDS {
+            rounds.push(round(stub, scenes, &verifier, *concurrency).await?);
+        }
+        results.push(middle(*concurrency, &rounds));
     }
     stub.world.set_latency(Duration::ZERO);
     Ok(results)
 }
 
-async fn at(
+fn middle(concurrency: usize, rounds: &[Throughput]) -> Throughput {
+    let of = |value: fn(&Throughput) -> f64| median(rounds.iter().map(value).collect());
+    Throughput {
+        concurrency,
+        latency_ms: of(|t| t.latency_ms),
+        calls_per_second: of(|t| t.calls_per_second),
+        share_of_ideal: of(|t| t.share_of_ideal),
+        cpu_us_per_call: of(|t| t.cpu_us_per_call),
+        peak_rss_mb: of(|t| t.peak_rss_mb),
+        peak_rss_of_large_chunks_mb: of(|t| t.peak_rss_of_large_chunks_mb),
+        reconnections: rounds.iter().map(|t| t.reconnections).sum(),
+    }
+}
+
+/// The most memory, in megabytes, that a verifier holds while it works through chunks as the revalidator makes them.
+async fn peak_of_real_chunks(scenes: &Scenes, verifier: &Program) -> Result<f64, Error> {
+    let mut function = Function::start(verifier).await?;
+    let chunk = scenes.chunk(REAL_MEMBERS);
+    for _ in 0..REAL_CHUNKS {
+        function.invoke(&chunk).await?;
+    }
+    let peak = function.memory()?.peak;
+    function.stop().await?;
+    Ok(peak as f64 / 1e6)
+}
+
+async fn round(
     stub: &Stub,
     scenes: &Scenes,
     verifier: &Program,
     concurrency: usize,
 ) -> Result<Throughput, Error> {
-    let mut verifier = verifier.clone();
-    verifier
-        .variables
-        .insert(PROBE_CONCURRENCY.to_owned(), concurrency.to_string());
-    let mut function = Function::start(&verifier).await?;
+    let peak_rss_mb = peak_of_real_chunks(scenes, verifier).await?;
+    let mut function = Function::start(verifier).await?;
     let chunk = scenes.chunk(MEMBERS);
     for _ in 0..SETTLING_CHUNKS {
         function.invoke(&chunk).await?;
@@ -99,7 +139,7 @@ async fn at(
     let per_second = count / worked.as_secs_f64();
     let latency = stub.world.take_mean_wait();
     let ideal = concurrency as f64 / latency.as_secs_f64();
-    let peak_rss_mb = function.memory()?.peak as f64 / 1e6;
+    let peak = function.memory()?.peak;
     function.stop().await?;
     Ok(Throughput {
         concurrency,
@@ -108,6 +148,7 @@ async fn at(
         share_of_ideal: per_second / ideal,
         cpu_us_per_call: cpu.as_secs_f64() * 1e6 / count,
         peak_rss_mb,
+        peak_rss_of_large_chunks_mb: peak as f64 / 1e6,
         reconnections: total(&calls, true),
     })
 }
