@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use latchkey_shared::{
     domain::{
         connection::{Connection, Status},
-        sweep::Group,
+        sweep::{Group, SweepPlan},
     },
     ports::{SweepIndex, VerificationTask},
     test_support::{
@@ -271,6 +271,27 @@ async fn an_outage_of_hours_is_caught_up_within_the_budget_of_each_tick() {
         assert!(ticks < 20);
     }
     assert!(ticks > 1, "not all at once");
+}
+
+#[tokio::test]
+async fn a_missed_day_of_a_minute_s_ticks_is_caught_up_in_runs_that_end_in_time() {
+    let mut world = World::default();
+    world.revalidate.plan = SweepPlan { slots: 1_440, ..PLAN };
+    world.revalidate.budget.tick_seconds = 60;
+    sweep(&world).await;
+    world.clock.advance(60 * 60 * 24 * 3);
+    let mut slots = Vec::new();
+    loop {
+        let swept = sweep(&world).await;
+        slots.push(swept.slots);
+        if swept.left == 0 {
+            break;
+        }
+        world.clock.advance(60);
+    }
+    assert_eq!(slots.len(), 4, "{slots:?}");
+    assert!(slots.iter().all(|slots| *slots <= 360 + 2), "{slots:?}");
+    assert!(slots.iter().sum::<usize>() >= 1_440, "{slots:?}");
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! From a tick of the schedule to the use case.
 
+use jiff::Timestamp;
 use lambda_runtime::Error;
 use latchkey_shared::{
+    domain::sweep::tick_at,
     telemetry::causes,
     use_cases::{
         keep_doors::{self, KeepDoors},
@@ -46,7 +48,7 @@ impl Handler {
         );
         let tick_seconds = self.revalidate.budget.tick_seconds;
         let keep_doors = self.keep_doors.as_ref();
-        if let Some(keep_doors) = keep_doors.filter(|_| are_doors_due(&event, swept.tick, tick_seconds)) {
+        if let Some(keep_doors) = keep_doors.filter(|_| are_doors_due(&event, tick_seconds)) {
             let kept = keep_doors.run().await.inspect_err(|error| {
                 tracing::error!(error = causes(error), "doors.failed");
             })?;
@@ -68,9 +70,16 @@ impl Handler {
     }
 }
 
-/// Now and then when the schedule asks, always when somebody does by hand.
-fn are_doors_due(event: &Value, tick: i64, tick_seconds: u32) -> bool {
-    event["source"] != SCHEDULER || keep_doors::is_due(tick, tick_seconds)
+/// Now and then when the schedule asks, always when somebody does by hand. The schedule's event says when it was to tick: a
+/// second try of a look that failed is of the same tick, however late it is. Without a time that can be read, they are.
+fn are_doors_due(event: &Value, tick_seconds: u32) -> bool {
+    let time: Option<Timestamp> = event["time"].as_str().and_then(|time| time.parse().ok());
+    match time {
+        Some(time) if event["source"] == SCHEDULER => {
+            keep_doors::is_due(tick_at(time, tick_seconds), tick_seconds)
+        }
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -81,10 +90,14 @@ mod tests {
 
     #[test]
     fn the_schedule_has_the_doors_looked_at_now_and_then_and_a_person_at_once() {
-        let tick: Value =
+        let mut tick: Value =
             serde_json::from_str(include_str!("../../../events/revalidator/tick.json")).unwrap_or_default();
-        assert!(are_doors_due(&tick, 5, 60));
-        assert!(!are_doors_due(&tick, 6, 60));
-        assert!(are_doors_due(&json!({}), 6, 60));
+        assert!(are_doors_due(&tick, 60), "12:00, whenever it is tried");
+        tick["time"] = json!("2026-11-21T12:01:00Z");
+        assert!(!are_doors_due(&tick, 60));
+        assert!(are_doors_due(&tick, 300));
+        tick["time"] = json!("noon");
+        assert!(are_doors_due(&tick, 60));
+        assert!(are_doors_due(&json!({ "time": "2026-11-21T12:01:00Z" }), 60));
     }
 }

@@ -27,6 +27,10 @@ pub const CALLS_OF_A_LOOK: u32 = 1;
 /// permissions with.
 pub const CALLS_OF_A_PROOF: u32 = 5;
 
+/// Rounds by which a tick in the books may be ahead of the clock's: a clock that was wrong is not ahead by more. A tick that is was
+/// counted when ticks were shorter.
+const MOST_ROUNDS_AHEAD: i64 = 100;
+
 /// How the sweep of a deployment is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SweepPlan {
@@ -208,8 +212,9 @@ impl SweepPlan {
     /// The slots that are to be read at `tick`, in order. However many ticks were missed, no slot is in it twice.
     pub fn due(&self, group: Group, progress: Option<&Progress>, tick: i64) -> Vec<Due> {
         let slots = i64::from(self.slots_of(group));
-        // The first tick of a deployment owes nothing to the past.
-        let mut before = progress.cloned().unwrap_or(Progress {
+        // The first tick of a deployment owes nothing to the past, nor does the first one of another length.
+        let counts = |progress: &&Progress| progress.done <= self.latest_in_books(group, tick);
+        let mut before = progress.filter(counts).cloned().unwrap_or(Progress {
             done: tick.saturating_sub(1),
             ..Progress::default()
         });
@@ -241,6 +246,12 @@ impl SweepPlan {
             before = after;
         }
         due
+    }
+
+    /// The latest tick of a group that the books may know of while it is tick `tick`. What is later was counted when ticks
+    /// were shorter, and stands in nobody's way.
+    pub fn latest_in_books(&self, group: Group, tick: i64) -> i64 {
+        tick.saturating_add(MOST_ROUNDS_AHEAD * i64::from(self.slots_of(group)))
     }
 
     fn slots_of(&self, group: Group) -> u32 {

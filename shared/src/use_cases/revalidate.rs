@@ -16,6 +16,10 @@ const THINNEST: u32 = 10;
 /// Slots after which the cursor is stored even if there is more to do: what a crash lets repeat.
 const SLOTS_BETWEEN_SAVES: usize = 4;
 
+/// Most slots of a group that one run reads, so that it ends well before its function's time-out even where a day was missed
+/// and each of them has only a few connections.
+const MOST_SLOTS_OF_A_RUN: usize = 360;
+
 /// How much a sweep may ask of STS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SweepBudget {
@@ -114,10 +118,11 @@ impl Revalidate {
         swept: &mut Swept,
     ) -> Result<bool, Unavailable> {
         let due = self.plan.due(group, cursor.progress(group), swept.tick);
-        let number = due.len();
+        let in_all = due.len();
+        let number = in_all.min(MOST_SLOTS_OF_A_RUN);
         for (at, due) in due.into_iter().enumerate() {
-            if *spent + CALLS_OF_A_PROOF > allowed {
-                swept.left += number - at;
+            if at == number || *spent + CALLS_OF_A_PROOF > allowed {
+                swept.left += in_all - at;
                 break;
             }
             let turn = Turn {
@@ -137,7 +142,7 @@ impl Revalidate {
             };
             cursor.advance(group, progress);
             if !is_done {
-                swept.left += number - at;
+                swept.left += in_all - at;
                 break;
             }
             if swept.slots.is_multiple_of(SLOTS_BETWEEN_SAVES) && !self.save(cursor).await? {

@@ -20,17 +20,19 @@ fn term_holds(term: &str, write: &Value, item: Option<&Value>) -> bool {
     if let Some(name) = inside("attribute_exists(") {
         return value(name).is_some();
     }
-    let (name, comparison, wanted) = match (term.split_once(" = "), term.split_once(" < ")) {
-        (Some((name, wanted)), None) => (name, "=", wanted),
-        (None, Some((name, wanted))) => (name, "<", wanted),
-        _ => panic!("a condition that is not known: {term}"),
+    let [name, comparison, wanted] = term.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("a condition that is not known: {term}");
     };
     let wanted = &write["ExpressionAttributeValues"][wanted];
     assert!(!wanted.is_null(), "no value for {term}");
-    match (value(name), comparison) {
-        (None, _) => false,
-        (Some(value), "=") => value == wanted,
-        (Some(value), _) => number(value) < number(wanted),
+    let Some(value) = value(name) else {
+        return false;
+    };
+    match comparison {
+        "=" => value == wanted,
+        "<" => number(value) < number(wanted),
+        ">" => number(value) > number(wanted),
+        _ => panic!("a condition that is not known: {term}"),
     }
 }
 

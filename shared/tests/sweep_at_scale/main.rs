@@ -29,9 +29,11 @@ use world::id_of;
 
 /// Connections of the run in CI.
 const FEW: u32 = 3_000;
-/// Calls that a tick waits for one after the other, however many connections there are: the cursor, a page of each group, its
-/// messages for each group, side by side, and the cursor again.
-const MOST_CALLS_OF_A_TICK: u32 = 6;
+/// Calls that a tick waits for one after the other, however many connections there are: the cursor, a page of each group, the
+/// messages, side by side, and the cursor again.
+const CALLS_OF_A_TICK: u32 = 5;
+/// Where most ticks find degraded connections, too, their messages are one more.
+const SOMEBODY_IS_DEGRADED: u32 = 50_000;
 /// Longest time in which a sweep reaches everybody after a missed hour and an outage, in hours.
 const ROUND_HOURS: f64 = 24.6;
 
@@ -61,7 +63,7 @@ fn bad_day(connections: u32) -> Plot {
 }
 
 /// What must hold of every bad day, whatever its size.
-fn check(report: &Report) {
+fn check(connections: u32, report: &Report) {
     assert!(report.wrong.is_empty(), "wrongly judged: {:?}", report.wrong);
     for hours in &report.deleted_found {
         assert!(
@@ -97,7 +99,8 @@ fn check(report: &Report) {
         report.busiest_tick_calls
     );
     let waited = median(&report.waits);
-    let few_calls = f64::from(MOST_CALLS_OF_A_TICK) * LATENCY.as_secs_f64();
+    let calls = CALLS_OF_A_TICK + u32::from(connections >= SOMEBODY_IS_DEGRADED);
+    let few_calls = f64::from(calls) * LATENCY.as_secs_f64();
     assert!(
         waited < few_calls + 1e-3,
         "a tick waited {waited} s for its calls"
@@ -124,7 +127,7 @@ async fn on_a_bad_day_every_changed_role_is_found_in_time_and_none_is_wrongly_de
         .map_or(FEW, |number| number.parse().unwrap());
     let report = play(bad_day(connections)).await;
     show(connections, &report);
-    check(&report);
+    check(connections, &report);
     write_row(connections, &report);
 }
 

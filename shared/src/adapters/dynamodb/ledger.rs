@@ -14,7 +14,7 @@ use super::{
     items::{Generation, Item, Key, ledger_slot, number},
 };
 use crate::{
-    domain::ledger::ChunkRecord,
+    domain::{ledger::ChunkRecord, sweep::Group},
     ports::{SweepLedger, Unavailable},
 };
 
@@ -57,7 +57,8 @@ impl DynamoDbStore {
         }
     }
 
-    /// Begins the item of a sweep with its first chunk. `false` if it was begun, or a later one was.
+    /// Begins the item of a sweep with its first chunk. `false` if it was begun, or a later one was; what was written when
+    /// ticks were shorter is no later one.
     async fn begin_item(
         &self,
         key: &Key,
@@ -75,8 +76,14 @@ impl DynamoDbStore {
                 PutItemInput::builder()
                     .table_name(&self.table)
                     .set_item(Some(item))
-                    .condition_expression(format!("attribute_not_exists(pk) OR {TICK} < :tick"))
+                    .condition_expression(format!(
+                        "attribute_not_exists(pk) OR {TICK} < :tick OR {TICK} > :latest"
+                    ))
                     .expression_attribute_values(":tick", number(tick))
+                    .expression_attribute_values(
+                        ":latest",
+                        number(self.sweep_plan.latest_in_books(Group::Active, tick)),
+                    )
                     .build(),
             )
             .await;

@@ -73,6 +73,28 @@ fn after_an_outage_of_any_length_each_slot_is_due_once_and_none_is_left_out() {
 }
 
 #[test]
+fn a_longer_tick_begins_anew_and_a_shorter_one_catches_a_round_up() {
+    let (minutes, fives) = (29_700_000, 29_700_000 / 5);
+    for group in [Group::Active, Group::Degraded] {
+        assert_eq!(
+            slots(group, Some(minutes), fives).len(),
+            1,
+            "not when the clock comes by in two hundred years"
+        );
+        assert_eq!(
+            slots(group, Some(fives), minutes).len(),
+            PLAN.slots_of(group) as usize
+        );
+        let back = minutes - i64::from(PLAN.slots_of(group));
+        assert_eq!(
+            slots(group, Some(minutes), back).len(),
+            0,
+            "a clock that went back by a round"
+        );
+    }
+}
+
+#[test]
 fn a_slot_that_was_begun_is_finished_first() {
     let begun = Progress {
         done: 10,

@@ -125,7 +125,12 @@ pub(super) async fn the_ledger_knows_the_last_two_sweeps_of_a_slot<S: SweepLedge
     for (tick, chunk) in [(2 * cycle, &d), (0, &a)] {
         store.record(&slot, tick, chunk).await.unwrap();
     }
-    assert_eq!(known().await, [c, d]);
+    assert_eq!(known().await, [c.clone(), d]);
+    // What was counted when ticks were shorter does not keep out what comes now.
+    for (tick, chunk) in [(2_000_000 * cycle, &a), (4 * cycle, &b)] {
+        store.record(&slot, tick, chunk).await.unwrap();
+    }
+    assert_eq!(known().await, [b, c]);
 }
 
 /// Whether the index comes to know a connection as it is, or to know it no more.
