@@ -27,9 +27,10 @@ pub const CALLS_OF_A_LOOK: u32 = 1;
 /// permissions with.
 pub const CALLS_OF_A_PROOF: u32 = 5;
 
-/// Rounds by which a tick in the books may be ahead of the clock's: a clock that was wrong is not ahead by more. A tick that is was
-/// counted when ticks were shorter.
-const MOST_ROUNDS_AHEAD: i64 = 100;
+/// Ticks by which what is stored may be ahead of now. A message that waits as long as SQS keeps it is late by some ten thousand
+/// minutes; the numbers of two lengths of a tick (30 and 60 minutes are the closest) have been half a million apart since 2026,
+/// and more each year.
+const MOST_TICKS_AHEAD: i64 = 100_000;
 
 /// How the sweep of a deployment is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,7 +214,7 @@ impl SweepPlan {
     pub fn due(&self, group: Group, progress: Option<&Progress>, tick: i64) -> Vec<Due> {
         let slots = i64::from(self.slots_of(group));
         // The first tick of a deployment owes nothing to the past, nor does the first one of another length.
-        let counts = |progress: &&Progress| progress.done <= self.latest_in_books(group, tick);
+        let counts = |progress: &&Progress| progress.done <= latest_stored_tick(tick);
         let mut before = progress.filter(counts).cloned().unwrap_or(Progress {
             done: tick.saturating_sub(1),
             ..Progress::default()
@@ -246,12 +247,6 @@ impl SweepPlan {
             before = after;
         }
         due
-    }
-
-    /// The latest tick of a group that the books may know of while it is tick `tick`. What is later was counted when ticks
-    /// were shorter, and stands in nobody's way.
-    pub fn latest_in_books(&self, group: Group, tick: i64) -> i64 {
-        tick.saturating_add(MOST_ROUNDS_AHEAD * i64::from(self.slots_of(group)))
     }
 
     fn slots_of(&self, group: Group) -> u32 {
@@ -342,6 +337,12 @@ pub fn chunks(members: Vec<Member>) -> Vec<Vec<Member>> {
 /// The number of the tick that `now` is in.
 pub fn tick_at(now: Timestamp, tick_seconds: u32) -> i64 {
     now.as_second().div_euclid(i64::from(tick_seconds))
+}
+
+/// The latest tick that may be stored while it is tick `tick`. What is later was counted when ticks were shorter, and stands in
+/// nobody's way.
+pub fn latest_stored_tick(tick: i64) -> i64 {
+    tick.saturating_add(MOST_TICKS_AHEAD)
 }
 
 fn slot_name(group: Group, slot: u32) -> String {

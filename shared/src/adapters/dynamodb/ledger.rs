@@ -14,7 +14,7 @@ use super::{
     items::{Generation, Item, Key, ledger_slot, number},
 };
 use crate::{
-    domain::{ledger::ChunkRecord, sweep::Group},
+    domain::{ledger::ChunkRecord, sweep::latest_stored_tick},
     ports::{SweepLedger, Unavailable},
 };
 
@@ -80,10 +80,7 @@ impl DynamoDbStore {
                         "attribute_not_exists(pk) OR {TICK} < :tick OR {TICK} > :latest"
                     ))
                     .expression_attribute_values(":tick", number(tick))
-                    .expression_attribute_values(
-                        ":latest",
-                        number(self.sweep_plan.latest_in_books(Group::Active, tick)),
-                    )
+                    .expression_attribute_values(":latest", number(latest_stored_tick(tick)))
                     .build(),
             )
             .await;

@@ -73,25 +73,33 @@ fn after_an_outage_of_any_length_each_slot_is_due_once_and_none_is_left_out() {
 }
 
 #[test]
-fn a_longer_tick_begins_anew_and_a_shorter_one_catches_a_round_up() {
-    let (minutes, fives) = (29_700_000, 29_700_000 / 5);
-    for group in [Group::Active, Group::Degraded] {
-        assert_eq!(
-            slots(group, Some(minutes), fives).len(),
-            1,
-            "not when the clock comes by in two hundred years"
-        );
-        assert_eq!(
-            slots(group, Some(fives), minutes).len(),
-            PLAN.slots_of(group) as usize
-        );
-        let back = minutes - i64::from(PLAN.slots_of(group));
-        assert_eq!(
-            slots(group, Some(minutes), back).len(),
-            0,
-            "a clock that went back by a round"
-        );
+fn a_sweep_goes_on_after_any_change_of_the_tick_s_length() {
+    /// `SweepTickMinutes` in template.yaml, and the minutes from 1970 to the day of this test.
+    const LENGTHS: [i64; 7] = [1, 2, 5, 10, 15, 30, 60];
+    const MINUTES: i64 = 29_900_000;
+    for (before, after) in LENGTHS
+        .into_iter()
+        .flat_map(|before| LENGTHS.map(|after| (before, after)))
+    {
+        for slots in [1, 1_440, 10_080] {
+            let plan = SweepPlan {
+                slots,
+                degraded_slots: slots,
+            };
+            let progress = Progress {
+                done: MINUTES / before - 1,
+                ..Progress::default()
+            };
+            let now = MINUTES / after;
+            let due = plan.due(Group::Active, Some(&progress), now);
+            assert!(!due.is_empty(), "from {before} to {after} minutes, {slots} slots");
+        }
     }
+    let back = slots(Group::Active, Some(MINUTES), MINUTES - 1_440);
+    assert!(
+        back.is_empty(),
+        "a clock that went back by a day reads nothing again"
+    );
 }
 
 #[test]

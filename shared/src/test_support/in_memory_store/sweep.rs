@@ -16,7 +16,7 @@ use crate::{
     domain::{
         connection::TemplateRef,
         ledger::ChunkRecord,
-        sweep::{Cursor, Group, Member, SweepKey},
+        sweep::{Cursor, Member, SweepKey, latest_stored_tick},
         template_version::PublishedVersion,
     },
     ports::{SweepIndex, SweepLedger, SweepPage, TemplateCatalog, Unavailable},
@@ -68,7 +68,7 @@ impl SweepLedger for InMemoryStore {
                 .ledger
                 .entry((slot.to_owned(), generation))
                 .or_insert((tick, BTreeMap::new()));
-            if item.0 < tick || item.0 > self.plan.latest_in_books(Group::Active, tick) {
+            if item.0 < tick || item.0 > latest_stored_tick(tick) {
                 *item = (tick, BTreeMap::new());
             }
             if item.0 == tick {
