@@ -239,7 +239,8 @@ impl Handler {
     async fn list(&self, tenant: &TenantId, request: &ApiGatewayV2httpRequest) -> Result<Response, Problem> {
         let query = &request.query_string_parameters;
         // Not by the map's own iterator, which panics at a parameter without a value.
-        let given = serde_json::to_value(query).unwrap_or_default();
+        let given = serde_json::to_value(query)
+            .map_err(|_| Problem::invalid_request("the query string cannot be read"))?;
         let mut names = given.as_object().into_iter().flat_map(|given| given.keys());
         if let Some(name) = names.find(|name| !LIST_PARAMETERS.contains(&name.as_str())) {
             let all = LIST_PARAMETERS.join(", ");
@@ -248,8 +249,8 @@ impl Handler {
                 "{name:?} is no parameter of this list; it has {all}"
             )));
         }
-        let twice = |name: &&str| query.all(name).is_some_and(|values| values.len() > 1);
-        if let Some(name) = LIST_PARAMETERS.into_iter().find(twice) {
+        let is_not_one = |name: &&str| query.all(name).is_some_and(|values| values.len() != 1);
+        if let Some(name) = LIST_PARAMETERS.into_iter().find(is_not_one) {
             return Err(Problem::invalid_request(format!(
                 "{name} must be given once, and has no comma"
             )));

@@ -71,16 +71,8 @@ fn a_body_of_any_json_is_within_every_limit() {
         .for_each(|mangled| assert_holds(&mangled.value(&seeds).to_string()));
 }
 
-/// The whole link generator over fakes: any request gets an answer that is JSON, and no tenant another's connection.
-#[test]
-fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let world = World::default();
-    let theirs = runtime.block_on(world.link("victim"));
-    let victim: TenantId = "victim".parse().unwrap();
+/// The link generator over fakes.
+fn handler(world: World) -> Handler {
     let World {
         start,
         disconnect_by_vendor,
@@ -91,7 +83,7 @@ fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
         clock,
         ..
     } = world;
-    let handler = AssertUnwindSafe(Handler {
+    Handler {
         tenant_claim: "custom:tenant".to_owned(),
         start,
         by_hand: register_by_hand,
@@ -109,7 +101,38 @@ fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
         },
         store: store.clone(),
         clock,
-    });
+    }
+}
+
+/// What a fuzzed event once had, and API Gateway never does.
+#[tokio::test]
+async fn a_query_parameter_without_any_value_is_refused() {
+    let handler = handler(World::default());
+    for name in ["colour", "status", "limit"] {
+        let mut events = events("link-generator").into_iter();
+        let mut event = events
+            .find(|event| event["routeKey"] == "GET /v1/connections")
+            .unwrap();
+        event["queryStringParameters"] = json!({ name: [] });
+        let response = handler.handle(serde_json::from_value(event).unwrap()).await;
+        let response = response.unwrap();
+        assert_eq!(response.status_code, 400, "{name}: {}", response.body);
+        assert!(response.body.contains(name), "{}", response.body);
+    }
+}
+
+/// The whole link generator over fakes: any request gets an answer that is JSON, and no tenant another's connection.
+#[test]
+fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let world = World::default();
+    let theirs = runtime.block_on(world.link("victim"));
+    let victim: TenantId = "victim".parse().unwrap();
+    let store = world.store.clone();
+    let handler = AssertUnwindSafe(handler(world));
     let mut seeds = events("link-generator");
     for event in &mut seeds {
         if let Some(id) = event.pointer_mut("/pathParameters/id") {
