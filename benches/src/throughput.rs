@@ -98,12 +98,15 @@ fn middle(concurrency: usize, rounds: &[Throughput]) -> Throughput {
 }
 
 /// The most memory, in megabytes, that a verifier holds while it works through chunks as the revalidator makes them.
-async fn peak_of_real_chunks(scenes: &Scenes, verifier: &Program) -> Result<f64, Error> {
+async fn peak_of_real_chunks(stub: &Stub, scenes: &Scenes, verifier: &Program) -> Result<f64, Error> {
     let mut function = Function::start(verifier).await?;
-    let chunk = scenes.chunk(REAL_MEMBERS);
+    let (chunk, mut last) = (scenes.chunk(REAL_MEMBERS), Vec::new());
+    stub.world.take_calls();
     for _ in 0..REAL_CHUNKS {
-        function.invoke(&chunk).await?;
+        (_, last) = function.invoke(&chunk).await?;
     }
+    let checked = (REAL_CHUNKS * REAL_MEMBERS) as u64;
+    Proof::Checked.check(checked, &stub.world.take_calls(), &last, stub)?;
     let peak = function.memory()?.peak;
     function.stop().await?;
     Ok(peak as f64 / 1e6)
@@ -115,7 +118,7 @@ async fn round(
     verifier: &Program,
     concurrency: usize,
 ) -> Result<Throughput, Error> {
-    let peak_rss_mb = peak_of_real_chunks(scenes, verifier).await?;
+    let peak_rss_mb = peak_of_real_chunks(stub, scenes, verifier).await?;
     let mut function = Function::start(verifier).await?;
     let chunk = scenes.chunk(MEMBERS);
     for _ in 0..SETTLING_CHUNKS {
