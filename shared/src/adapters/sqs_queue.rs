@@ -17,8 +17,8 @@ use crate::ports::{ReceivedMessages, Unavailable, VerificationQueue, Verificatio
 const MAX_BATCH: usize = 10;
 /// SQS's limit on the texts of one batch call, with some room.
 const MAX_BATCH_BYTES: usize = 250_000;
-/// Batches that are sent side by side: a tick of ten million connections has nine, and should take no longer than one of a
-/// thousand.
+/// Batches that are sent side by side: a tick of ten million connections has about six, and should take no longer than one
+/// of a thousand.
 const MAX_BATCHES_AT_ONCE: usize = 8;
 
 /// One SQS queue.

@@ -20,7 +20,8 @@ const READ_UNIT: f64 = 0.125e-6;
 const GB: f64 = 0.25;
 /// Lambda keeps five pollers at a queue, each waiting 20 s for messages.
 const POLLS_A_MONTH: f64 = 5.0 * 3.0 * 60.0 * 24.0 * DAYS;
-/// Billed time of a tick with nothing to do, in seconds, and of each message that a tick sends.
+/// Billed time of a tick with nothing to do, in seconds, and of each message that a tick sends: `cargo xtask bench` has 29 ms with
+/// 2 of them CPU time, of which 256 MB has a seventh.
 const TICK_SECONDS: f64 = 0.05;
 const SEND_SECONDS: f64 = 0.02;
 /// A million and ten million connections, each of which is counted in some of its slots.
