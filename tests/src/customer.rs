@@ -1,13 +1,17 @@
 //! A vendor's customer: acts in an AWS account of their own, through CloudFormation and IAM.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{
     Client,
-    types::{Capability, Parameter},
+    types::{Capability, Parameter, ResourceStatus, StackEvent},
 };
 use latchkey_shared::domain::{
+    custom_resource::RESOURCE_TYPE,
     launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink, TIER_PARAMETER},
     reason::ReasonCode,
 };
@@ -218,6 +222,24 @@ impl Customer {
         wait_for_stack(&self.cloudformation, stack).await
     }
 
+    /// From the moment a created stack turned to its connection, which is when the message to the listener goes out, until the
+    /// verifier's answer was there: by the stack's events.
+    pub async fn time_to_answer(&self, stack_id: &str) -> Result<Duration, Error> {
+        let events = events(&self.cloudformation, stack_id).await?;
+        let at = |status: ResourceStatus| {
+            let of_connection = events.iter().find(|event| {
+                event.resource_type() == Some(RESOURCE_TYPE) && event.resource_status() == Some(&status)
+            });
+            let time = of_connection.and_then(|event| event.timestamp());
+            time.ok_or_else(|| format!("the stack's connection has no {status} among its events"))
+        };
+        let (begun, done) = (
+            at(ResourceStatus::CreateInProgress)?,
+            at(ResourceStatus::CreateComplete)?,
+        );
+        Ok(SystemTime::try_from(*done)?.duration_since(SystemTime::try_from(*begun)?)?)
+    }
+
     /// Creates a stack from a template of their own and waits for its end.
     pub async fn launch(&self, name: &str, template: &StackTemplate) -> Result<StackOutcome, Error> {
         self.create_stack(name, &template.text()).await?;
@@ -389,18 +411,24 @@ pub async fn wait_for_stack(cloudformation: &Client, stack: &str) -> Result<Stac
     }
 }
 
-async fn failures(cloudformation: &Client, stack_id: &str) -> Result<Vec<String>, Error> {
+/// A stack's events, the first one first.
+async fn events(cloudformation: &Client, stack_id: &str) -> Result<Vec<StackEvent>, Error> {
     let answer = cloudformation
         .describe_stack_events()
         .stack_name(stack_id)
         .send()
         .await
         .map_err(|error| failed("reading a stack's events", &error))?;
+    let mut events = answer.stack_events.unwrap_or_default();
+    events.reverse();
+    Ok(events)
+}
+
+async fn failures(cloudformation: &Client, stack_id: &str) -> Result<Vec<String>, Error> {
     let failed = |status: &str| status.ends_with("_FAILED") || status.contains("ROLLBACK");
-    Ok(answer
-        .stack_events()
+    Ok(events(cloudformation, stack_id)
+        .await?
         .iter()
-        .rev()
         .filter(|event| {
             event
                 .resource_status()
