@@ -15,7 +15,7 @@ use latchkey_bench::{
     bars::{self, ListenerEvent},
     cold_warm::{Case, measure},
     instructions::{count_by_callgrind, count_steps},
-    reads,
+    onboarding, reads,
     report::{Line, Report},
     runtime_api::Program,
     scenes::{Proof, Scenes},
@@ -206,6 +206,9 @@ async fn measure_all(mut places: Places, rounds: usize) -> Result<bool, Error> {
     say("a tick of the sweep, in tables of up to a million connections");
     let revalidator = places.function("revalidator", places.variables(&stub, true));
     let ticks = ticks::measure(&stub, &scenes, &revalidator, &scenes.tick).await?;
+    say("stacks, without a sweep and during one");
+    let listener = places.function("custom-resource-listener", places.variables(&stub, true));
+    let onboarding = onboarding::measure(&stub, &scenes, &listener, &verifier).await?;
     let mut lines = Vec::new();
     for (case, measured) in cases.iter().zip(&results) {
         let is_ours = Path::new(&case.program.command[0]).starts_with(&places.binaries);
@@ -234,6 +237,7 @@ async fn measure_all(mut places: Places, rounds: usize) -> Result<bool, Error> {
     for name in [QUEUED, REFUSED] {
         events.push(ListenerEvent {
             name,
+            is_job: name == QUEUED,
             ours: found(&format!("listener, {name}, not prewarmed"))
                 .ok_or("the listener was not measured")?,
             node: found(&format!("Node, {name}")),
@@ -248,6 +252,7 @@ async fn measure_all(mut places: Places, rounds: usize) -> Result<bool, Error> {
             .into_iter()
             .flat_map(|highest| bars::of_throughput(highest, empty)),
     );
+    bars.push(bars::of_onboarding(&onboarding));
     let report = Report {
         date,
         machine: facts,
@@ -256,6 +261,7 @@ async fn measure_all(mut places: Places, rounds: usize) -> Result<bool, Error> {
         throughput,
         reads,
         ticks,
+        onboarding,
         bars,
     };
     let folder = places.repository.join("docs/benchmarks");

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     bars::Bar,
     cold_warm::Measured,
+    onboarding::{self, Waits},
     reads::{MANY, OTHERS, Read},
     throughput::Throughput,
     ticks::{self, Tick},
@@ -43,6 +44,8 @@ pub struct Report {
     pub reads: Vec<Read>,
     /// The sweep's ticks.
     pub ticks: Vec<Tick>,
+    /// Stacks without a sweep and during one.
+    pub onboarding: [Waits; 2],
     /// The promises.
     pub bars: Vec<Bar>,
 }
@@ -60,8 +63,8 @@ impl Report {
             let _ = writeln!(text, "- {name}: {value}");
         }
         text.push_str(
-            "\n| | init CPU ms (wall) | first event CPU ms (wall) | cold CPU ms (× empty) | warm event CPU ms (wall) \
-             | RSS MB | zip MB | init Ir M | calls of an event |\n|---|---|---|---|---|---|---|---|---|\n",
+            "\n| | init CPU ms (wall) | first event CPU ms (wall) | cold CPU ms (× empty) | warm event CPU ms (wall) | first ÷ warm CPU \
+             | RSS MB | zip MB | init Ir M | calls of an event |\n|---|---|---|---|---|---|---|---|---|---|\n",
         );
         let empty = self
             .lines
@@ -72,7 +75,7 @@ impl Report {
             let optional = |value: Option<f64>| value.map(|value| format!("{value:.2}")).unwrap_or_default();
             let _ = writeln!(
                 text,
-                "| {} | {:.2} ({:.1}) | {:.2} ({:.1}) | {:.2} ({:.2}×) | {:.3} ({:.2}) | {:.1} | {} | {} | {} |",
+                "| {} | {:.2} ({:.1}) | {:.2} ({:.1}) | {:.2} ({:.2}×) | {:.3} ({:.2}) | {:.1} | {:.1} | {} | {} | {} |",
                 line.name,
                 m.init_cpu_ms,
                 m.init_wall_ms,
@@ -82,6 +85,7 @@ impl Report {
                 m.cold_cpu_ms / empty,
                 m.warm_cpu_ms,
                 m.warm_wall_ms,
+                m.first_cpu_ms / m.warm_cpu_ms,
                 m.rss_mb,
                 optional(line.zip_mb),
                 optional(line.init_instructions_m),
@@ -144,6 +148,19 @@ impl Report {
                 t.table_calls,
                 t.queue_calls,
                 t.rss_mb,
+            );
+        }
+        let _ = writeln!(
+            text,
+            "\n| stacks, each call {} ms | how many | median ms | p99 ms | STS calls/s (quota {}) | throttled |\n|---|---|---|---|---|---|",
+            onboarding::LATENCY.as_millis(),
+            onboarding::QUOTA,
+        );
+        for w in &self.onboarding {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {:.0} | {:.0} | {:.0} | {} |",
+                w.name, w.customers, w.median_ms, w.p99_ms, w.sts_calls_per_second, w.throttled,
             );
         }
         text.push_str("\n| bar | measured | promised | |\n|---|---|---|---|\n");
@@ -228,6 +245,7 @@ mod tests {
             throughput: Vec::new(),
             reads: Vec::new(),
             ticks: Vec::new(),
+            onboarding: Default::default(),
             bars: vec![Bar {
                 name: "cold".to_owned(),
                 value: 2.5,

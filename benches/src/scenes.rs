@@ -44,7 +44,8 @@ impl Proof {
         let is_done = match self {
             Self::Queued => transactions == events && queued == events,
             Self::Refused => {
-                let body: Value = serde_json::from_slice(&stub.world.last_answer()).unwrap_or(Value::Null);
+                let (_, last) = stub.world.last_answer().unzip();
+                let body: Value = serde_json::from_slice(&last.unwrap_or_default()).unwrap_or(Value::Null);
                 count(Service::Answers, "PUT") == events && body["Status"] == "FAILED"
             }
             Self::LinkMade => transactions == events && answer["statusCode"] == 201,
@@ -108,14 +109,9 @@ impl Scenes {
         let create = with_external_id(&template, external_id)?;
         run(stub, places, "custom-resource-listener", &create).await?;
         let body = world.take_queued().pop().ok_or("the listener queued nothing")?;
-        run(
-            stub,
-            places,
-            "role-verifier",
-            &queue_event(VERIFICATION_QUEUE, &body),
-        )
-        .await?;
-        let done: Value = serde_json::from_slice(&world.last_answer())?;
+        run(stub, places, "role-verifier", &Self::verification(&body)).await?;
+        let (_, done) = world.last_answer().ok_or("the stack has no answer")?;
+        let done: Value = serde_json::from_slice(&done)?;
         if done["Status"] != "SUCCESS" {
             return Err(format!("the stack was not connected: {done}").into());
         }
@@ -152,6 +148,16 @@ impl Scenes {
         let mut chunk = self.chunk.clone();
         chunk["members"] = json!(vec![&self.chunk["members"][0]; members]);
         queue_event(SWEEP_QUEUE, &chunk.to_string())
+    }
+
+    /// The stack's request, as of now: its deadline is ahead.
+    pub fn create_now(&self) -> Result<String, Error> {
+        change_message(&serde_json::from_str(&self.create)?, |_| ())
+    }
+
+    /// What the listener queued, as the queue hands it to the verifier.
+    pub fn verification(body: &str) -> String {
+        queue_event(VERIFICATION_QUEUE, body)
     }
 
     /// The event of a peer: its answer goes to the stub, which Latchkey's own guard would refuse.

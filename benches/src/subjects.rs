@@ -51,10 +51,14 @@ const SETTINGS: [(&str, &str); 20] = [
     ("SWEEP_TICK_SECONDS", "60"),
     ("PROOF_EVERY_SWEEPS", "7"),
     // The pace shall not be what is measured.
-    ("STS_CALLS_PER_SECOND", "10000"),
-    ("SWEEP_CONCURRENCY", "1"),
+    (STS_CALLS_PER_SECOND, "10000"),
+    (SWEEP_CONCURRENCY, "1"),
     (PROBE_CONCURRENCY, "64"),
 ];
+/// Calls of STS that the sweep's verifiers make in a second, all together.
+pub const STS_CALLS_PER_SECOND: &str = "STS_CALLS_PER_SECOND";
+/// How many of the sweep's verifiers there are.
+pub const SWEEP_CONCURRENCY: &str = "SWEEP_CONCURRENCY";
 /// How many connections a verifier checks side by side.
 pub const PROBE_CONCURRENCY: &str = "PROBE_CONCURRENCY";
 /// What Lambda puts into the environment of each function.

@@ -100,6 +100,15 @@ fn field<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 fn query_answer(world: &World, operation: &str, form: &[(String, String)]) -> Response {
     match operation {
+        "AssumeRole" if !world.is_within_sts_quota() => {
+            world.count(Service::Sts, "throttled");
+            Response::new(
+                "400 Bad Request",
+                "text/xml",
+                "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+                 <Code>Throttling</Code><Message>Rate exceeded</Message></Error><RequestId>r</RequestId></ErrorResponse>",
+            )
+        }
         "AssumeRole" if world.accepts(field(form, "ExternalId")) => {
             let role = field(form, "RoleArn").unwrap_or_default();
             let name = role.rsplit('/').next().unwrap_or_default();
@@ -195,6 +204,18 @@ mod tests {
             assert_eq!(response.status, status, "{external_id}");
         }
         assert_eq!(world.take_calls()[&(Service::Sts, "AssumeRole".to_owned())], 3);
+    }
+
+    #[test]
+    fn sts_keeps_its_quota() {
+        let world = World::default();
+        world.set_external_id("right");
+        world.set_sts_quota(Some(1));
+        for status in ["200 OK", "400 Bad Request"] {
+            let response = answer(&world, Service::Sts, &assume("&ExternalId=right"));
+            assert_eq!(response.status, status);
+        }
+        assert_eq!(world.take_calls()[&(Service::Sts, "throttled".to_owned())], 1);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod answers;
 mod certificates;
 mod delay;
+mod quota;
 mod table;
 mod world;
 

@@ -6,10 +6,10 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::{Service, table::Table};
+use super::{Service, quota::Quota, table::Table};
 
 /// How often each operation was called.
 pub type Calls = BTreeMap<(Service, String), u64>;
@@ -24,7 +24,8 @@ pub struct World {
     calls: Mutex<Calls>,
     external_id: Mutex<Option<String>>,
     queued: Mutex<Vec<String>>,
-    answered: Mutex<Vec<u8>>,
+    answered: Mutex<Option<(Instant, Vec<u8>)>>,
+    sts_quota: Mutex<Option<Quota>>,
     is_frozen: AtomicBool,
     latency_micros: AtomicU64,
     waits: Mutex<(Duration, u32)>,
@@ -113,12 +114,22 @@ impl World {
     }
 
     pub(super) fn answered(&self, body: &[u8]) {
-        *lock(&self.answered) = body.to_vec();
+        *lock(&self.answered) = Some((Instant::now(), body.to_vec()));
     }
 
-    /// The last answer that a stack was given.
-    pub fn last_answer(&self) -> Vec<u8> {
+    /// The last answer that a stack was given, and when.
+    pub fn last_answer(&self) -> Option<(Instant, Vec<u8>)> {
         lock(&self.answered).clone()
+    }
+
+    /// How many roles STS gives in a second from now on; as many as are asked for without it.
+    pub fn set_sts_quota(&self, per_second: Option<u32>) {
+        *lock(&self.sts_quota) = per_second.map(|per_second| Quota::new(per_second, Instant::now()));
+    }
+
+    pub(super) fn is_within_sts_quota(&self) -> bool {
+        let mut quota = lock(&self.sts_quota);
+        quota.as_mut().is_none_or(|quota| quota.allows(Instant::now()))
     }
 
     /// How long each answer takes from now on, at least.
