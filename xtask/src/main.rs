@@ -16,7 +16,7 @@ const USAGE: &str = "\
 cargo xtask demo [--once] [--port N]   the main job, played in a local AWS; --once ends after the story
 cargo xtask local [--port N]           a local AWS with Latchkey deployed; prints one line of JSON when it is ready
 cargo xtask test [NEXTEST ARGUMENTS]   every test, unit to end-to-end
-cargo xtask simulate [CONNECTIONS ..]  a bad day of the sweep, simulated with up to a million connections; writes docs/benchmarks/sweep.md
+cargo xtask simulate [CONNECTIONS ..]  a bad day of the sweep, simulated with up to a million connections, and its week; writes docs/benchmarks/sweep.md
 cargo xtask render                     render what customers run and read from customer/permissions.yaml
 cargo xtask manifest                   check that file, also against AWS's own lists of actions
 cargo xtask bench [--rounds N] [--check]  cold and warm starts against references, as docs/benchmarks/README.md says

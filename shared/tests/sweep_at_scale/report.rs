@@ -33,6 +33,7 @@ pub fn write_row(connections: u32, report: &Report) {
         report.deleted_found.len() as f64,
         most(&report.deleted_found),
         report.loosened_found.len() as f64,
+        most(&report.loosened_found),
         report.not_found.len() as f64,
         report.wrong.len() as f64,
         report.chunks as f64,
@@ -75,8 +76,9 @@ pub fn show(connections: u32, report: &Report) {
         most(&report.deleted_found)
     );
     println!(
-        "loosened found     {} on this day, {} have their proof later in the week",
+        "loosened found     {}, after {:.1} h at most; {} had no proof due yet",
         report.loosened_found.len(),
+        most(&report.loosened_found),
         report.not_found.len()
     );
     println!("wrong verdicts     {}", report.wrong.len());
