@@ -4,11 +4,6 @@ use serde::Serialize;
 
 use crate::{cold_warm::Measured, onboarding::Waits, throughput::Throughput};
 
-/// The most that a first event of the listener's job takes, as a multiple of a warm one.
-const FIRST_TO_WARM: f64 = 5.0;
-/// The most that a warm event of the listener takes, as a multiple of the empty function's.
-const WARM_TO_EMPTY: f64 = 12.0;
-
 /// One promise.
 #[derive(Debug, Clone, Serialize)]
 pub struct Bar {
@@ -53,9 +48,6 @@ impl Bar {
 pub struct ListenerEvent<'a> {
     /// How the event is called.
     pub name: &'static str,
-    /// Whether a request is recorded, which is the listener's job: the first event is held against a warm one. One that is refused
-    /// has so little to do, once its connections are open, that its first event is held against what the job's may take.
-    pub is_job: bool,
     /// Latchkey's listener, without prewarming.
     pub ours: &'a Measured,
     /// Node.
@@ -69,7 +61,6 @@ pub fn of_starts(empty: &Measured, events: &[ListenerEvent<'_>], zips: &[(String
     let mut bars = Vec::new();
     for ListenerEvent {
         name,
-        is_job,
         ours,
         node,
         crhelper,
@@ -89,24 +80,17 @@ pub fn of_starts(empty: &Measured, events: &[ListenerEvent<'_>], zips: &[(String
                 80.0,
             )
         }));
-        bars.push(if *is_job {
-            Bar::most(
-                format!("{name}: first CPU ÷ warm CPU, without prewarming"),
-                ours.first_cpu_ms / ours.warm_cpu_ms,
-                FIRST_TO_WARM,
-            )
-        } else {
-            Bar::most(
-                format!("{name}: first CPU, without prewarming ÷ warm CPU of the empty function"),
-                ours.first_cpu_ms / empty.warm_cpu_ms,
-                FIRST_TO_WARM * WARM_TO_EMPTY,
-            )
-        });
+        let first = ours.first_cpu_ms / ours.warm_cpu_ms;
+        bars.push(Bar::most(
+            format!("{name}: first CPU ÷ warm CPU, without prewarming"),
+            first,
+            5.0,
+        ));
         let warm = ours.warm_cpu_ms / empty.warm_cpu_ms;
         bars.push(Bar::most(
             format!("{name}: warm CPU ÷ empty function"),
             warm,
-            WARM_TO_EMPTY,
+            12.0,
         ));
         bars.push(Bar::most(
             format!("{name}: memory ÷ empty function"),
@@ -160,31 +144,6 @@ mod tests {
     }
 
     #[test]
-    fn a_first_event_is_held_against_a_warm_one_only_where_it_has_a_job_to_do() {
-        let measured = |first, warm| Measured {
-            first_cpu_ms: first,
-            warm_cpu_ms: warm,
-            ..Measured::default()
-        };
-        let first = |is_job, ours: &Measured| {
-            let event = ListenerEvent {
-                name: "request",
-                is_job,
-                ours,
-                node: None,
-                crhelper: None,
-            };
-            let bars = of_starts(&measured(0.2, 0.125), &[event], &[]);
-            bars.into_iter()
-                .find(|bar| bar.name.contains("first CPU"))
-                .map(|bar| (bar.value, bar.is_met()))
-        };
-        assert_eq!(first(true, &measured(3.0, 0.5)), Some((6.0, false)));
-        assert_eq!(first(false, &measured(3.0, 0.5)), Some((24.0, true)));
-        assert_eq!(first(false, &measured(8.0, 5.0)), Some((64.0, false)));
-    }
-
-    #[test]
     fn peers_that_were_not_measured_make_no_promise_true() {
         let measured = Measured {
             cold_cpu_ms: 2.0,
@@ -195,7 +154,6 @@ mod tests {
         };
         let event = |node| ListenerEvent {
             name: "queued",
-            is_job: true,
             ours: &measured,
             node,
             crhelper: None,

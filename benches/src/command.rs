@@ -237,7 +237,6 @@ async fn measure_all(mut places: Places, rounds: usize) -> Result<bool, Error> {
     for name in [QUEUED, REFUSED] {
         events.push(ListenerEvent {
             name,
-            is_job: name == QUEUED,
             ours: found(&format!("listener, {name}, not prewarmed"))
                 .ok_or("the listener was not measured")?,
             node: found(&format!("Node, {name}")),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
@@ -117,7 +117,12 @@ pub async fn measure(
     stub.world.set_latency(Duration::ZERO);
     stack.listener.stop().await?;
     stack.verifier.stop().await?;
-    Ok([quiet.result("without a sweep"), busy.result("during a sweep")])
+    let results = [quiet.result("without a sweep"), busy.result("during a sweep")];
+    let sts_calls = results[1].sts_calls_per_second;
+    if sts_calls < f64::from(PACE) {
+        return Err(format!("the sweep was not at work: {sts_calls} calls of STS a second").into());
+    }
+    Ok(results)
 }
 
 async fn turn(stack: &mut Stack<'_>, turns: &mut Turns) -> Result<(), Error> {
@@ -184,7 +189,11 @@ impl Sweep {
             let (chunk, is_over) = (chunk.to_owned(), is_over.clone());
             sweepers.spawn(async move {
                 while !is_over.load(Ordering::SeqCst) {
-                    function.invoke(&chunk).await?;
+                    let (_, result) = function.invoke(&chunk).await?;
+                    let result: Value = serde_json::from_slice(&result)?;
+                    if result["batchItemFailures"] != json!([]) {
+                        return Err(format!("a chunk was given back: {result}").into());
+                    }
                 }
                 function.stop().await
             });

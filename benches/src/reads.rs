@@ -1,6 +1,7 @@
 //! What people wait for when they look for their connections: the same pages for a tenant that has few connections and
 //! for one that has very many among very many others.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -10,6 +11,7 @@ use crate::{
     runtime_api::{Function, Program},
     scenes::Scenes,
     stub::{Snapshot, Stub, copied_id},
+    subjects::{SLOTS_OF_TEMPLATE as SLOTS, SWEEP_SLOTS},
 };
 
 /// Most that a page has (`limit` of the API).
@@ -25,10 +27,14 @@ const TENANT: &str = "tenant-acme";
 /// Events that do not count, and events that do.
 const SETTLING_EVENTS: usize = 5;
 const EVENTS: usize = 40;
+/// Chunks that the ledger has of each slot in each of two sweeps: those of a slot with some 700 connections.
+const CHUNKS: usize = 4;
+/// The ledger's lines are of so long after the connections were stored.
+const LATER: SignedDuration = SignedDuration::from_mins(1);
 /// How often each table has its turn.
 const TURNS: usize = 3;
 
-/// One question, and what its answer takes. The calls and items are the same in both tables, or nothing is reported.
+/// One question, and what its answer takes. The calls and the connections are the same in both tables, or nothing is reported.
 #[derive(Debug, Clone, Serialize)]
 pub struct Read {
     /// What is asked for.
@@ -43,7 +49,7 @@ pub struct Read {
     pub many_cpu_ms: f64,
     /// Calls to the table.
     pub calls: u64,
-    /// Items that these calls returned.
+    /// Items that these calls returned, at most: a page's connections share some of the ledger's.
     pub items: u64,
     /// Connections in the answer.
     pub connections: usize,
@@ -85,17 +91,28 @@ pub async fn measure(
     link_generator: &Program,
     list: &Value,
 ) -> Result<Vec<Read>, Error> {
+    let verified_at = Timestamp::now() + LATER;
     let mut few = scenes.active.clone();
-    few.copy_connection(TENANT, FEW, 1)?;
+    few.copy_connection(TENANT, FEW, SLOTS)?;
+    fill_ledger(&mut few, verified_at);
     let mut many = few.clone();
-    many.copy_connection(TENANT, MANY, 1)?;
+    many.copy_connection(TENANT, MANY, SLOTS)?;
     for other in 0..OTHERS {
-        many.copy_connection(&format!("tenant-{other}"), MANY, 1)?;
+        many.copy_connection(&format!("tenant-{other}"), MANY, SLOTS)?;
     }
+    let mut link_generator = link_generator.clone();
+    let slots = (SWEEP_SLOTS.to_owned(), SLOTS.to_string());
+    link_generator.variables.extend([slots]);
     let mut tables = [(FEW, few, Vec::new()), (MANY, many, Vec::new())];
     for _ in 0..TURNS {
         for (connections, table, seen) in &mut tables {
-            seen.push(ask(stub, table, link_generator, list, *connections).await?);
+            let asker = Asker {
+                stub,
+                link_generator: &link_generator,
+                list,
+                verified_at,
+            };
+            seen.push(asker.ask(table, *connections).await?);
         }
     }
     let [(_, _, few), (_, _, many)] = &tables;
@@ -117,16 +134,16 @@ fn read<'a>(
     few: &(impl Iterator<Item = &'a Seen> + Clone),
     many: &(impl Iterator<Item = &'a Seen> + Clone),
 ) -> Result<Read, Error> {
-    let counts = |seen: &Seen| (seen.calls, seen.items, seen.connections);
+    let counts = |seen: &Seen| (seen.calls, seen.connections);
     let mut all = few.clone().chain(many.clone()).map(counts);
     let first = all.next().ok_or("nothing was asked")?;
     if let Some(other) = all.find(|counts| *counts != first) {
-        return Err(format!(
-            "{name}: {first:?} calls, items and connections in one table, {other:?} in the other"
-        )
-        .into());
+        return Err(
+            format!("{name}: {first:?} calls and connections in one table, {other:?} in the other").into(),
+        );
     }
-    let (calls, items, connections) = first;
+    let (calls, connections) = first;
+    let items = few.clone().chain(many.clone()).map(|seen| seen.items);
     let wall = |seen: &Seen| seen.wall_ms;
     let cpu = |seen: &Seen| seen.cpu_ms;
     Ok(Read {
@@ -136,59 +153,92 @@ fn read<'a>(
         few_cpu_ms: median(few.clone().map(cpu).collect()),
         many_cpu_ms: median(many.clone().map(cpu).collect()),
         calls,
-        items,
+        items: items.max().unwrap_or_default(),
         connections,
     })
 }
 
-/// Asks a fresh process everything. The table is lent to the stub meanwhile: nobody copies a million items.
-async fn ask(
-    stub: &Stub,
-    table: &mut Snapshot,
-    link_generator: &Program,
-    list: &Value,
-    connections: usize,
-) -> Result<Vec<Seen>, Error> {
-    let mut function = Function::start(link_generator).await?;
-    stub.world.exchange(table);
-    let mut all = Vec::new();
-    for (name, query) in QUESTIONS {
-        let event = asking(list, &query(connections));
-        let seen = question(stub, &mut function, &event).await;
-        all.push(seen.map_err(|error| format!("{name} of {connections}: {error}"))?);
+/// Has the ledger say of all slots, as after two sweeps, that everybody was verified at this time.
+fn fill_ledger(table: &mut Snapshot, verified_at: Timestamp) {
+    let (first, last) = (copied_id(0), copied_id(MANY));
+    let chunk = json!({ "M": {
+        "f": { "S": first }, "l": { "S": last },
+        "q": { "S": verified_at.to_string() }, "d": { "S": verified_at.to_string() },
+    } });
+    let chunks: serde_json::Map<_, _> = (0..CHUNKS)
+        .map(|number| (copied_id(number), chunk.clone()))
+        .collect();
+    for (slot, generation) in (0..SLOTS).flat_map(|slot| [(slot, "EVEN"), (slot, "ODD")]) {
+        table.put(json!({
+            "pk": { "S": format!("LEDGER#active#{slot}") }, "sk": { "S": generation },
+            "tick": { "N": "1" }, "chunks": { "M": chunks },
+        }));
     }
-    stub.world.exchange(table);
-    function.stop().await?;
-    Ok(all)
 }
 
-async fn question(stub: &Stub, function: &mut Function, event: &str) -> Result<Seen, Error> {
-    for _ in 0..SETTLING_EVENTS {
-        function.invoke(event).await?;
+/// Who asks for connections, and what they have to be shown.
+struct Asker<'a> {
+    stub: &'a Stub,
+    link_generator: &'a Program,
+    list: &'a Value,
+    verified_at: Timestamp,
+}
+
+impl Asker<'_> {
+    /// Asks a fresh process everything. The table is lent to the stub meanwhile: nobody copies a million items.
+    async fn ask(&self, table: &mut Snapshot, connections: usize) -> Result<Vec<Seen>, Error> {
+        let mut function = Function::start(self.link_generator).await?;
+        self.stub.world.exchange(table);
+        let mut all = Vec::new();
+        for (name, query) in QUESTIONS {
+            let event = asking(self.list, &query(connections));
+            let seen = self.question(&mut function, &event).await;
+            all.push(seen.map_err(|error| format!("{name} of {connections}: {error}"))?);
+        }
+        self.stub.world.exchange(table);
+        function.stop().await?;
+        Ok(all)
     }
-    stub.world.take_calls();
-    stub.world.take_items_read();
-    let before = function.cpu_at_rest().await?;
-    let (mut walls, mut last) = (Vec::new(), Vec::new());
-    for _ in 0..EVENTS {
-        let (wall, answer) = function.invoke(event).await?;
-        walls.push(wall.as_secs_f64() * 1e3);
-        last = answer;
+
+    async fn question(&self, function: &mut Function, event: &str) -> Result<Seen, Error> {
+        let stub = self.stub;
+        for _ in 0..SETTLING_EVENTS {
+            function.invoke(event).await?;
+        }
+        stub.world.take_calls();
+        stub.world.take_items_read();
+        let before = function.cpu_at_rest().await?;
+        let (mut walls, mut last) = (Vec::new(), Vec::new());
+        for _ in 0..EVENTS {
+            let (wall, answer) = function.invoke(event).await?;
+            walls.push(wall.as_secs_f64() * 1e3);
+            last = answer;
+        }
+        let cpu = function.cpu_at_rest().await? - before;
+        let answer: Value = serde_json::from_slice(&last)?;
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
+        let connections = body["connections"]
+            .as_array()
+            .ok_or_else(|| format!("no list: {answer}; it wrote: {}", function.output()))?;
+        // By the ledger: what is stored is older.
+        let verified_at = json!(self.verified_at);
+        let is_copy = |shown: &&Value| shown["id"].as_str().is_some_and(|id| id.starts_with("conn_c0"));
+        if let Some(other) = connections
+            .iter()
+            .filter(is_copy)
+            .find(|shown| shown["last_verified_at"] != verified_at)
+        {
+            return Err(format!("not verified at {verified_at}: {other}").into());
+        }
+        let connections = connections.len();
+        Ok(Seen {
+            wall_ms: median(walls),
+            cpu_ms: cpu.as_secs_f64() * 1e3 / EVENTS as f64,
+            calls: stub.world.take_calls().values().sum::<u64>() / EVENTS as u64,
+            items: stub.world.take_items_read() / EVENTS as u64,
+            connections,
+        })
     }
-    let cpu = function.cpu_at_rest().await? - before;
-    let answer: Value = serde_json::from_slice(&last)?;
-    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
-    let connections = body["connections"]
-        .as_array()
-        .ok_or_else(|| format!("no list: {answer}; it wrote: {}", function.output()))?
-        .len();
-    Ok(Seen {
-        wall_ms: median(walls),
-        cpu_ms: cpu.as_secs_f64() * 1e3 / EVENTS as f64,
-        calls: stub.world.take_calls().values().sum::<u64>() / EVENTS as u64,
-        items: stub.world.take_items_read() / EVENTS as u64,
-        connections,
-    })
 }
 
 /// The event of a list with this query string.

@@ -46,7 +46,7 @@ const SETTINGS: [(&str, &str); 20] = [
     ("VENDOR_ACCOUNT_ID", VENDOR_ACCOUNT),
     ("VERIFICATION_DEADLINE_SECONDS", "210"),
     ("AUDIT_RETENTION_DAYS", "400"),
-    ("SWEEP_SLOTS", "1"),
+    (SWEEP_SLOTS, "1"),
     ("DEGRADED_SLOTS", "1"),
     ("SWEEP_TICK_SECONDS", "60"),
     ("PROOF_EVERY_SWEEPS", "7"),
@@ -59,6 +59,10 @@ const SETTINGS: [(&str, &str); 20] = [
 pub const STS_CALLS_PER_SECOND: &str = "STS_CALLS_PER_SECOND";
 /// How many of the sweep's verifiers there are.
 pub const SWEEP_CONCURRENCY: &str = "SWEEP_CONCURRENCY";
+/// How many slots the sweep has.
+pub const SWEEP_SLOTS: &str = "SWEEP_SLOTS";
+/// The number of slots in `template.yaml`.
+pub const SLOTS_OF_TEMPLATE: usize = 1_440;
 /// How many connections a verifier checks side by side.
 pub const PROBE_CONCURRENCY: &str = "PROBE_CONCURRENCY";
 /// What Lambda puts into the environment of each function.

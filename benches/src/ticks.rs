@@ -11,12 +11,11 @@ use crate::{
     runtime_api::{Function, Program},
     scenes::Scenes,
     stub::{Service, Stub},
+    subjects::{SLOTS_OF_TEMPLATE as SLOTS, SWEEP_SLOTS},
 };
 
 /// How many connections the tables have.
 pub const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
-/// Slots that they are spread over: a tick finds one of them. The template's default.
-const SLOTS: usize = 1_440;
 /// How long each answer takes: the single-digit milliseconds that DynamoDB promises.
 pub const LATENCY: Duration = Duration::from_millis(5);
 /// Whose the connections are.
@@ -54,7 +53,7 @@ pub async fn measure(
     event: &str,
 ) -> Result<Vec<Tick>, Error> {
     let mut revalidator = revalidator.clone();
-    let slots = ("SWEEP_SLOTS".to_owned(), SLOTS.to_string());
+    let slots = (SWEEP_SLOTS.to_owned(), SLOTS.to_string());
     revalidator.variables.extend([slots]);
     let mut ticks = Vec::new();
     for connections in SIZES {

@@ -240,7 +240,7 @@ impl Handler {
         let query = &request.query_string_parameters;
         // Not by the map's own iterator, which panics at a parameter without a value.
         let given = serde_json::to_value(query)
-            .map_err(|_| Problem::invalid_request("the query string cannot be read"))?;
+            .map_err(|error| Problem::invalid_request(format!("the query string cannot be read: {error}")))?;
         let mut names = given.as_object().into_iter().flat_map(|given| given.keys());
         if let Some(name) = names.find(|name| !LIST_PARAMETERS.contains(&name.as_str())) {
             let all = LIST_PARAMETERS.join(", ");

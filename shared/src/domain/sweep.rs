@@ -27,8 +27,8 @@ pub const CALLS_OF_A_LOOK: u32 = 1;
 /// permissions with.
 pub const CALLS_OF_A_PROOF: u32 = 5;
 
-/// Ticks by which what is stored may be ahead of now. A message that waits as long as SQS keeps it is late by some ten thousand
-/// minutes; the numbers of two lengths of a tick (30 and 60 minutes are the closest) have been half a million apart since 2026,
+/// Ticks by which what is stored may be ahead of now. SQS keeps a message for 20,160 minutes at most, so that none is
+/// later; the numbers of two lengths of a tick (30 and 60 minutes are the closest) have been half a million apart since 2026,
 /// and more each year.
 const MOST_TICKS_AHEAD: i64 = 100_000;
 

@@ -292,7 +292,6 @@ pub async fn play(plot: Plot) -> Report {
         plan: plot.plan,
     };
     let work = Arc::new(Mutex::new(Work::default()));
-    let start = clock.now();
     let end = plot.hours * HOUR;
     let verifiers: Vec<_> = (0..VERIFIERS)
         .map(|_| {
@@ -403,11 +402,13 @@ pub async fn play(plot: Plot) -> Report {
             (fate, None) => report.not_found.push((*number, *fate)),
         }
     }
-    // Whom the ledger says nothing of at the end of a day and two hours.
+    // Whom the ledger says nothing of since a sweep and a tenth.
+    let sweep = f64::from(plot.plan.slots * BUDGET.tick_seconds);
+    let since = clock.now() - jiff::SignedDuration::from_secs_f64(sweep * (1.0 + 2.5 / 24.0));
     for number in (0..plot.connections).step_by((plot.connections / 500).max(1) as usize) {
         let made = read(&store, number).await;
         let known = verified.complete(made.clone()).await.unwrap();
-        let is_known = known.last_verified_at() > Some(start);
+        let is_known = known.last_verified_at() > Some(since);
         if made.state.status() == Status::Active && !is_known {
             report.never_verified += 1;
         }

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::{
     operation::{put_item::PutItemInput, update_item::UpdateItemInput},
     types::AttributeValue,
 };
+use futures::future::try_join_all;
 
 use super::{
     DynamoDbStore,
@@ -117,17 +118,18 @@ impl SweepLedger for DynamoDbStore {
             .iter()
             .flat_map(|slot| Generation::BOTH.map(|generation| Key::ledger(slot, generation).into_item()))
             .collect();
+        // A page of connections has two batches, which need not wait for each other.
+        let batches = keys.chunks(MAX_BATCH).map(|batch| self.get_batch(batch.to_vec()));
+        let items = try_join_all(batches).await?;
         let mut records: BTreeMap<String, Vec<ChunkRecord>> = BTreeMap::new();
-        for batch in keys.chunks(MAX_BATCH) {
-            for item in self.get_batch(batch.to_vec()).await? {
-                let Some(slot) = ledger_slot(&item) else { continue };
-                let known = records.entry(slot.to_owned()).or_default();
-                let chunks = item.get(CHUNKS).and_then(|chunks| chunks.as_m().ok());
-                for chunk in chunks.into_iter().flat_map(HashMap::values) {
-                    let record = serde_dynamo::from_attribute_value(chunk.clone())
-                        .map_err(|error| Unavailable::new("dynamodb.read_item", error))?;
-                    known.push(record);
-                }
+        for item in items.into_iter().flatten() {
+            let Some(slot) = ledger_slot(&item) else { continue };
+            let known = records.entry(slot.to_owned()).or_default();
+            let chunks = item.get(CHUNKS).and_then(|chunks| chunks.as_m().ok());
+            for chunk in chunks.into_iter().flat_map(HashMap::values) {
+                let record = serde_dynamo::from_attribute_value(chunk.clone())
+                    .map_err(|error| Unavailable::new("dynamodb.read_item", error))?;
+                known.push(record);
             }
         }
         Ok(records)
