@@ -15,7 +15,7 @@ use latchkey_bench::{
     bars::{self, ListenerEvent},
     cold_warm::{Case, measure},
     instructions::{count_by_callgrind, count_steps},
-    onboarding, reads,
+    linked, onboarding, reads,
     report::{Line, Report},
     runtime_api::Program,
     scenes::{Proof, Scenes},
@@ -312,8 +312,9 @@ fn zipped(places: &Places, case: &Case) -> Result<Vec<PathBuf>, Error> {
     }
 }
 
-/// Counts the instructions of all starts, several at a time. Returns whether none takes more than recorded.
+/// Looks at whose clients the functions have, and counts the instructions of all starts, several at a time. Returns whether none takes more than recorded.
 async fn starts(places: &Places, is_record: bool) -> Result<bool, Error> {
+    linked::check(&places.binaries)?;
     let stub = Stub::start(&places.authority, Keys::quick()?).await?;
     let mut counts = Vec::new();
     for name in FUNCTIONS.into_iter().chain([EMPTY]) {

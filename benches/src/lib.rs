@@ -6,6 +6,7 @@ pub mod bars;
 pub mod cold_warm;
 pub mod http;
 pub mod instructions;
+pub mod linked;
 pub mod onboarding;
 pub mod process;
 pub mod reads;
