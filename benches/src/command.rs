@@ -27,7 +27,8 @@ use latchkey_bench::{
 
 const USAGE: &str = "\
 latchkey-bench measure [--rounds N] [--check]   the whole benchmark; writes docs/benchmarks/; --check fails if a bar is missed
-latchkey-bench starts [--record]                counts the instructions of each start, and holds them against the record";
+latchkey-bench starts [--record]                looks for clients that a function does not need, counts the instructions of each start, and holds
+                                                them against the record";
 /// Where the record is.
 const BOUNDS: &str = "benches/start-instructions.json";
 /// Rounds, unless asked otherwise.

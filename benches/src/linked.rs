@@ -24,7 +24,8 @@ const CALLED: [(&str, &[&str]); 5] = [
 /// Checks that each release binary in `folder` has the clients of the services that it calls, and no other one's.
 pub fn check(folder: &Path) -> Result<(), Error> {
     for (function, called) in CALLED {
-        let binary = std::fs::read(folder.join(function))?;
+        let path = folder.join(function);
+        let binary = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let linked = clients(&binary);
         if linked != called {
             return Err(format!("{function} calls {called:?} and has clients of {linked:?}").into());

@@ -71,7 +71,7 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("SWEEP_QUEUE_URL", &[]),
             ("STS_CALLS_PER_SECOND", &["19", "10001", "x"]),
             ("SWEEP_CONCURRENCY", &["0", "1001", "x"]),
-            ("PROBE_CONCURRENCY", &["0", "257", "x"]),
+            ("PROBE_CONCURRENCY", &["7", "257", "x"]),
             ("AUDIT_RETENTION_DAYS", &["0", "3651", "x"]),
             ("SWEEP_SLOTS", &["0", "10081", "x"]),
             ("DEGRADED_SLOTS", &["0", "10081", "x"]),

@@ -96,7 +96,11 @@ fn a_sweep_goes_on_after_any_change_of_the_tick_s_length() {
             let due = plan.due(group, Some(&progress), MINUTES / after);
             // Shorter ticks have larger numbers: what lies between is missed ones.
             let expected = if after < before { slots as usize } else { 1 };
-            assert_eq!(due.len(), expected, "from {before} to {after} minutes");
+            assert_eq!(
+                due.len(),
+                expected,
+                "from {before} to {after} minutes, {slots} slots of {group:?}"
+            );
         }
     }
     let back = slots(Group::Active, Some(MINUTES), MINUTES - 1_440);

@@ -1,5 +1,7 @@
 //! The sweep: who is in which slot, and how far it came.
 
+use std::collections::BTreeSet;
+
 use super::{Case, Cuid2Ids, accepted, after, disconnected, fresh_tenant, now, pending};
 use crate::{
     domain::{
@@ -126,6 +128,13 @@ pub(super) async fn the_ledger_knows_the_last_two_sweeps_of_a_slot<S: SweepLedge
         store.record(&slot, tick, chunk).await.unwrap();
     }
     assert_eq!(known().await, [c.clone(), d]);
+    // More slots than one batch has are read all the same.
+    let many: BTreeSet<String> = (100..220).map(|number| format!("{slot}#{number}")).collect();
+    for slot in &many {
+        store.record(slot, 0, &a).await.unwrap();
+    }
+    let found = store.records(&many).await.unwrap();
+    assert!(found.keys().eq(&many) && found.values().all(|records| *records == [a.clone()]));
     // What was counted when ticks were shorter does not keep out what comes now.
     for (tick, chunk) in [(2_000_000 * cycle, &a), (4 * cycle, &b)] {
         store.record(&slot, tick, chunk).await.unwrap();
