@@ -313,7 +313,8 @@ fn zipped(places: &Places, case: &Case) -> Result<Vec<PathBuf>, Error> {
     }
 }
 
-/// Looks at whose clients the functions have, and counts the instructions of all starts, several at a time. Returns whether none takes more than recorded.
+/// Looks at whose clients the functions have, and counts the instructions of all starts, several at a time. Returns whether none
+/// takes more than recorded.
 async fn starts(places: &Places, is_record: bool) -> Result<bool, Error> {
     linked::check(&places.binaries)?;
     let stub = Stub::start(&places.authority, Keys::quick()?).await?;

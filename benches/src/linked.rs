@@ -43,6 +43,13 @@ fn clients(binary: &[u8]) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subjects::FUNCTIONS;
+
+    #[test]
+    fn no_function_is_left_out() {
+        let functions = FUNCTIONS.into_iter().chain([EMPTY]);
+        assert!(functions.eq(CALLED.map(|(function, _)| function)));
+    }
 
     #[test]
     fn a_client_is_known_by_its_requests() {
