@@ -74,8 +74,9 @@ async fn run() -> Result<bool, Error> {
         }
     }
     let places = places()?;
+    places.unpack_functions()?;
     match command.as_str() {
-        "measure" => Ok(measure_all(places, rounds).await? || !is_check),
+        "measure" => Ok(measure_all(&places, rounds).await? || !is_check),
         "starts" => starts(&places, is_record).await,
         _ => Err(USAGE.into()),
     }
@@ -88,7 +89,8 @@ fn places() -> Result<Places, Error> {
     let node = machine::first_line(Path::new("node"), &["-p", "process.execPath"]);
     let (packages, venv) = (work.join("node"), work.join("venv/bin/python"));
     Ok(Places {
-        binaries: repository.join("target/release"),
+        built: repository.join("target/lambda"),
+        binaries: work.join("unpacked"),
         node: (!node.is_empty() && packages.join("node_modules").exists()).then(|| (node.into(), packages)),
         python: venv
             .exists()
@@ -180,10 +182,7 @@ fn cases(places: &Places, stub: &Stub, scenes: &Scenes) -> Result<Vec<Case>, Err
 }
 
 /// Runs everything, writes the report and prints the table. Returns whether all bars are met.
-async fn measure_all(mut places: Places, rounds: usize) -> Result<bool, Error> {
-    let unpacked = places.repository.join("target/bench/unpacked");
-    places.unpack_functions(unpacked)?;
-    let places = &places;
+async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
     let facts = machine::facts(places);
     let mut maker = Command::new(&places.python_of_keys);

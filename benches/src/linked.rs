@@ -1,4 +1,5 @@
-//! Whose clients a function's binary has: a client that it does not need makes it larger and its start slower.
+//! What a function's binary has: the clients that it needs, as another one makes it larger and its start slower, and what a
+//! panic is caught by, as a function that is aborted gives no answer.
 
 use std::path::Path;
 
@@ -21,7 +22,12 @@ const CALLED: [(&str, &[&str]); 5] = [
     (EMPTY, &[]),
 ];
 
-/// Checks that each release binary in `folder` has the clients of the services that it calls, and no other one's.
+/// By which Rust knows its own panics while it unwinds (`library/panic_unwind/src/gcc.rs`): a number in the code of each
+/// x86-64 program that unwinds, and of none that aborts.
+const UNWINDING: &[u8] = b"MOZ\0RUST";
+
+/// Checks that each release binary in `folder` has the clients of the services that it calls and no other one's, and that it
+/// unwinds.
 pub fn check(folder: &Path) -> Result<(), Error> {
     for (function, called) in CALLED {
         let path = folder.join(function);
@@ -29,6 +35,11 @@ pub fn check(folder: &Path) -> Result<(), Error> {
         let linked = clients(&binary);
         if linked != called {
             return Err(format!("{function} calls {called:?} and has clients of {linked:?}").into());
+        }
+        if !binary.windows(UNWINDING.len()).any(|bytes| bytes == UNWINDING) {
+            return Err(
+                format!("{function} aborts where it panics: is `panic` missing in Cargo.toml?").into(),
+            );
         }
     }
     Ok(())
@@ -60,25 +71,41 @@ mod tests {
         assert!(clients(b"arn:aws:sns:us-east-1").is_empty());
     }
 
-    #[test]
-    fn a_client_too_many_is_an_error_and_so_is_one_too_few() -> Result<(), Error> {
-        let folder = std::env::temp_dir().join(format!("latchkey-linked-{}", std::process::id()));
+    /// Of each function what it has to have, but `odd` of the listener.
+    fn check_with(test: &str, odd: Vec<u8>) -> Result<Option<String>, Error> {
+        let folder = std::env::temp_dir().join(format!("latchkey-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
-        let words = |services: &[&str]| -> String {
-            let of = CLIENTS
-                .into_iter()
-                .filter(|(service, _)| services.contains(service));
-            of.map(|(_, word)| word).collect()
-        };
         for (function, called) in CALLED {
-            std::fs::write(folder.join(function), words(called))?;
+            std::fs::write(folder.join(function), binary(called, UNWINDING))?;
         }
         check(&folder)?;
+        std::fs::write(folder.join(CALLED[0].0), odd)?;
+        let error = check(&folder).err().map(|error| error.to_string());
+        std::fs::remove_dir_all(&folder)?;
+        Ok(error)
+    }
+
+    fn binary(services: &[&str], end: &[u8]) -> Vec<u8> {
+        let of = CLIENTS
+            .into_iter()
+            .filter(|(service, _)| services.contains(service));
+        let words: String = of.map(|(_, word)| word).collect();
+        [words.as_bytes(), end].concat()
+    }
+
+    #[test]
+    fn a_client_too_many_is_an_error_and_so_is_one_too_few() -> Result<(), Error> {
         for (services, what) in [(&["DynamoDB", "SQS", "STS"][..], "STS"), (&["SQS"], "[\"SQS\"]")] {
-            std::fs::write(folder.join("custom-resource-listener"), words(services))?;
-            let error = check(&folder).err().map(|error| error.to_string());
+            let error = check_with("clients", binary(services, UNWINDING))?;
             assert!(error.is_some_and(|error| error.contains(what)));
         }
-        Ok(std::fs::remove_dir_all(&folder)?)
+        Ok(())
+    }
+
+    #[test]
+    fn a_function_that_aborts_is_an_error() -> Result<(), Error> {
+        let error = check_with("aborts", binary(&["DynamoDB", "SQS"], b"MOZ RUST"))?;
+        assert!(error.is_some_and(|error| error.contains("aborts")));
+        Ok(())
     }
 }

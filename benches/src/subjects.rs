@@ -18,6 +18,8 @@ pub const FUNCTIONS: [&str; 4] = [
     "role-verifier",
     "revalidator",
 ];
+/// What Lambda calls the program of each function.
+const BINARY: &str = "bootstrap";
 /// The function that does nothing.
 pub const EMPTY: &str = "latchkey-empty";
 /// The name of the queue of verifications that stacks wait for.
@@ -86,7 +88,9 @@ const LAMBDA: [(&str, &str); 11] = [
 /// Where everything that is measured lies.
 #[derive(Debug, Clone)]
 pub struct Places {
-    /// The release binaries.
+    /// The release binaries as cargo-lambda leaves them, in a folder each.
+    pub built: PathBuf,
+    /// Those that are started.
     pub binaries: PathBuf,
     /// The repository.
     pub repository: PathBuf,
@@ -101,20 +105,19 @@ pub struct Places {
 }
 
 impl Places {
-    /// Has the functions start from files of their own in `folder`, written from beginning to end as Lambda and package
-    /// installers write them. A linker writes here and there: the kernel then keeps the file in smaller pieces, and a start
-    /// from it takes a tenth longer.
-    pub fn unpack_functions(&mut self, folder: PathBuf) -> Result<(), Error> {
-        std::fs::create_dir_all(&folder)?;
+    /// Has the functions start from files of their own, written from beginning to end as Lambda and package installers write
+    /// them. A linker writes here and there: the kernel then keeps the file in smaller pieces, and a start from it takes a
+    /// tenth longer.
+    pub fn unpack_functions(&self) -> Result<(), Error> {
+        std::fs::create_dir_all(&self.binaries)?;
         for name in FUNCTIONS.into_iter().chain([EMPTY]) {
-            let file = folder.join(name);
+            let file = self.binaries.join(name);
             // Not over what is there: the old file's pieces would be used again.
             match std::fs::remove_file(&file) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                _ => std::fs::copy(self.binaries.join(name), &file)?,
+                _ => std::fs::copy(self.built.join(name).join(BINARY), &file)?,
             };
         }
-        self.binaries = folder;
         Ok(())
     }
 

@@ -413,6 +413,24 @@ fn the_parameters_that_the_readme_explains_are_those_that_the_template_has() {
 }
 
 #[test]
+fn the_readme_deploys_with_what_our_own_checks_run() {
+    let readme = read("README.md");
+    for (file, tool) in [
+        ("xtask/template-lint-requirements.txt", "aws-sam-cli=="),
+        ("xtask/cargo-lambda-requirements.txt", "cargo-lambda=="),
+    ] {
+        let requirements = read(file);
+        let line = requirements.lines().find(|line| line.starts_with(tool));
+        let wanted = line.unwrap_or_else(|| panic!("{file} has no {tool}"));
+        let found: Vec<&str> = readme
+            .split_whitespace()
+            .filter(|word| word.starts_with(tool))
+            .collect();
+        assert_eq!(found, [wanted], "README.md names what {file} installs");
+    }
+}
+
+#[test]
 fn every_test_that_a_document_names_is_there_and_every_row_names_one_or_says_that_there_is_none() {
     let all_sources = sources(".rs").concat();
     for path in PROVEN_DOCUMENTS {

@@ -59,9 +59,12 @@ fn measure(arguments: &[String]) -> Result<(), Error> {
     )
 }
 
+/// By what `sam build` calls, which chooses the processor (`-C target-cpu`) and parts of the profile itself. Its linker is
+/// the host's, though, and so is the architecture: Lambda's arm64 needs zig and another standard library.
 fn build_functions() -> Result<(), Error> {
-    let mut command = Command::new(cargo());
-    command.args(["build", "--locked", "--release"]);
+    let cargo_lambda = python::install_cargo_lambda()?.join("cargo-lambda");
+    let mut command = Command::new(cargo_lambda);
+    command.args(["lambda", "build", "--locked", "--release", "--compiler", "cargo"]);
     for package in FUNCTIONS {
         command.args(["--package", package]);
     }

@@ -12,6 +12,8 @@ use crate::steps::{Error, root, run, say, target_dir};
 const LOCAL_AWS_REQUIREMENTS: &str = "xtask/local-aws/requirements.txt";
 /// What checks the templates.
 const TEMPLATE_LINT_REQUIREMENTS: &str = "xtask/template-lint-requirements.txt";
+/// What builds the functions as they are deployed.
+const CARGO_LAMBDA_REQUIREMENTS: &str = "xtask/cargo-lambda-requirements.txt";
 /// What the Python reference of the benchmarks needs.
 const BENCH_REQUIREMENTS: &str = "benches/peers/python/requirements.txt";
 /// What makes the keys of the benchmark's stub.
@@ -58,6 +60,11 @@ pub fn check_manifest() -> Result<(), Error> {
         "checking the manifest against AWS's lists",
         &mut command(&[&format!("{AWS_LISTS}/check.py"), "customer/permissions.yaml"]),
     )
+}
+
+/// Installs cargo-lambda, unless it is there, and returns the folder of its program.
+pub fn install_cargo_lambda() -> Result<PathBuf, Error> {
+    install("cargo-lambda", CARGO_LAMBDA_REQUIREMENTS)
 }
 
 /// Installs what the Python reference of the benchmarks needs, unless it is there.
