@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::{SdkConfig, region, sdk_config::SharedCredentialsProvider};
 
-use super::{prewarm, trust::Roots};
+use super::{first_touch, prewarm, trust::Roots};
 use crate::{
     config::{ConfigError, Environment},
     domain::aws::Region,
@@ -170,13 +170,15 @@ impl Aws {
         self.connector.clone()
     }
 
-    /// Opens a connection to each of these services, so that the first event finds it open: the handshakes are done
-    /// while Lambda gives a starting function all of the CPU. What does not work is logged, and left to the first call.
+    /// Does what the first event would have to do first, while Lambda gives a starting function all of the CPU: opens a
+    /// connection to each of these services, and touches processor and memory. What does not work is logged, and left to
+    /// the first call.
     pub async fn prewarm(&self, services: &[Service]) {
         if self.prewarms {
             let urls = services.iter().filter_map(|service| self.host_url(*service));
             prewarm::open(&self.connector, urls).await;
         }
+        first_touch::before_the_first_event();
     }
 
     fn given_endpoint(&self, service: Service) -> Option<&str> {

@@ -4,6 +4,7 @@ pub mod aws_clients;
 pub mod aws_operations;
 pub mod cloudformation_answers;
 pub mod dynamodb;
+mod first_touch;
 pub mod paced_sts;
 mod prewarm;
 pub mod sns_topics;
