@@ -1,15 +1,16 @@
 //! An authority for one run, and the stub's certificate by it: as AWS's endpoints have theirs, from an issuer below the
 //! root that clients trust.
 
-use std::process::Command;
+use std::{net::Ipv4Addr, process::Command, sync::Arc};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
     PKCS_RSA_SHA256,
 };
 use rustls::{
-    CipherSuite, ServerConfig,
+    CipherSuite, ServerConfig, SignatureAlgorithm, SignatureScheme,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _},
+    sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey},
 };
 
 use crate::Error;
@@ -46,12 +47,33 @@ impl Keys {
     }
 }
 
-/// The stub's TLS configuration, and the root's certificate as PEM.
-pub fn server(Keys([root_key, issuer_key, key]): Keys) -> Result<(ServerConfig, String), Error> {
+/// Signs with SHA-256 where it may, as s2n does, AWS's own TLS (its `s2n_sig_scheme_pref_list_20200207`), where rustls would
+/// take the longest hash that it is offered.
+#[derive(Debug)]
+struct LikeS2n(Arc<dyn SigningKey>);
+
+impl SigningKey for LikeS2n {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let of_s2n = [SignatureScheme::RSA_PSS_SHA256];
+        let both = offered.iter().find(|scheme| of_s2n.contains(scheme));
+        both.and_then(|_| self.0.choose_scheme(&of_s2n))
+            .or_else(|| self.0.choose_scheme(offered))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+/// The TLS configuration of the stub's services at `hosts`, and the root's certificate as PEM.
+pub fn server(
+    Keys([root_key, issuer_key, key]): Keys,
+    hosts: &[Ipv4Addr],
+) -> Result<(ServerConfig, String), Error> {
     let root = CertifiedIssuer::self_signed(authority("root", BasicConstraints::Unconstrained)?, root_key)?;
     let issuer = authority("issuer", BasicConstraints::Constrained(0))?;
     let issuer = CertifiedIssuer::signed_by(issuer, issuer_key, &root)?;
-    let mut leaf = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])?;
+    let mut leaf = CertificateParams::new(hosts.iter().map(Ipv4Addr::to_string).collect::<Vec<_>>())?;
     leaf.use_authority_key_identifier_extension = true;
     let certificate = leaf.signed_by(&key, &issuer)?;
     let mut provider = rustls::crypto::ring::default_provider();
@@ -59,14 +81,20 @@ pub fn server(Keys([root_key, issuer_key, key]): Keys) -> Result<(ServerConfig, 
     let of_aws =
         |suite: &rustls::SupportedCipherSuite| suite.suite() == CipherSuite::TLS13_AES_128_GCM_SHA256;
     provider.cipher_suites.sort_by_key(|suite| !of_aws(suite));
+    let key = provider
+        .key_provider
+        .load_private_key(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(
+            key.serialize_der(),
+        )))?;
+    let chain = vec![certificate.der().clone(), issuer.der().clone()];
+    let certified = CertifiedKey::new(chain, Arc::new(LikeS2n(key)));
     let mut server = ServerConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone(), issuer.der().clone()],
-            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-        )?;
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     server.ignore_client_order = true;
+    // As many as s2n gives.
+    server.send_tls13_tickets = 1;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok((server, root.pem()))
 }

@@ -1,6 +1,6 @@
 //! A stub of the AWS services that the functions call: real TLS, real protocols, just as much of an answer as it takes
-//! for the functions to do all of their work. Each service has a port of its own, so that a function opens as many
-//! connections as it does on AWS.
+//! for the functions to do all of their work. Each service has an address of its own, as each has a host of its own on AWS:
+//! a function opens as many connections, and offers no service what another one gave it to resume a session with.
 
 mod answers;
 mod certificates;
@@ -9,7 +9,12 @@ mod quota;
 mod table;
 mod world;
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
 
 use rustls::server::ServerSessionMemoryCache;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -25,7 +30,7 @@ pub use world::{Calls, Snapshot, World};
 /// How many sessions a service remembers.
 const SESSIONS: usize = 256;
 
-/// A service, by the port that it is reached at.
+/// A service, by the address that it is reached at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     /// The table.
@@ -60,23 +65,27 @@ impl Service {
 pub struct Stub {
     /// What it knows and has seen.
     pub world: Arc<World>,
-    ports: Vec<(Service, u16)>,
+    addresses: Vec<(Service, SocketAddr)>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Stub {
-    /// Starts it on free ports with certificates by `keys`, and writes the one that its clients have to trust to
+    /// Starts it on loopback addresses with certificates by `keys`, and writes the one that its clients have to trust to
     /// `authority`.
     pub async fn start(authority: &Path, keys: Keys) -> Result<Self, Error> {
-        let (server, pem) = certificates::server(keys)?;
+        let hosts: Vec<_> = (2..)
+            .map(|last| Ipv4Addr::new(127, 0, 0, last))
+            .take(Service::ALL.len())
+            .collect();
+        let (server, pem) = certificates::server(keys, &hosts)?;
         std::fs::write(authority, pem)?;
         let world = Arc::new(World::default());
         let delay = Arc::new(Delay::new());
-        let (mut ports, mut tasks) = (Vec::new(), Vec::new());
-        for service in Service::ALL {
-            let listener = TcpListener::bind("127.0.0.1:0").await?;
-            ports.push((service, listener.local_addr()?.port()));
-            // Tickets of its own: on AWS each service is another host, to which no session of another's can be taken.
+        let (mut addresses, mut tasks) = (Vec::new(), Vec::new());
+        for (service, host) in Service::ALL.into_iter().zip(hosts) {
+            let listener = TcpListener::bind((host, 0)).await?;
+            addresses.push((service, listener.local_addr()?));
+            // Sessions of its own, as each host has.
             let mut server = server.clone();
             server.session_storage = ServerSessionMemoryCache::new(SESSIONS);
             tasks.push(tokio::spawn(serve(
@@ -87,17 +96,17 @@ impl Stub {
                 delay.clone(),
             )));
         }
-        Ok(Self { world, ports, tasks })
+        Ok(Self {
+            world,
+            addresses,
+            tasks,
+        })
     }
 
     /// Where a service is.
     pub fn url(&self, service: Service) -> String {
-        let port = self
-            .ports
-            .iter()
-            .find(|(of, _)| *of == service)
-            .map_or(0, |(_, port)| *port);
-        format!("https://127.0.0.1:{port}")
+        let address = self.addresses.iter().find(|(of, _)| *of == service);
+        address.map_or_else(String::new, |(_, address)| format!("https://{address}"))
     }
 }
 
