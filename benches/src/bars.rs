@@ -48,7 +48,7 @@ impl Bar {
 pub struct ListenerEvent<'a> {
     /// How the event is called.
     pub name: &'static str,
-    /// Latchkey's listener, without prewarming.
+    /// Latchkey's listener, with no connection opened before the event.
     pub ours: &'a Measured,
     /// Node.
     pub node: Option<&'a Measured>,
@@ -82,7 +82,7 @@ pub fn of_starts(empty: &Measured, events: &[ListenerEvent<'_>], zips: &[(String
         }));
         let first = ours.first_cpu_ms / ours.warm_cpu_ms;
         bars.push(Bar::most(
-            format!("{name}: first CPU ÷ warm CPU, without prewarming"),
+            format!("{name}: first CPU ÷ warm CPU, no connection opened before"),
             first,
             5.0,
         ));

@@ -27,8 +27,8 @@ use latchkey_bench::{
 
 const USAGE: &str = "\
 latchkey-bench measure [--rounds N] [--check]   the whole benchmark; writes docs/benchmarks/; --check fails if a bar is missed
-latchkey-bench starts [--record]                looks for clients that a function does not need, counts the instructions of each start, and holds
-                                                them against the record";
+latchkey-bench starts [--record]                looks for clients that a function does not need and for what unwinds a panic, counts the instructions of
+                                                each start, and holds them against the record";
 /// Where the record is.
 const BOUNDS: &str = "benches/start-instructions.json";
 /// Rounds, unless asked otherwise.
@@ -73,12 +73,14 @@ async fn run() -> Result<bool, Error> {
             other => return Err(format!("{}\n\n{USAGE}", other.unexpected()).into()),
         }
     }
+    if !["measure", "starts"].contains(&command.as_str()) {
+        return Err(USAGE.into());
+    }
     let places = places()?;
     places.unpack_functions()?;
     match command.as_str() {
         "measure" => Ok(measure_all(&places, rounds).await? || !is_check),
-        "starts" => starts(&places, is_record).await,
-        _ => Err(USAGE.into()),
+        _ => starts(&places, is_record).await,
     }
 }
 
@@ -99,6 +101,11 @@ fn places() -> Result<Places, Error> {
         authority: work.join(format!("authority-{}.pem", std::process::id())),
         repository,
     })
+}
+
+/// The listener's line for that event where no connection is opened before it.
+fn without_connections(name: &str) -> String {
+    format!("listener, {name}, no connection before")
 }
 
 /// The cases, the empty function first; the listener's come by [`QUEUED`] and [`REFUSED`].
@@ -135,13 +142,7 @@ fn cases(places: &Places, stub: &Stub, scenes: &Scenes) -> Result<Vec<Case>, Err
         let ours = |prewarms| function("custom-resource-listener", prewarms);
         let for_peer = Scenes::for_peer(event, stub)?;
         let world = &scenes.pending;
-        add(
-            format!("listener, {name}, not prewarmed"),
-            ours(false),
-            event,
-            proof,
-            world,
-        );
+        add(without_connections(name), ours(false), event, proof, world);
         add(format!("listener, {name}"), ours(true), event, proof, world);
         let python = |handler| places.python_peer(handler, variables(false));
         add(
@@ -237,8 +238,7 @@ async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     for name in [QUEUED, REFUSED] {
         events.push(ListenerEvent {
             name,
-            ours: found(&format!("listener, {name}, not prewarmed"))
-                .ok_or("the listener was not measured")?,
+            ours: found(&without_connections(name)).ok_or("the listener was not measured")?,
             node: found(&format!("Node, {name}")),
             crhelper: found(&format!("Python, boto3 + crhelper, {name}")),
         });
@@ -312,7 +312,7 @@ fn zipped(places: &Places, case: &Case) -> Result<Vec<PathBuf>, Error> {
     }
 }
 
-/// Looks at whose clients the functions have, and counts the instructions of all starts, several at a time. Returns whether none
+/// Looks at whose clients the functions have and whether they unwind, and counts the instructions of all starts, several at a time. Returns whether none
 /// takes more than recorded.
 async fn starts(places: &Places, is_record: bool) -> Result<bool, Error> {
     linked::check(&places.binaries)?;

@@ -111,11 +111,11 @@ impl Places {
     pub fn unpack_functions(&self) -> Result<(), Error> {
         std::fs::create_dir_all(&self.binaries)?;
         for name in FUNCTIONS.into_iter().chain([EMPTY]) {
-            let file = self.binaries.join(name);
+            let (built, file) = (self.built.join(name).join(BINARY), self.binaries.join(name));
             // Not over what is there: the old file's pieces would be used again.
             match std::fs::remove_file(&file) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                _ => std::fs::copy(self.built.join(name).join(BINARY), &file)?,
+                _ => std::fs::copy(&built, &file).map_err(|error| format!("{}: {error}", built.display()))?,
             };
         }
         Ok(())

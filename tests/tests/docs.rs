@@ -418,6 +418,7 @@ fn the_readme_deploys_with_what_our_own_checks_run() {
     for (file, tool) in [
         ("xtask/template-lint-requirements.txt", "aws-sam-cli=="),
         ("xtask/cargo-lambda-requirements.txt", "cargo-lambda=="),
+        ("xtask/cargo-lambda-requirements.txt", "ziglang=="),
     ] {
         let requirements = read(file);
         let line = requirements.lines().find(|line| line.starts_with(tool));

@@ -46,6 +46,9 @@ pub fn starts(arguments: &[String]) -> Result<(), Error> {
 }
 
 fn measure(arguments: &[String]) -> Result<(), Error> {
+    if !cfg!(target_os = "linux") {
+        return Err("the benchmark counts with what Linux alone has".into());
+    }
     build_functions()?;
     build_bench(&["--release"])?;
     python::install_bench_peer()?;
@@ -64,7 +67,20 @@ fn measure(arguments: &[String]) -> Result<(), Error> {
 fn build_functions() -> Result<(), Error> {
     let cargo_lambda = python::install_cargo_lambda()?.join("cargo-lambda");
     let mut command = Command::new(cargo_lambda);
-    command.args(["lambda", "build", "--locked", "--release", "--compiler", "cargo"]);
+    command
+        .args([
+            "lambda",
+            "build",
+            "--locked",
+            "--release",
+            "--compiler",
+            "cargo",
+            "--lambda-dir",
+        ])
+        .arg(target_dir().join("lambda"))
+        // Where one is set, neither cargo-lambda's flags nor ours are taken.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
     for package in FUNCTIONS {
         command.args(["--package", package]);
     }
