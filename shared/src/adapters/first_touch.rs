@@ -44,7 +44,8 @@ fn touch(memory: &mut [MaybeUninit<u8>]) {
 }
 
 // Elsewhere pages are larger, or freed memory goes back at once.
-#[cfg(all(test, target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(test)]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod tests {
     use std::{env, process::Command};
 
