@@ -89,14 +89,12 @@ fn places() -> Result<Places, Error> {
     let work = repository.join("target/bench");
     std::fs::create_dir_all(&work)?;
     let node = machine::first_line(Path::new("node"), &["-p", "process.execPath"]);
-    let (packages, venv) = (work.join("node"), work.join("venv/bin/python"));
+    let (packages, venv, task) = (work.join("node"), work.join("venv/bin/python"), work.join("task"));
     Ok(Places {
         built: repository.join("target/lambda"),
         binaries: work.join("unpacked"),
         node: (!node.is_empty() && packages.join("node_modules").exists()).then(|| (node.into(), packages)),
-        python: venv
-            .exists()
-            .then(|| (venv, repository.join("benches/peers/python"))),
+        python: (venv.exists() && task.exists()).then_some((venv, task)),
         python_of_keys: repository.join("target/bench-keys/venv/bin/python"),
         authority: work.join(format!("authority-{}.pem", std::process::id())),
         repository,
@@ -306,7 +304,9 @@ fn zipped(places: &Places, case: &Case) -> Result<Vec<PathBuf>, Error> {
                 .ok_or("no venv")?
                 .join("lib");
             let version = std::fs::read_dir(&library)?.next().ok_or("an empty venv")??;
-            machine::packages(&version.path().join("site-packages"))
+            let mut packages = machine::packages(&version.path().join("site-packages"))?;
+            packages.push(folder.clone());
+            Ok(packages)
         }
         _ => Ok(vec![PathBuf::from(&case.program.command[0])]),
     }

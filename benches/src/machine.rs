@@ -74,14 +74,24 @@ pub fn zip_mb(work: &Path, contents: &[PathBuf]) -> Result<f64, Error> {
     Ok(bytes as f64 / 1e6)
 }
 
-/// What lies in a folder, without what installs packages.
+/// The packages in a folder that a function may bring along: without what installs packages, and without AWS's own loop.
 pub fn packages(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     const INSTALLERS: [&str; 5] = ["pip", "setuptools", "_distutils", "distutils", "pkg_resources"];
+    const LOOP: [&str; 4] = [
+        "awslambdaric",
+        "runtime_client",
+        "simplejson",
+        "snapshot_restore_py",
+    ];
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !INSTALLERS.iter().any(|installer| name.starts_with(installer)) {
+        if !INSTALLERS
+            .iter()
+            .chain(&LOOP)
+            .any(|other| name.starts_with(other))
+        {
             found.push(entry.path());
         }
     }

@@ -96,7 +96,7 @@ pub struct Places {
     pub repository: PathBuf,
     /// `node`, and the folder with the Node peer and its packages.
     pub node: Option<(PathBuf, PathBuf)>,
-    /// `python`, with the Python peer's packages, and the peer's folder.
+    /// `python`, with what Lambda has there for a function, and the folder of the Python peer.
     pub python: Option<(PathBuf, PathBuf)>,
     /// The Python that makes the stub's keys.
     pub python_of_keys: PathBuf,
@@ -175,12 +175,19 @@ impl Places {
     /// The listener's job in Python, by boto3 alone or with crhelper; none where Python is not installed.
     pub fn python_peer(&self, handler: &str, variables: BTreeMap<String, String>) -> Option<Program> {
         let (python, folder) = self.python.as_ref()?;
+        // AWS's own loop, as Lambda starts it.
+        let (loop_of_aws, handler) = ("awslambdaric".to_owned(), format!("{handler}.handler"));
         let command = vec![
             python.display().to_string(),
-            "runtime.py".to_owned(),
-            handler.to_owned(),
+            "-m".to_owned(),
+            loop_of_aws,
+            handler,
         ];
-        Some(self.program(command, folder, variables))
+        let mut program = self.program(command, folder, variables);
+        // On Lambda nothing can be written beside the function, so that each start compiles it.
+        let variable = ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
+        program.variables.extend([variable]);
+        Some(program)
     }
 
     fn program(&self, command: Vec<String>, folder: &Path, variables: BTreeMap<String, String>) -> Program {

@@ -1,10 +1,10 @@
 //! Builds the release binaries and measures them.
 
-use std::{fs, path::Path, process::Command};
+use std::{env, ffi::OsString, fs, iter, path::Path, process::Command};
 
 use crate::{
     python,
-    steps::{Error, cargo, root, run, say, target_dir},
+    steps::{Error, cargo, copy_files, root, run, say, target_dir},
 };
 
 /// What is deployed, and the function that does nothing. Built by themselves, so that no other package's features are
@@ -51,7 +51,7 @@ fn measure(arguments: &[String]) -> Result<(), Error> {
     }
     build_functions()?;
     build_bench(&["--release"])?;
-    python::install_bench_peer()?;
+    python::install_python_peer()?;
     python::install_bench_keys()?;
     install_node_peer()?;
     run(
@@ -62,22 +62,23 @@ fn measure(arguments: &[String]) -> Result<(), Error> {
     )
 }
 
-/// By what `sam build` calls, which chooses the processor (`-C target-cpu`) and parts of the profile itself. Its linker is
-/// the host's, though, and so is the architecture: Lambda's arm64 needs zig and another standard library.
+/// By what `sam build` calls, which chooses the linker (zig), the processor (`-C target-cpu`) and parts of the profile itself;
+/// for the host's architecture, since Lambda's arm64 needs another standard library.
 fn build_functions() -> Result<(), Error> {
-    let cargo_lambda = python::install_cargo_lambda()?.join("cargo-lambda");
-    let mut command = Command::new(cargo_lambda);
+    let programs = python::install_cargo_lambda()?;
+    let cache = target_dir().join("cargo-lambda");
+    let mut command = Command::new(programs.join("cargo-lambda"));
     command
-        .args([
-            "lambda",
-            "build",
-            "--locked",
-            "--release",
-            "--compiler",
-            "cargo",
-            "--lambda-dir",
-        ])
+        .args(["lambda", "build", "--locked", "--release", "--lambda-dir"])
         .arg(target_dir().join("lambda"))
+        // Else it asks rustup, which not every machine has, for the host's own standard library.
+        .arg("--skip-target-check")
+        // It looks for zig among Python's packages.
+        .env("CARGO_ZIGBUILD_PYTHON_PATH", programs.join("python"))
+        .env("PATH", first_in_path(&programs)?)
+        .env("CARGO_ZIGBUILD_CACHE_DIR", cache.join("zigbuild"))
+        .env("ZIG_GLOBAL_CACHE_DIR", cache.join("zig"))
+        .env("ZIG_LOCAL_CACHE_DIR", cache.join("zig"))
         // Where one is set, neither cargo-lambda's flags nor ours are taken.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
@@ -85,9 +86,15 @@ fn build_functions() -> Result<(), Error> {
         command.args(["--package", package]);
     }
     run(
-        "building the functions as they are deployed (about five minutes on two cores the first time)",
+        "building the functions as they are deployed (about six minutes on two cores the first time)",
         &mut command,
     )
+}
+
+fn first_in_path(folder: &Path) -> Result<OsString, Error> {
+    let others = env::var_os("PATH").unwrap_or_default();
+    let folders = iter::once(folder.to_owned()).chain(env::split_paths(&others));
+    Ok(env::join_paths(folders)?)
 }
 
 fn build_bench(flags: &[&str]) -> Result<(), Error> {
@@ -104,11 +111,7 @@ fn install_node_peer() -> Result<(), Error> {
     let (from, to) = (root().join(NODE_PEER), target_dir().join("bench/node"));
     let lock = fs::read_to_string(from.join("package-lock.json"))?;
     let installed = fs::read_to_string(to.join("installed.json")).unwrap_or_default();
-    fs::create_dir_all(&to)?;
-    for entry in fs::read_dir(&from)? {
-        let entry = entry?;
-        fs::copy(entry.path(), to.join(entry.file_name()))?;
-    }
+    copy_files(&from, &to)?;
     if lock == installed && to.join("node_modules").exists() {
         return Ok(());
     }

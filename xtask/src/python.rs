@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::steps::{Error, root, run, say, target_dir};
+use crate::steps::{Error, copy_files, root, run, say, target_dir};
 
 /// What the local AWS needs.
 const LOCAL_AWS_REQUIREMENTS: &str = "xtask/local-aws/requirements.txt";
@@ -14,8 +14,10 @@ const LOCAL_AWS_REQUIREMENTS: &str = "xtask/local-aws/requirements.txt";
 const TEMPLATE_LINT_REQUIREMENTS: &str = "xtask/template-lint-requirements.txt";
 /// What builds the functions as they are deployed.
 const CARGO_LAMBDA_REQUIREMENTS: &str = "xtask/cargo-lambda-requirements.txt";
-/// What the Python reference of the benchmarks needs.
-const BENCH_REQUIREMENTS: &str = "benches/peers/python/requirements.txt";
+/// The Python reference of the benchmarks, what Lambda has there for it, and what it brings along.
+const PYTHON_PEER: &str = "benches/peers/python";
+const PYTHON_PEER_RUNTIME: &str = "benches/peers/python/requirements.txt";
+const PYTHON_PEER_REQUIREMENTS: &str = "benches/peers/python/function-requirements.txt";
 /// What makes the keys of the benchmark's stub.
 const BENCH_KEYS_REQUIREMENTS: &str = "benches/rsa_keys/requirements.txt";
 
@@ -67,9 +69,34 @@ pub fn install_cargo_lambda() -> Result<PathBuf, Error> {
     install("cargo-lambda", CARGO_LAMBDA_REQUIREMENTS)
 }
 
-/// Installs what the Python reference of the benchmarks needs, unless it is there.
-pub fn install_bench_peer() -> Result<(), Error> {
-    install("bench", BENCH_REQUIREMENTS).map(|_bin| ())
+/// Installs what the Python reference of the benchmarks needs, unless it is there, and lays the function itself out as
+/// `sam build` packs it: with what it brings along beside it, and nothing compiled.
+pub fn install_python_peer() -> Result<(), Error> {
+    let pip = install("bench", PYTHON_PEER_RUNTIME)?.join("pip");
+    let (task, stamp) = (
+        target_dir().join("bench/task"),
+        target_dir().join("bench/task.txt"),
+    );
+    let wanted = fs::read_to_string(root().join(PYTHON_PEER_REQUIREMENTS))?;
+    if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) || !task.exists() {
+        if task.exists() {
+            fs::remove_dir_all(&task)?;
+        }
+        python(
+            Command::new(pip)
+                .args([
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-compile",
+                    "--no-deps",
+                ])
+                .args(["-r", PYTHON_PEER_REQUIREMENTS, "--target"])
+                .arg(&task),
+        )?;
+        fs::write(&stamp, wanted)?;
+    }
+    copy_files(&root().join(PYTHON_PEER), &task)
 }
 
 /// Installs what makes the keys of the benchmark's stub, unless it is there.

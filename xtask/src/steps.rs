@@ -1,7 +1,7 @@
 //! Running other programs, one step after another.
 
 use std::{
-    env,
+    env, fs,
     io::Write as _,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -73,6 +73,18 @@ pub fn replace_process_by(binary: &str, arguments: &[String]) -> Result<(), Erro
     let path = target_dir().join("debug").join(binary);
     let error = Command::new(&path).args(arguments).current_dir(root()).exec();
     Err(format!("{}: {error}", path.display()).into())
+}
+
+/// Copies the files of a folder, but not its folders, into another one, which is made where it is missing.
+pub fn copy_files(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Where cargo builds.
