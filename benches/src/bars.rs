@@ -46,9 +46,9 @@ impl Bar {
 
 /// What one event of the listener is held against: the same event in other languages.
 pub struct ListenerEvent<'a> {
-    /// How the event is called.
-    pub name: &'static str,
-    /// Latchkey's listener, with no connection opened before the event.
+    /// How the event is called, and whether connections were opened before it.
+    pub name: String,
+    /// Latchkey's listener.
     pub ours: &'a Measured,
     /// Node.
     pub node: Option<&'a Measured>,
@@ -81,11 +81,7 @@ pub fn of_starts(empty: &Measured, events: &[ListenerEvent<'_>], zips: &[(String
             )
         }));
         let first = ours.first_cpu_ms / ours.warm_cpu_ms;
-        bars.push(Bar::most(
-            format!("{name}: first CPU ÷ warm CPU, no connection opened before"),
-            first,
-            5.0,
-        ));
+        bars.push(Bar::most(format!("{name}: first CPU ÷ warm CPU"), first, 5.0));
         let warm = ours.warm_cpu_ms / empty.warm_cpu_ms;
         bars.push(Bar::most(
             format!("{name}: warm CPU ÷ empty function"),
@@ -153,7 +149,7 @@ mod tests {
             ..Measured::default()
         };
         let event = |node| ListenerEvent {
-            name: "queued",
+            name: "queued".to_owned(),
             ours: &measured,
             node,
             crhelper: None,

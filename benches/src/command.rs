@@ -101,9 +101,20 @@ fn places() -> Result<Places, Error> {
     })
 }
 
-/// The listener's line for that event where no connection is opened before it.
-fn without_connections(name: &str) -> String {
-    format!("listener, {name}, no connection before")
+/// What the listener's lines are called: for that event as deployed, with connections opened before it, or without.
+fn listener_line(name: &str, prewarms: bool) -> String {
+    format!("listener, {}", listener_event(name, prewarms))
+}
+
+fn listener_event(name: &str, prewarms: bool) -> String {
+    format!(
+        "{name}, {}",
+        if prewarms {
+            "as deployed"
+        } else {
+            "no connection before"
+        }
+    )
 }
 
 /// The cases, the empty function first; the listener's come by [`QUEUED`] and [`REFUSED`].
@@ -140,8 +151,9 @@ fn cases(places: &Places, stub: &Stub, scenes: &Scenes) -> Result<Vec<Case>, Err
         let ours = |prewarms| function("custom-resource-listener", prewarms);
         let for_peer = Scenes::for_peer(event, stub)?;
         let world = &scenes.pending;
-        add(without_connections(name), ours(false), event, proof, world);
-        add(format!("listener, {name}"), ours(true), event, proof, world);
+        for prewarms in [false, true] {
+            add(listener_line(name, prewarms), ours(prewarms), event, proof, world);
+        }
         let python = |handler| places.python_peer(handler, variables(false));
         add(
             format!("Node, {name}"),
@@ -233,10 +245,10 @@ async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     };
     let empty = found(EMPTY).ok_or("the empty function was not measured")?;
     let mut events = Vec::new();
-    for name in [QUEUED, REFUSED] {
+    for (name, prewarms) in [(QUEUED, false), (QUEUED, true), (REFUSED, false), (REFUSED, true)] {
         events.push(ListenerEvent {
-            name,
-            ours: found(&without_connections(name)).ok_or("the listener was not measured")?,
+            name: listener_event(name, prewarms),
+            ours: found(&listener_line(name, prewarms)).ok_or("the listener was not measured")?,
             node: found(&format!("Node, {name}")),
             crhelper: found(&format!("Python, boto3 + crhelper, {name}")),
         });

@@ -1,5 +1,5 @@
 //! What a function's binary has: the clients that it needs, as another one makes it larger and its start slower, and what a
-//! panic is caught by, as a function that is aborted gives no answer.
+//! panic is caught by, as a function that is aborted gives no answer; and that it was linked as it is deployed.
 
 use std::path::Path;
 
@@ -25,9 +25,11 @@ const CALLED: [(&str, &[&str]); 5] = [
 /// By which Rust knows its own panics while it unwinds (`library/panic_unwind/src/gcc.rs`): a number in the code of each
 /// x86-64 program that unwinds, and of none that aborts.
 const UNWINDING: &[u8] = b"MOZ\0RUST";
+/// What unwinds where the host's linker has linked. zig, which `sam build` links with, brings its own along.
+const OF_THE_HOST: &[u8] = b"libgcc_s.so";
 
-/// Checks that each release binary in `folder` has the clients of the services that it calls and no other one's, and that it
-/// unwinds.
+/// Checks that each release binary in `folder` has the clients of the services that it calls and no other one's, that it
+/// unwinds, and that zig linked it.
 pub fn check(folder: &Path) -> Result<(), Error> {
     for (function, called) in CALLED {
         let path = folder.join(function);
@@ -36,7 +38,14 @@ pub fn check(folder: &Path) -> Result<(), Error> {
         if linked != called {
             return Err(format!("{function} calls {called:?} and has clients of {linked:?}").into());
         }
-        if !binary.windows(UNWINDING.len()).any(|bytes| bytes == UNWINDING) {
+        let has = |word: &[u8]| binary.windows(word.len()).any(|bytes| bytes == word);
+        if has(OF_THE_HOST) {
+            return Err(format!(
+                "{function} was linked by the host's linker, where zig links what is deployed: is a linker set for cargo?"
+            )
+            .into());
+        }
+        if !has(UNWINDING) {
             return Err(
                 format!("{function} aborts where it panics: is `panic` missing in Cargo.toml?").into(),
             );
@@ -99,6 +108,14 @@ mod tests {
             let error = check_with("clients", binary(services, UNWINDING))?;
             assert!(error.is_some_and(|error| error.contains(what)));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_function_that_the_host_linked_is_an_error() -> Result<(), Error> {
+        let end = [UNWINDING, b"..libgcc_s.so.1"].concat();
+        let error = check_with("host", binary(&["DynamoDB", "SQS"], &end))?;
+        assert!(error.is_some_and(|error| error.contains("host's linker")));
         Ok(())
     }
 

@@ -175,7 +175,7 @@ impl Places {
     /// The listener's job in Python, by boto3 alone or with crhelper; none where Python is not installed.
     pub fn python_peer(&self, handler: &str, variables: BTreeMap<String, String>) -> Option<Program> {
         let (python, folder) = self.python.as_ref()?;
-        // AWS's own loop, as Lambda starts it.
+        // AWS's own loop, as its images for containers start it.
         let (loop_of_aws, handler) = ("awslambdaric".to_owned(), format!("{handler}.handler"));
         let command = vec![
             python.display().to_string(),

@@ -16,6 +16,16 @@ const FUNCTIONS: [&str; 5] = [
     "revalidator",
     "latchkey-empty",
 ];
+/// How variables begin that cargo, cargo-lambda or its wrapper of zig would believe before our flags and their own.
+const OVERRIDING: [&str; 7] = [
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_BUILD_",
+    "CARGO_TARGET_",
+    "CC_",
+    "CXX_",
+    "AR_",
+];
 /// Where the Node reference is, and where its packages are installed.
 const NODE_PEER: &str = "benches/peers/node";
 
@@ -69,7 +79,15 @@ fn build_functions() -> Result<(), Error> {
     let cache = target_dir().join("cargo-lambda");
     let mut command = Command::new(programs.join("cargo-lambda"));
     command
-        .args(["lambda", "build", "--locked", "--release", "--lambda-dir"])
+        .args([
+            "lambda",
+            "build",
+            "--locked",
+            "--release",
+            "--compiler",
+            "cargo-zigbuild",
+        ])
+        .arg("--lambda-dir")
         .arg(target_dir().join("lambda"))
         // Else it asks rustup, which not every machine has, for the host's own standard library.
         .arg("--skip-target-check")
@@ -78,10 +96,13 @@ fn build_functions() -> Result<(), Error> {
         .env("PATH", first_in_path(&programs)?)
         .env("CARGO_ZIGBUILD_CACHE_DIR", cache.join("zigbuild"))
         .env("ZIG_GLOBAL_CACHE_DIR", cache.join("zig"))
-        .env("ZIG_LOCAL_CACHE_DIR", cache.join("zig"))
-        // Where one is set, neither cargo-lambda's flags nor ours are taken.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        .env("ZIG_LOCAL_CACHE_DIR", cache.join("zig"));
+    for (name, _) in env::vars_os() {
+        let begins = |word: &&str| name.to_string_lossy().starts_with(word);
+        if OVERRIDING.iter().any(begins) {
+            command.env_remove(name);
+        }
+    }
     for package in FUNCTIONS {
         command.args(["--package", package]);
     }

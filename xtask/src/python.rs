@@ -79,9 +79,7 @@ pub fn install_python_peer() -> Result<(), Error> {
     );
     let wanted = fs::read_to_string(root().join(PYTHON_PEER_REQUIREMENTS))?;
     if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) || !task.exists() {
-        if task.exists() {
-            fs::remove_dir_all(&task)?;
-        }
+        remove_installed(&stamp, &task)?;
         python(
             Command::new(pip)
                 .args([
@@ -130,9 +128,7 @@ fn install(name: &str, requirements: &str) -> Result<PathBuf, Error> {
         "installing {requirements} into {}",
         dir.strip_prefix(root()).unwrap_or(&dir).display()
     ));
-    if venv.exists() {
-        fs::remove_dir_all(&venv)?;
-    }
+    remove_installed(&stamp, &venv)?;
     python(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
     let pip = venv.join("bin/pip");
     python(Command::new(pip).args([
@@ -144,6 +140,17 @@ fn install(name: &str, requirements: &str) -> Result<PathBuf, Error> {
     ]))?;
     fs::write(&stamp, wanted)?;
     Ok(venv.join("bin"))
+}
+
+/// The stamp first: what is interrupted half-way must not be taken for installed.
+fn remove_installed(stamp: &Path, folder: &Path) -> Result<(), Error> {
+    if stamp.exists() {
+        fs::remove_file(stamp)?;
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(())
 }
 
 fn python(command: &mut Command) -> Result<(), Error> {
