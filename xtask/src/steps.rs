@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    io::Write as _,
+    io::{self, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Command,
@@ -25,15 +25,24 @@ pub fn cargo() -> String {
 /// Tells what happens, on stderr: stdout belongs to what a command prints as its result.
 pub fn say(text: &str) {
     // Nobody is left to tell where stderr is closed.
-    let _ = writeln!(std::io::stderr(), "▸ {text}");
+    let _ = writeln!(io::stderr(), "▸ {text}");
+}
+
+/// Has a program run in the repository, and cargo build below it, whatever other place the environment or the user's own
+/// configuration of cargo name: that is where everything here looks for what was built.
+fn at_home(command: &mut Command) -> io::Result<&mut Command> {
+    // By its plain name, as cargo itself would: else everything is built anew.
+    let root = root().canonicalize()?;
+    Ok(command
+        .env("CARGO_TARGET_DIR", root.join("target"))
+        .current_dir(root))
 }
 
 /// Runs a program in the repository; anything but success is an error.
 pub fn run(what: &str, command: &mut Command) -> Result<(), Error> {
     say(what);
     let started = Instant::now();
-    let status = command
-        .current_dir(root())
+    let status = at_home(command)?
         .status()
         .map_err(|error| format!("{what}: {}: {error}", command.get_program().to_string_lossy()))?;
     if !status.success() {
@@ -71,7 +80,7 @@ pub fn test_runner() -> &'static [&'static str] {
 /// ends what it started.
 pub fn replace_process_by(binary: &str, arguments: &[String]) -> Result<(), Error> {
     let path = target_dir().join("debug").join(binary);
-    let error = Command::new(&path).args(arguments).current_dir(root()).exec();
+    let error = at_home(Command::new(&path).args(arguments))?.exec();
     Err(format!("{}: {error}", path.display()).into())
 }
 
@@ -90,4 +99,19 @@ pub fn copy_files(from: &Path, to: &Path) -> Result<(), Error> {
 /// Where cargo builds.
 pub fn target_dir() -> PathBuf {
     root().join("target")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_builds_where_we_look_for_it() -> Result<(), Error> {
+        let looks = r#"test "$CARGO_TARGET_DIR" = "$PWD/target" && test -f xtask/Cargo.toml"#;
+        let mut command = Command::new("/bin/sh");
+        run(
+            "looking",
+            command.args(["-c", looks]).env("CARGO_TARGET_DIR", "/elsewhere"),
+        )
+    }
 }
