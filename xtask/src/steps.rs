@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    io::{self, Write as _},
+    io::Write as _,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Command,
@@ -12,9 +12,10 @@ use std::{
 /// Anything that ends a command; its text is all that matters.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The top of the repository.
+/// The top of the repository, by its plain name: cargo builds anew where its folder is called otherwise than by itself.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
 }
 
 /// The cargo that runs us.
@@ -25,24 +26,20 @@ pub fn cargo() -> String {
 /// Tells what happens, on stderr: stdout belongs to what a command prints as its result.
 pub fn say(text: &str) {
     // Nobody is left to tell where stderr is closed.
-    let _ = writeln!(io::stderr(), "▸ {text}");
+    let _ = writeln!(std::io::stderr(), "▸ {text}");
 }
 
 /// Has a program run in the repository, and cargo build below it, whatever other place the environment or the user's own
 /// configuration of cargo name: that is where everything here looks for what was built.
-fn at_home(command: &mut Command) -> io::Result<&mut Command> {
-    // By its plain name, as cargo itself would: else everything is built anew.
-    let root = root().canonicalize()?;
-    Ok(command
-        .env("CARGO_TARGET_DIR", root.join("target"))
-        .current_dir(root))
+fn at_home(command: &mut Command) -> &mut Command {
+    command.env("CARGO_TARGET_DIR", target_dir()).current_dir(root())
 }
 
 /// Runs a program in the repository; anything but success is an error.
 pub fn run(what: &str, command: &mut Command) -> Result<(), Error> {
     say(what);
     let started = Instant::now();
-    let status = at_home(command)?
+    let status = at_home(command)
         .status()
         .map_err(|error| format!("{what}: {}: {error}", command.get_program().to_string_lossy()))?;
     if !status.success() {
@@ -80,7 +77,7 @@ pub fn test_runner() -> &'static [&'static str] {
 /// ends what it started.
 pub fn replace_process_by(binary: &str, arguments: &[String]) -> Result<(), Error> {
     let path = target_dir().join("debug").join(binary);
-    let error = at_home(Command::new(&path).args(arguments))?.exec();
+    let error = at_home(Command::new(&path).args(arguments)).exec();
     Err(format!("{}: {error}", path.display()).into())
 }
 
