@@ -195,7 +195,8 @@ fn cases(places: &Places, stub: &Stub, scenes: &Scenes) -> Result<Vec<Case>, Err
 /// Runs everything, writes the report and prints the table. Returns whether all bars are met.
 async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
-    let facts = machine::facts(places);
+    let mut facts = machine::facts(places);
+    let begun = machine::Ticks::now();
     let mut maker = Command::new(&places.python_of_keys);
     maker.arg(places.repository.join("benches/rsa_keys/make.py"));
     let stub = Stub::start(&places.authority, Keys::like_those_of_aws(&mut maker)?).await?;
@@ -220,6 +221,7 @@ async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     say("stacks, without a sweep and during one");
     let listener = places.function("custom-resource-listener", places.variables(&stub, true));
     let onboarding = onboarding::measure(&stub, &scenes, &listener, &verifier).await?;
+    facts.push(begun.stolen_until(machine::Ticks::now()));
     let mut lines = Vec::new();
     for (case, measured) in cases.iter().zip(&results) {
         let is_ours = Path::new(&case.program.command[0]).starts_with(&places.binaries);
