@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::{
     Error,
+    neighbours::Neighbours,
     runtime_api::{Function, Program},
     scenes::Proof,
     stub::{Snapshot, Stub},
@@ -73,12 +74,14 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
-/// Measures all cases, `rounds` times their turns: what disturbs the machine disturbs all of them. Each round has an order
-/// of its own, since a processor that was busy a moment ago is faster than one that has waited.
+/// Measures all cases, `rounds` times their turns: what disturbs the machine disturbs all of them, and what other virtual machines
+/// disturb is measured again. Each round has an order of its own, since a processor that was busy a moment ago is faster than
+/// one that has waited.
 pub async fn measure(
     stub: &Stub,
     cases: &[Case],
     rounds: usize,
+    neighbours: &mut Neighbours,
     mut progress: impl FnMut(usize),
 ) -> Result<Vec<Measured>, Error> {
     let mut all: Vec<Vec<Measured>> = vec![Vec::new(); cases.len()];
@@ -86,7 +89,7 @@ pub async fn measure(
         progress(round);
         for at in order(cases, round) {
             let case = &cases[at];
-            let once = once(stub, case).await;
+            let once = neighbours.let_measure(async || once(stub, case).await).await;
             all[at].push(once.map_err(|error| format!("{}: {error}", case.name))?);
         }
     }

@@ -15,7 +15,9 @@ use latchkey_bench::{
     bars::{self, ListenerEvent},
     cold_warm::{Case, measure},
     instructions::{count_by_callgrind, count_steps},
-    linked, onboarding, reads,
+    linked,
+    neighbours::Neighbours,
+    onboarding, reads,
     report::{Line, Report},
     runtime_api::Program,
     scenes::{Proof, Scenes},
@@ -32,10 +34,10 @@ latchkey-bench starts [--record]                looks for clients that a functio
 /// Where the record is.
 const BOUNDS: &str = "benches/start-instructions.json";
 /// Rounds, unless asked otherwise.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 30;
 /// How often each of our functions has its turn in a round, and each of the peers.
-const TURNS: usize = 5;
-const TURNS_OF_A_PEER: usize = 2;
+const TURNS: usize = 3;
+const TURNS_OF_A_PEER: usize = 1;
 /// Messages at once that the verifier is tried with.
 const CONCURRENCIES: [usize; 3] = [8, 32, 128];
 /// The listener's events in the table.
@@ -196,32 +198,32 @@ fn cases(places: &Places, stub: &Stub, scenes: &Scenes) -> Result<Vec<Case>, Err
 async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
     let mut facts = machine::facts(places);
-    let begun = machine::Ticks::now();
+    let mut neighbours = Neighbours::new(say);
     let mut maker = Command::new(&places.python_of_keys);
     maker.arg(places.repository.join("benches/rsa_keys/make.py"));
     let stub = Stub::start(&places.authority, Keys::like_those_of_aws(&mut maker)?).await?;
     say("a connection is made, for the functions to work on");
     let scenes = Scenes::play(&stub, places).await?;
     let cases = cases(places, &stub, &scenes)?;
-    let results = measure(&stub, &cases, rounds, |round| {
+    let results = measure(&stub, &cases, rounds, &mut neighbours, |round| {
         say(&format!("round {} of {rounds}", round + 1))
     })
     .await?;
     say("the verifier, with 20 ms for each call");
     let verifier = places.function("role-verifier", places.variables(&stub, true));
-    let throughput = throughput::measure(&stub, &scenes, &verifier, &CONCURRENCIES).await?;
+    let throughput = throughput::measure(&stub, &scenes, &verifier, &CONCURRENCIES, &mut neighbours).await?;
     say("pages of a tenant with few connections, and of one with many among a million");
     let list = places.repository.join("events/link-generator/list.json");
     let list = serde_json::from_str(&std::fs::read_to_string(list)?)?;
     let link_generator = places.function("link-generator", places.variables(&stub, true));
-    let reads = reads::measure(&stub, &scenes, &link_generator, &list).await?;
+    let reads = reads::measure(&stub, &scenes, &link_generator, &list, &mut neighbours).await?;
     say("a tick of the sweep, in tables of up to a million connections");
     let revalidator = places.function("revalidator", places.variables(&stub, true));
-    let ticks = ticks::measure(&stub, &scenes, &revalidator, &scenes.tick).await?;
+    let ticks = ticks::measure(&stub, &scenes, &revalidator, &scenes.tick, &mut neighbours).await?;
     say("stacks, without a sweep and during one");
     let listener = places.function("custom-resource-listener", places.variables(&stub, true));
-    let onboarding = onboarding::measure(&stub, &scenes, &listener, &verifier).await?;
-    facts.push(begun.stolen_until(machine::Ticks::now()));
+    let onboarding = onboarding::measure(&stub, &scenes, &listener, &verifier, &mut neighbours).await?;
+    facts.extend(neighbours.facts());
     let mut lines = Vec::new();
     for (case, measured) in cases.iter().zip(&results) {
         let is_ours = Path::new(&case.program.command[0]).starts_with(&places.binaries);

@@ -7,6 +7,7 @@ pub mod cold_warm;
 pub mod http;
 pub mod instructions;
 pub mod linked;
+pub mod neighbours;
 pub mod onboarding;
 pub mod process;
 pub mod reads;

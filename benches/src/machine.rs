@@ -63,49 +63,6 @@ pub fn facts(places: &Places) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// What `/proc/stat` has counted since the machine's start, over all processors, in its ticks (`man 5 proc_stat`).
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Ticks {
-    /// Wanted a processor: all but `idle` and `iowait`, and without `guest`, which is in `user` already.
-    wanted: u64,
-    /// Wanted one while the hypervisor gave it to another virtual machine (`steal`).
-    stolen: u64,
-}
-
-impl Ticks {
-    /// Those until now; none where the kernel does not tell.
-    pub fn now() -> Self {
-        Self::read(&std::fs::read_to_string("/proc/stat").unwrap_or_default())
-    }
-
-    fn read(stat: &str) -> Self {
-        let line = stat.lines().find_map(|line| line.strip_prefix("cpu "));
-        let counts: Vec<u64> = line
-            .unwrap_or_default()
-            .split_whitespace()
-            .map_while(|word| word.parse().ok())
-            .collect();
-        let [user, nice, system, _idle, _iowait, irq, softirq, stolen, ..] = counts[..] else {
-            return Self::default();
-        };
-        Self {
-            wanted: user + nice + system + irq + softirq + stolen,
-            stolen,
-        }
-    }
-
-    /// What of the time between the two another virtual machine had, for the report. It is the part of a neighbour that the kernel
-    /// can see: one that shares a core's execution units slows everything down and is not in it.
-    pub fn stolen_until(self, end: Self) -> (String, String) {
-        let wanted = end.wanted.saturating_sub(self.wanted).max(1);
-        let share = end.stolen.saturating_sub(self.stolen) as f64 / wanted as f64;
-        (
-            "given to other virtual machines meanwhile (steal)".to_owned(),
-            format!("{:.1} % of the time that was wanted", share * 100.0),
-        )
-    }
-}
-
 /// Size of a zip file with these files or folders in it, in megabytes (10^6 bytes), as `sam build` would compress it.
 pub fn zip_mb(work: &Path, contents: &[PathBuf]) -> Result<f64, Error> {
     let zip = work.join("size.zip");
@@ -145,28 +102,4 @@ pub fn packages(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     found.sort();
     Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_stolen_is_held_against_what_was_wanted() {
-        let begin = Ticks::read("cpu  100 0 50 9000 70 0 10 40 30 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
-        let end = Ticks::read("cpu  160 10 70 9900 99 5 15 50 60 0\n");
-        assert_eq!(
-            begin.stolen_until(end).1,
-            "9.1 % of the time that was wanted",
-            "10 of 60 + 10 + 20 + 5 + 5 + 10"
-        );
-    }
-
-    #[test]
-    fn a_kernel_that_tells_nothing_has_nothing_stolen() {
-        for stat in ["", "cpu  1 2 3 4\n", "intr 1 2 3 4 5 6 7 8 9\n"] {
-            let ticks = Ticks::read(stat);
-            assert_eq!((ticks.wanted, ticks.stolen), (0, 0), "{stat:?}");
-        }
-    }
 }

@@ -14,6 +14,7 @@ use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     Error,
+    neighbours::Neighbours,
     runtime_api::{Function, Program},
     scenes::Scenes,
     stub::{Service, Stub},
@@ -89,6 +90,7 @@ pub async fn measure(
     scenes: &Scenes,
     listener: &Program,
     verifier: &Program,
+    neighbours: &mut Neighbours,
 ) -> Result<[Waits; 2], Error> {
     let mut sweeper = verifier.clone();
     sweeper.variables.extend([
@@ -109,9 +111,9 @@ pub async fn measure(
     }
     let (mut quiet, mut busy) = (Turns::default(), Turns::default());
     for _ in 0..TURNS {
-        turn(&mut stack, &mut quiet).await?;
+        turn(&mut stack, &mut quiet, neighbours).await?;
         let sweep = Sweep::start(&sweeper, &scenes.chunk(REAL_MEMBERS)).await?;
-        turn(&mut stack, &mut busy).await?;
+        turn(&mut stack, &mut busy, neighbours).await?;
         sweep.stop().await?;
     }
     stub.world.freeze(true);
@@ -129,12 +131,13 @@ pub async fn measure(
     Ok(results)
 }
 
-async fn turn(stack: &mut Stack<'_>, turns: &mut Turns) -> Result<(), Error> {
+async fn turn(stack: &mut Stack<'_>, turns: &mut Turns, neighbours: &mut Neighbours) -> Result<(), Error> {
     let world = &stack.stub.world;
     world.take_calls();
     let begun = Instant::now();
     for _ in 0..CUSTOMERS_OF_A_TURN {
-        turns.waits.push(stack.connect().await?);
+        let wait = neighbours.let_measure(async || stack.connect().await);
+        turns.waits.push(wait.await?);
     }
     turns.time += begun.elapsed();
     let calls = world.take_calls();

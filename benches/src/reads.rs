@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     cold_warm::median,
+    neighbours::Neighbours,
     runtime_api::{Function, Program},
     scenes::Scenes,
     stub::{Snapshot, Stub, copied_id},
@@ -90,6 +91,7 @@ pub async fn measure(
     scenes: &Scenes,
     link_generator: &Program,
     list: &Value,
+    neighbours: &mut Neighbours,
 ) -> Result<Vec<Read>, Error> {
     let verified_at = Timestamp::now() + LATER;
     let mut few = scenes.active.clone();
@@ -112,7 +114,8 @@ pub async fn measure(
                 list,
                 verified_at,
             };
-            seen.push(asker.ask(table, *connections).await?);
+            let turn = neighbours.let_measure(async || asker.ask(table, *connections).await);
+            seen.push(turn.await?);
         }
     }
     let [(_, _, few), (_, _, many)] = &tables;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     Error,
     cold_warm::median,
+    neighbours::Neighbours,
     runtime_api::{Function, Program},
     scenes::{Proof, Scenes},
     stub::{Calls, Stub},
@@ -64,6 +65,7 @@ pub async fn measure(
     scenes: &Scenes,
     verifier: &Program,
     concurrencies: &[usize],
+    neighbours: &mut Neighbours,
 ) -> Result<Vec<Throughput>, Error> {
     stub.world.restore(&scenes.active);
     stub.world.set_latency(LATENCY);
@@ -75,7 +77,7 @@ pub async fn measure(
             .insert(PROBE_CONCURRENCY.to_owned(), concurrency.to_string());
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
-            rounds.push(round(stub, scenes, &verifier, *concurrency).await?);
+            rounds.push(round(stub, scenes, &verifier, *concurrency, neighbours).await?);
         }
         results.push(middle(*concurrency, &rounds));
     }
@@ -117,6 +119,7 @@ async fn round(
     scenes: &Scenes,
     verifier: &Program,
     concurrency: usize,
+    neighbours: &mut Neighbours,
 ) -> Result<Throughput, Error> {
     let peak_rss_mb = peak_of_real_chunks(stub, scenes, verifier).await?;
     let mut function = Function::start(verifier).await?;
@@ -124,13 +127,28 @@ async fn round(
     for _ in 0..SETTLING_CHUNKS {
         function.invoke(&chunk).await?;
     }
+    let timed = neighbours
+        .let_measure(async || timed(stub, &mut function, &chunk, concurrency, peak_rss_mb).await)
+        .await?;
+    function.stop().await?;
+    Ok(timed)
+}
+
+/// What one process does in [`TIME`]; `peak_rss_mb` is what another one held.
+async fn timed(
+    stub: &Stub,
+    function: &mut Function,
+    chunk: &str,
+    concurrency: usize,
+    peak_rss_mb: f64,
+) -> Result<Throughput, Error> {
     stub.world.take_calls();
     stub.world.take_mean_wait();
     let cpu = function.cpu_at_rest().await?;
     let (begun, mut chunks, mut last) = (Instant::now(), 0_u64, Vec::new());
     let mut worked = Duration::ZERO;
     while begun.elapsed() < TIME {
-        let (took, answer) = function.invoke(&chunk).await?;
+        let (took, answer) = function.invoke(chunk).await?;
         worked += took;
         last = answer;
         chunks += 1;
@@ -142,8 +160,6 @@ async fn round(
     let per_second = count / worked.as_secs_f64();
     let latency = stub.world.take_mean_wait();
     let ideal = concurrency as f64 / latency.as_secs_f64();
-    let peak = function.memory()?.peak;
-    function.stop().await?;
     Ok(Throughput {
         concurrency,
         latency_ms: latency.as_secs_f64() * 1e3,
@@ -151,7 +167,7 @@ async fn round(
         share_of_ideal: per_second / ideal,
         cpu_us_per_call: cpu.as_secs_f64() * 1e6 / count,
         peak_rss_mb,
-        peak_rss_of_large_chunks_mb: peak as f64 / 1e6,
+        peak_rss_of_large_chunks_mb: function.memory()?.peak as f64 / 1e6,
         reconnections: total(&calls, true),
     })
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     Error,
     cold_warm::median,
+    neighbours::Neighbours,
     runtime_api::{Function, Program},
     scenes::Scenes,
     stub::{Service, Stub},
@@ -51,6 +52,7 @@ pub async fn measure(
     scenes: &Scenes,
     revalidator: &Program,
     event: &str,
+    neighbours: &mut Neighbours,
 ) -> Result<Vec<Tick>, Error> {
     let mut revalidator = revalidator.clone();
     let slots = (SWEEP_SLOTS.to_owned(), SLOTS.to_string());
@@ -60,7 +62,8 @@ pub async fn measure(
         let mut table = scenes.active.clone();
         table.copy_connection(TENANT, connections, SLOTS)?;
         stub.world.exchange(&mut table);
-        ticks.push(in_a_table(stub, &revalidator, event, connections).await?);
+        let tick = neighbours.let_measure(async || in_a_table(stub, &revalidator, event, connections).await);
+        ticks.push(tick.await?);
         stub.world.exchange(&mut table);
     }
     Ok(ticks)
