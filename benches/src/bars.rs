@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{cold_warm::Measured, onboarding::Waits, throughput::Throughput};
+use crate::{cold_warm::Series, onboarding::Waits, throughput::Throughput};
 
 /// One promise.
 #[derive(Debug, Clone, Serialize)]
@@ -49,15 +49,15 @@ pub struct ListenerEvent<'a> {
     /// How the event is called, and whether connections were opened before it.
     pub name: String,
     /// Latchkey's listener.
-    pub ours: &'a Measured,
+    pub ours: &'a Series,
     /// Node.
-    pub node: Option<&'a Measured>,
+    pub node: Option<&'a Series>,
     /// Python with crhelper.
-    pub crhelper: Option<&'a Measured>,
+    pub crhelper: Option<&'a Series>,
 }
 
-/// The promises about starts and events. `zips` are the sizes of the functions' zip files, in megabytes.
-pub fn of_starts(empty: &Measured, events: &[ListenerEvent<'_>], zips: &[(String, f64)]) -> Vec<Bar> {
+/// The promises about starts and events, compared within each round. `zips` are the sizes of the functions' zip files, in megabytes.
+pub fn of_starts(empty: &Series, events: &[ListenerEvent<'_>], zips: &[(String, f64)]) -> Vec<Bar> {
     let mut bars = Vec::new();
     for ListenerEvent {
         name,
@@ -66,31 +66,33 @@ pub fn of_starts(empty: &Measured, events: &[ListenerEvent<'_>], zips: &[(String
         crhelper,
     } in events
     {
-        let cold = |other: &Measured| other.cold_cpu_ms / ours.cold_cpu_ms;
         bars.push(Bar::most(
             format!("{name}: cold CPU ÷ empty function"),
-            1.0 / cold(empty),
+            ours.ratio(|m| m.cold_cpu_ms, empty, |m| m.cold_cpu_ms),
             2.6,
         ));
-        bars.extend(node.map(|node| Bar::least(format!("{name}: Node's cold CPU ÷ ours"), cold(node), 35.0)));
-        bars.extend(crhelper.map(|peer| {
-            Bar::least(
-                format!("{name}: Python + crhelper's cold CPU ÷ ours"),
-                cold(peer),
-                80.0,
-            )
-        }));
-        let first = ours.first_cpu_ms / ours.warm_cpu_ms;
-        bars.push(Bar::most(format!("{name}: first CPU ÷ warm CPU"), first, 5.0));
-        let warm = ours.warm_cpu_ms / empty.warm_cpu_ms;
+        for (peer, peers_name, limit) in [(node, "Node", 35.0), (crhelper, "Python + crhelper", 80.0)] {
+            bars.extend(peer.map(|peer| {
+                Bar::least(
+                    format!("{name}: {peers_name}'s cold CPU ÷ ours"),
+                    peer.ratio(|m| m.cold_cpu_ms, ours, |m| m.cold_cpu_ms),
+                    limit,
+                )
+            }));
+        }
+        bars.push(Bar::most(
+            format!("{name}: first CPU ÷ warm CPU"),
+            ours.ratio(|m| m.first_cpu_ms, ours, |m| m.warm_cpu_ms),
+            5.0,
+        ));
         bars.push(Bar::most(
             format!("{name}: warm CPU ÷ empty function"),
-            warm,
+            ours.ratio(|m| m.warm_cpu_ms, empty, |m| m.warm_cpu_ms),
             12.0,
         ));
         bars.push(Bar::most(
             format!("{name}: memory ÷ empty function"),
-            ours.rss_mb / empty.rss_mb,
+            ours.ratio(|m| m.rss_mb, empty, |m| m.rss_mb),
             2.8,
         ));
     }
@@ -102,8 +104,8 @@ pub fn of_starts(empty: &Measured, events: &[ListenerEvent<'_>], zips: &[(String
 }
 
 /// The promises about a verifier at its highest concurrency.
-pub fn of_throughput(highest: &Throughput, empty: &Measured) -> Vec<Bar> {
-    let cpu = highest.cpu_us_per_call / (empty.warm_cpu_ms * 1_000.0);
+pub fn of_throughput(highest: &Throughput, empty: &Series) -> Vec<Bar> {
+    let cpu = highest.cpu_us_per_call / (empty.middle().warm_cpu_ms * 1_000.0);
     vec![
         Bar::least(
             "verifier at 128: share of the latency-bound ideal",
@@ -131,6 +133,7 @@ pub fn of_onboarding([quiet, busy]: &[Waits; 2]) -> Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cold_warm::tests::series;
 
     #[test]
     fn a_bar_is_met_on_its_own_side_and_at_its_limit() {
@@ -141,13 +144,7 @@ mod tests {
 
     #[test]
     fn peers_that_were_not_measured_make_no_promise_true() {
-        let measured = Measured {
-            cold_cpu_ms: 2.0,
-            first_cpu_ms: 1.0,
-            warm_cpu_ms: 0.5,
-            rss_mb: 8.0,
-            ..Measured::default()
-        };
+        let measured = series(&[&[2.0]]);
         let event = |node| ListenerEvent {
             name: "queued".to_owned(),
             ours: &measured,

@@ -59,6 +59,29 @@ pub struct Measured {
     pub calls: String,
 }
 
+/// All that was measured of one program, by rounds.
+#[derive(Debug, Clone)]
+pub struct Series(Vec<Vec<Measured>>);
+
+impl Series {
+    /// The medians over all turns.
+    pub fn middle(&self) -> Measured {
+        middle(&self.0.concat())
+    }
+
+    /// `value` of this program ÷ `other_value` of the other one: the median of each round's ratio. What a round has in common, such
+    /// as a neighbour on the processor, is not taken for a difference between programs.
+    pub fn ratio(&self, value: fn(&Measured) -> f64, other: &Self, other_value: fn(&Measured) -> f64) -> f64 {
+        let of = |turns: &[Measured], value| median(turns.iter().map(value).collect());
+        let rounds = self.0.iter().zip(&other.0);
+        median(
+            rounds
+                .map(|(ours, others)| of(ours, value) / of(others, other_value))
+                .collect(),
+        )
+    }
+}
+
 /// The middle of some numbers; of an even number of them, the mean of the two in the middle. 0 of none.
 pub fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
@@ -83,17 +106,18 @@ pub async fn measure(
     rounds: usize,
     neighbours: &mut Neighbours,
     mut progress: impl FnMut(usize),
-) -> Result<Vec<Measured>, Error> {
-    let mut all: Vec<Vec<Measured>> = vec![Vec::new(); cases.len()];
+) -> Result<Vec<Series>, Error> {
+    let mut all = vec![Series(Vec::new()); cases.len()];
     for round in 0..rounds {
         progress(round);
+        all.iter_mut().for_each(|series| series.0.push(Vec::new()));
         for at in order(cases, round) {
             let case = &cases[at];
             let once = neighbours.let_measure(async || once(stub, case).await).await;
-            all[at].push(once.map_err(|error| format!("{}: {error}", case.name))?);
+            all[at].0[round].push(once.map_err(|error| format!("{}: {error}", case.name))?);
         }
     }
-    Ok(all.iter().map(|results| middle(results)).collect())
+    Ok(all)
 }
 
 /// Every case as often as it has its turn, shuffled; the same in each run.
@@ -171,7 +195,7 @@ fn middle(results: &[Measured]) -> Measured {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -179,5 +203,30 @@ mod tests {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(vec![1.0, 2.0, 3.0, 1_000.0]), 2.5);
         assert_eq!(median(Vec::new()), 0.0);
+    }
+
+    /// What was measured in each of these rounds, a number for each turn.
+    pub fn series(rounds: &[&[f64]]) -> Series {
+        let measured = |cold_cpu_ms: &f64| Measured {
+            cold_cpu_ms: *cold_cpu_ms,
+            warm_cpu_ms: 0.5,
+            ..Measured::default()
+        };
+        Series(
+            rounds
+                .iter()
+                .map(|turns| turns.iter().map(measured).collect())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn programs_are_compared_within_each_round() {
+        let empty = series(&[&[1.0, 1.0, 9.0], &[2.0, 2.0, 2.0], &[4.0, 4.0, 4.0]]);
+        let ours = series(&[&[3.0, 3.0, 3.0], &[4.0, 5.0, 9.0], &[8.0, 1.0, 8.0]]);
+        // 3, 2.5 and 2, although the medians over all turns are 4 and 2.
+        assert_eq!(ours.ratio(|m| m.cold_cpu_ms, &empty, |m| m.cold_cpu_ms), 2.5);
+        assert_eq!(ours.middle().cold_cpu_ms, 4.0);
+        assert_eq!(ours.ratio(|m| m.cold_cpu_ms, &ours, |m| m.warm_cpu_ms), 10.0);
     }
 }

@@ -224,12 +224,18 @@ async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
     let listener = places.function("custom-resource-listener", places.variables(&stub, true));
     let onboarding = onboarding::measure(&stub, &scenes, &listener, &verifier, &mut neighbours).await?;
     facts.extend(neighbours.facts());
+    let found = |name: &str| {
+        let mut found = cases.iter().zip(&results).filter(|(case, _)| case.name == name);
+        found.next().map(|(_, series)| series)
+    };
+    let empty = found(EMPTY).ok_or("the empty function was not measured")?;
     let mut lines = Vec::new();
-    for (case, measured) in cases.iter().zip(&results) {
+    for (case, series) in cases.iter().zip(&results) {
         let is_ours = Path::new(&case.program.command[0]).starts_with(&places.binaries);
         lines.push(Line {
             name: case.name.clone(),
-            measured: measured.clone(),
+            measured: series.middle(),
+            times_first: series.ratio(|m| m.cold_cpu_ms, empty, |m| m.cold_cpu_ms),
             zip_mb: Some(machine::zip_mb(
                 &places.repository.join("target/bench"),
                 &zipped(places, case)?,
@@ -241,13 +247,6 @@ async fn measure_all(places: &Places, rounds: usize) -> Result<bool, Error> {
         });
     }
     std::fs::remove_file(&places.authority)?;
-    let found = |name: &str| {
-        lines
-            .iter()
-            .find(|line| line.name == name)
-            .map(|line| &line.measured)
-    };
-    let empty = found(EMPTY).ok_or("the empty function was not measured")?;
     let mut events = Vec::new();
     for (name, prewarms) in [(QUEUED, false), (QUEUED, true), (REFUSED, false), (REFUSED, true)] {
         events.push(ListenerEvent {

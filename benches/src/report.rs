@@ -21,6 +21,8 @@ pub struct Line {
     /// Starts and events.
     #[serde(flatten)]
     pub measured: Measured,
+    /// Its cold CPU ÷ that of the first line, compared within each round.
+    pub times_first: f64,
     /// Size of the zip file, in megabytes (10^6 bytes).
     pub zip_mb: Option<f64>,
     /// Instructions of a start by callgrind, in millions; none where valgrind is not installed.
@@ -56,7 +58,7 @@ impl Report {
         let mut text = String::from("# Measured\n\n");
         let _ = writeln!(
             text,
-            "By `cargo xtask bench`, {}; medians of {} rounds.\n",
+            "By `cargo xtask bench`, {}; medians of {} rounds; programs are compared within each.\n",
             self.date, self.rounds
         );
         for (name, value) in &self.machine {
@@ -66,10 +68,6 @@ impl Report {
             "\n| | init CPU ms (wall) | first event CPU ms (wall) | cold CPU ms (× empty) | warm event CPU ms (wall) | first ÷ warm CPU \
              | RSS MB | zip MB | init Ir M | calls of an event |\n|---|---|---|---|---|---|---|---|---|---|\n",
         );
-        let empty = self
-            .lines
-            .first()
-            .map_or(f64::NAN, |line| line.measured.cold_cpu_ms);
         for line in &self.lines {
             let m = &line.measured;
             let optional = |value: Option<f64>| value.map(|value| format!("{value:.2}")).unwrap_or_default();
@@ -82,7 +80,7 @@ impl Report {
                 m.first_cpu_ms,
                 m.first_wall_ms,
                 m.cold_cpu_ms,
-                m.cold_cpu_ms / empty,
+                line.times_first,
                 m.warm_cpu_ms,
                 m.warm_wall_ms,
                 m.first_cpu_ms / m.warm_cpu_ms,
@@ -234,6 +232,7 @@ mod tests {
                 cold_cpu_ms: cold,
                 ..Measured::default()
             },
+            times_first: cold / 2.0,
             zip_mb: Some(2.5),
             init_instructions_m: None,
         };
