@@ -63,8 +63,8 @@ impl Ticks {
     }
 }
 
-/// Whom the machine is shared with during a run. It looks at nothing but what the hypervisor took, never at a result: which
-/// measurements count does not depend on what they say.
+/// Whom the machine is shared with during a run. It looks at nothing but what the hypervisor took, never at a result. But what takes
+/// longer is likelier to be disturbed, whatever made it longer: with busy neighbours, slow measurements are measured again more often.
 pub struct Neighbours {
     /// Is told what is done again.
     say: fn(&str),
