@@ -22,7 +22,7 @@ const ROUNDS: usize = 3;
 const TIME: Duration = Duration::from_secs(3);
 /// Connections in a chunk: so many that its end weighs little, when some of the checks and then the ledger are all that is left.
 const MEMBERS: usize = 3_500;
-/// The most that a chunk really has, for the memory that it takes (`MAX_CHUNK_MEMBERS` of latchkey-shared).
+/// The most that a chunk really has, for the memory that it takes (`MAX_CHUNK_MEMBERS` of latchkey-core).
 pub const REAL_MEMBERS: usize = 200;
 /// Chunks of so many whose peak of memory is looked at.
 const REAL_CHUNKS: usize = 50;

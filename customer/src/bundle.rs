@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write as _};
 
 use jiff::Timestamp;
-use latchkey_shared::domain::template_version::{PublishedFile, PublishedVersion};
+use latchkey_core::domain::template_version::{PublishedFile, PublishedVersion};
 use serde_json::json;
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 

@@ -5,6 +5,7 @@ use std::{collections::HashMap, io::Write as _, path::PathBuf, process::ExitCode
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use jiff::Timestamp;
+use latchkey_aws::{aws_clients::http_client, trust::Roots};
 use latchkey_customer::{
     bundle::Bundle,
     check::check,
@@ -12,7 +13,6 @@ use latchkey_customer::{
     rendering::{Source, release, render_all, repository_folder, stale, write},
     verify::{Checked, Finding, verify},
 };
-use latchkey_shared::adapters::{aws_clients::http_client, trust::Roots};
 
 const USAGE: &str = "\
 Renders what customers run and read from customer/permissions.yaml, and publishes it.

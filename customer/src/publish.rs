@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::AttributeValue};
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use latchkey_shared::domain::{
+use latchkey_core::domain::{
     aws::{AccountId, Region, StackId},
     invalid::Invalid,
     template_version::{PublishedVersion, TEMPLATE_PK},

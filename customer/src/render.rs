@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use latchkey_shared::domain::{aws::AccountId, invalid::Invalid};
+use latchkey_core::domain::{aws::AccountId, invalid::Invalid};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

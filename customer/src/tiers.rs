@@ -1,6 +1,6 @@
 //! The tiers as the verifier reads them.
 
-use latchkey_shared::domain::permissions::{RequiredAction, Scope, Tier as VerifierTier};
+use latchkey_core::domain::proof::permissions::{RequiredAction, Scope, Tier as VerifierTier};
 
 use crate::manifest::{Manifest, Resources, Statement, Tier};
 

@@ -5,7 +5,7 @@
 
 use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::AttributeValue};
 
-use latchkey_shared::domain::template_version::TEMPLATE_PK;
+use latchkey_core::domain::template_version::TEMPLATE_PK;
 
 use crate::{
     bundle::{PUBLIC_PREFIX, TEMPLATE_NAME},

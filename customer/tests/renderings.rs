@@ -186,6 +186,6 @@ fn the_default_tier_of_the_service_asks_for_what_it_always_did() {
     let tiers: Value = serde_json::from_str(include_str!("../rendered/tiers.json")).unwrap();
     assert!(tiers.as_array().unwrap().contains(&tier));
     for tier in tiers.as_array().unwrap() {
-        latchkey_shared::domain::permissions::Tier::parse(&tier.to_string()).unwrap();
+        latchkey_core::domain::proof::permissions::Tier::parse(&tier.to_string()).unwrap();
     }
 }

@@ -10,10 +10,10 @@ use aws_sdk_cloudformation::{
     Client,
     types::{Capability, Parameter, ResourceStatus, StackEvent},
 };
-use latchkey_shared::domain::{
-    custom_resource::RESOURCE_TYPE,
-    launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink, TIER_PARAMETER},
-    reason::ReasonCode,
+use latchkey_core::domain::{
+    instructions::launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink, TIER_PARAMETER},
+    proof::reason::ReasonCode,
+    request::custom_resource::RESOURCE_TYPE,
 };
 use tokio::time::{Instant, sleep};
 

@@ -22,7 +22,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// An error with what was attempted and everything that caused it.
 pub fn failed(attempt: &str, error: &dyn std::error::Error) -> Error {
-    format!("{attempt}: {}", latchkey_shared::telemetry::causes(error)).into()
+    format!("{attempt}: {}", latchkey_aws::telemetry::causes(error)).into()
 }
 
 /// An HTTP client that goes straight to loopback, for as long as `timeout` at most.

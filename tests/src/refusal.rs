@@ -1,6 +1,6 @@
 //! What a refused attempt leaves behind: a stack that says why, a link that waits again, and nothing else.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use serde_json::Value;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! The published template, launched for each tier and each option in the local AWS.
 
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
-use latchkey_shared::domain::{launch_link::LaunchLink, permissions::Tier};
+use latchkey_core::domain::{instructions::launch_link::LaunchLink, proof::permissions::Tier};
 use latchkey_tests::{
     Error,
     api::Api,

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::sam_template::{load, repository_path};
 
 /// Folders at the top of the repository that a path in a document may begin with.
@@ -516,18 +516,18 @@ fn each_of_the_hostile_classes_has_its_own_file_of_tests_and_its_row_names_all_o
 fn a_document_that_names_what_is_not_there_would_be_noticed() {
     let files = files();
     let paths = missing_paths(
-        "See `shared/src/nowhere.rs`, `nothing.yaml` and events/x/y.json, not `template.yaml`.",
+        "See `shared/core/nowhere.rs`, `nothing.yaml` and events/x/y.json, not `template.yaml`.",
         &files,
     );
     assert_eq!(
         paths,
-        ["events/x/y.json", "nothing.yaml", "shared/src/nowhere.rs"]
+        ["events/x/y.json", "nothing.yaml", "shared/core/nowhere.rs"]
             .map(str::to_owned)
             .into()
     );
     assert!(
         missing_paths(
-            "`template.yaml`, shared/src/domain/, `shared/src/ports.rs`.",
+            "`template.yaml`, shared/core/src/domain/, `shared/core/src/ports.rs`.",
             &files
         )
         .is_empty()

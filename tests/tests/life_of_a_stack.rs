@@ -1,6 +1,6 @@
 //! Everything that can happen to a customer's stack after, before and while it connects.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     scene::{Connected, Scene, settled, text},

@@ -1,6 +1,6 @@
 //! A deployment whose listener topics let in single accounts: a local AWS of its own, as nobody else shall be shut out.
 
-use latchkey_shared::domain::listener_access::ListenerAccess;
+use latchkey_core::domain::listener_access::ListenerAccess;
 use latchkey_tests::{
     Error,
     api::Api,

@@ -6,7 +6,9 @@
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use latchkey_shared::domain::{external_id::ExternalId, launch_link::LaunchLink, reason::ReasonCode};
+use latchkey_core::domain::{
+    external_id::ExternalId, instructions::launch_link::LaunchLink, proof::reason::ReasonCode,
+};
 use latchkey_tests::{
     Error,
     api::Api,

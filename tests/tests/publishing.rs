@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use latchkey_core::domain::{
+    aws::{AccountId, Region},
+    template_version::PublishedVersion,
+};
 use latchkey_customer::{
     publish::{Deployment, PublishError, publish},
     render::{RolePath, TemplateValues, TopicName},
     rendering::Source,
-};
-use latchkey_shared::domain::{
-    aws::{AccountId, Region},
-    template_version::PublishedVersion,
 };
 use latchkey_tests::{Error, failed, local_aws::aws, scene::Scene};
 

@@ -1,7 +1,7 @@
 //! Roles that a customer got wrong: the stack fails with a sentence, the link waits again, and nothing else changes.
 //! Every stack here runs through CloudFormation with the customer's own session. What is hostile is in `hostile/`.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     customer::Customer,

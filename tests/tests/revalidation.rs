@@ -1,6 +1,6 @@
 //! A connection that was proven once is looked at again and again: what changes in the customer's account is noticed.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     scene::{Connected, Scene, settled, text},

@@ -1,6 +1,6 @@
 //! Roles that a customer made by hand, without a stack: the vendor names them, and the same proof applies.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     api::{Answer, Api},

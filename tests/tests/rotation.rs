@@ -1,6 +1,6 @@
 //! The external ID of a live connection is replaced, by the customer's own update of the stack.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     api::{Answer, Api},

@@ -7,18 +7,18 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
     Projection, ProjectionType, ScalarAttributeType,
 };
-use latchkey_shared::{
-    adapters::{dynamodb::DynamoDbStore, system::Cuid2Ids},
+use latchkey_aws::{dynamodb::DynamoDbStore, system::Cuid2Ids};
+use latchkey_core::{
     domain::{
         connection::{Connection, organization::Organization},
-        custom_resource::RequestKey,
+        request::custom_resource::RequestKey,
     },
     ports::{Change, Conflict, ConnectionStore as _, IdSource as _, Known},
-    test_support::{
-        builders::{created, fresh_tenant, pending},
-        store_contract,
-        world::PLAN,
-    },
+};
+use latchkey_testing::{
+    builders::{created, fresh_tenant, pending},
+    store_contract,
+    world::PLAN,
 };
 use latchkey_tests::{
     Error, failed,

@@ -1,4 +1,4 @@
-//! Plays the simulated day of `shared/tests/sweep_at_scale/` in several sizes and the week that it begins in the largest, and writes
+//! Plays the simulated day of `shared/aws/tests/sweep_at_scale/` in several sizes and the week that it begins in the largest, and writes
 //! down what came of it.
 
 use std::{fmt::Write as _, fs, process::Command};
@@ -53,7 +53,7 @@ pub fn run(sizes: &[String]) -> Result<(), Error> {
             &format!("a {time} with {size} connections"),
             Command::new(cargo())
                 .args(["test", "--quiet", "--locked", "--profile", "simulation"])
-                .args(["--package", "latchkey-shared"])
+                .args(["--package", "latchkey-aws"])
                 .args(["--test", "sweep_at_scale", "--", test, "--nocapture"])
                 .env("LATCHKEY_SIMULATED_CONNECTIONS", size)
                 .env("LATCHKEY_SIMULATION_ROWS", &rows),
@@ -82,7 +82,7 @@ fn read(text: &str) -> Result<Vec<Vec<f64>>, Error> {
 fn report(rows: &[Vec<f64>]) -> String {
     let mut text = String::from(
         "# A bad day of the sweep\n\nWritten by `cargo xtask simulate`. The real use cases and the real adapter of the table, over a stub that speaks DynamoDB's protocol (the local AWS is too slow for a million items), a stub of STS (20 ms, a quota of 600 calls a second) and \
-         virtual time (`shared/tests/sweep_at_scale/`): 26.5 hours in which 0.1 % of the roles are deleted and 0.05 % loosened within the first hour and a half, the schedule does not tick for an hour, and STS \
+         virtual time (`shared/aws/tests/sweep_at_scale/`): 26.5 hours in which 0.1 % of the roles are deleted and 0.05 % loosened within the first hour and a half, the schedule does not tick for an hour, and STS \
          is out for five minutes; and in the largest size the week that begins so, in which everybody's proof comes by. The run fails if a deleted role is found later than 24.6 hours after its change, if a loosened one is missed by a proof that was due (one sweep in seven), if anybody is wrongly judged, if STS throttles, if the pace is not kept, if memory grows in the second half, or if the \
          ledger does not know of somebody.\n\n![Time of a tick](sweep.svg)\n\nA tick's time is the virtual time in which it waits for DynamoDB and SQS, 5 ms for each call, and the real time in which it works (signatures and all, without the stub's own part, in a build with `opt-level = 1`). A tick reads one slot of 1,440: with a \
          million connections that is one page of 700 entries. The longest is the one that catches up on what waited. docs/benchmarks/measured.md has the re-validator's process, over a socket. Memory is that of the whole process, the stub's table and its answers included.\n\n| |",

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use latchkey_shared::domain::aws::Region;
+use latchkey_core::domain::aws::Region;
 
 use super::*;
 use crate::rendering::Source;
@@ -53,7 +53,7 @@ fn the_same_source_and_deployment_make_the_same_bytes_and_another_deployment_oth
     let deployment = Deployment::example().unwrap();
     assert_eq!(bundle(&deployment), bundle(&deployment));
     let mut other = deployment.clone();
-    other.values.vendor_account = latchkey_shared::domain::aws::AccountId::parse("222222222222").unwrap();
+    other.values.vendor_account = latchkey_core::domain::aws::AccountId::parse("222222222222").unwrap();
     assert_ne!(bundle(&deployment).template.key, bundle(&other).template.key);
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use latchkey_shared::domain::permissions::Tier as VerifierTier;
+use latchkey_core::domain::proof::permissions::Tier as VerifierTier;
 
 use crate::{
     manifest::{AccessLevel, Manifest, Resources, Statement, Tier, texts::ArnPattern},

@@ -6,7 +6,7 @@ pub mod texts;
 
 use std::collections::BTreeMap;
 
-use latchkey_shared::domain::permissions::Severity;
+use latchkey_core::domain::proof::permissions::Severity;
 use serde::{Deserialize, Serialize};
 
 pub use reading::ManifestError;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_shared::domain::{invalid::Invalid, permissions::MAX_TIER_ACTIONS};
+use latchkey_core::domain::{invalid::Invalid, proof::permissions::MAX_TIER_ACTIONS};
 use serde::{Deserialize, Serialize};
 
 use super::{Manifest, Resources, texts::ArnPattern};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use latchkey_shared::domain::{aws::Region, invalid::Invalid};
+use latchkey_core::domain::{aws::Region, invalid::Invalid};
 use serde::{Deserialize, Serialize};
 
 /// Longest sentence. More does not fit a table cell that somebody reads.

@@ -54,7 +54,7 @@ pub enum SourceError {
     Manifest(#[from] ManifestError),
     /// `version.txt` holds no version.
     #[error("version.txt: {0}")]
-    Version(latchkey_shared::domain::invalid::Invalid),
+    Version(latchkey_core::domain::invalid::Invalid),
     /// A released version's file cannot be read.
     #[error("{path}: {cause}", path = path.display())]
     Snapshot {

@@ -1,9 +1,9 @@
 //! The listener's configuration.
 
-use latchkey_shared::{
-    config::{ConfigError, Environment, listener_topics::ListenerTopics, local_endpoint::LocalEndpoint},
-    domain::sweep::SweepPlan,
+use latchkey_aws::config::{
+    ConfigError, Environment, listener_topics::ListenerTopics, local_endpoint::LocalEndpoint,
 };
+use latchkey_core::domain::sweep::SweepPlan;
 
 pub struct Config {
     pub table: String,

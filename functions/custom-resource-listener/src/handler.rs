@@ -2,15 +2,14 @@
 
 use aws_lambda_events::sns::{SnsEvent, SnsMessage};
 use lambda_runtime::Error;
-use latchkey_shared::{
-    config::listener_topics::ListenerTopics,
+use latchkey_aws::{config::listener_topics::ListenerTopics, telemetry::causes};
+use latchkey_core::{
     domain::{
         aws::TopicArn,
-        custom_resource::{Envelope, RequestType},
         invalid::Invalid,
+        request::custom_resource::{Envelope, RequestType},
     },
     ports::Unavailable,
-    telemetry::causes,
     use_cases::{disconnect::DisconnectByStack, register_role::RegisterRole},
 };
 

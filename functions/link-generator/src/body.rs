@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use latchkey_shared::{
+use latchkey_core::{
     domain::{
         aws::{AccountId, Region, RoleArn, StackId},
         connection::{
@@ -11,14 +11,15 @@ use latchkey_shared::{
         },
         external_id::ExternalId,
         ids::ConnectionId,
+        instructions::{launch_link::LaunchLink, stack_set::StackSet},
         invalid::Invalid,
-        launch_link::LaunchLink,
-        permissions::PermissionReport,
         profile::Profile,
-        reason::{Reason, ReasonCode},
-        stack_set::StackSet,
+        proof::{
+            permissions::PermissionReport,
+            reason::{Reason, ReasonCode},
+            tiers::TierName,
+        },
         template_version::PublishedVersion,
-        tiers::TierName,
     },
     use_cases::start_connection::NewConnection,
 };

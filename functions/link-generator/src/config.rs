@@ -1,12 +1,12 @@
 //! The link generator's configuration.
 
 use jiff::SignedDuration;
-use latchkey_shared::{
-    config::{ConfigError, Environment, listener_topics::ListenerTopics},
+use latchkey_aws::config::{ConfigError, Environment, listener_topics::ListenerTopics};
+use latchkey_core::{
     domain::{
         aws::{AccountId, Region, stack_name_is_valid},
+        proof::tiers::TierName,
         sweep::SweepPlan,
-        tiers::TierName,
     },
     use_cases::start_connection::LinkPolicy,
 };

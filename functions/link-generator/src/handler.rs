@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::Error;
-use latchkey_shared::{
+use latchkey_aws::telemetry::causes;
+use latchkey_core::{
     domain::{
         aws::AccountId,
         connection::{Connection, Status, organization::Progress},
         ids::{ConnectionId, TenantId},
     },
     ports::{Clock, ConnectionStore, Unavailable},
-    telemetry::causes,
     use_cases::{
         disconnect::DisconnectByVendor,
         find_connections::{FindConnections, Wanted},

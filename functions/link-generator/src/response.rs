@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use latchkey_shared::domain::reason::{Reason, ReasonCode};
+use latchkey_core::domain::proof::reason::{Reason, ReasonCode};
 use serde::Serialize;
 use serde_json::json;
 

@@ -1,12 +1,10 @@
 //! Template versions, and what a customer's stack can be updated to, as the API shows them.
 
 use jiff::Timestamp;
-use latchkey_shared::domain::{
+use latchkey_core::domain::{
     connection::{Connection, NEVER},
     external_id::ExternalId,
-    launch_link::LaunchLink,
-    stack_set::StackSet,
-    stack_update::StackUpdate,
+    instructions::{launch_link::LaunchLink, stack_set::StackSet, stack_update::StackUpdate},
     template_version::{PublishedVersion, newest_first},
 };
 use serde::Serialize;

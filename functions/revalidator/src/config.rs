@@ -1,10 +1,7 @@
 //! The revalidator's configuration.
 
-use latchkey_shared::{
-    config::{ConfigError, Environment, listener_topics::ListenerTopics},
-    domain::sweep::SweepPlan,
-    use_cases::revalidate::SweepBudget,
-};
+use latchkey_aws::config::{ConfigError, Environment, listener_topics::ListenerTopics};
+use latchkey_core::{domain::sweep::SweepPlan, use_cases::revalidate::SweepBudget};
 
 /// Longest tick: a day.
 const MAX_TICK_SECONDS: u32 = 86_400;

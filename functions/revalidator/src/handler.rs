@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use lambda_runtime::Error;
-use latchkey_shared::{
+use latchkey_aws::telemetry::causes;
+use latchkey_core::{
     domain::sweep::tick_at,
-    telemetry::causes,
     use_cases::{
         keep_doors::{self, KeepDoors},
         revalidate::Revalidate,

@@ -1,9 +1,7 @@
 //! The verifier's configuration.
 
-use latchkey_shared::{
-    config::{ConfigError, Environment, local_endpoint::LocalEndpoint},
-    domain::sweep::SweepPlan,
-};
+use latchkey_aws::config::{ConfigError, Environment, local_endpoint::LocalEndpoint};
+use latchkey_core::domain::sweep::SweepPlan;
 
 /// Most verifiers of the sweep at once.
 const MAX_SWEEP_CONCURRENCY: u32 = 1_000;

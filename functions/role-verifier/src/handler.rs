@@ -5,9 +5,9 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::{FutureExt as _, future::join_all};
 use lambda_runtime::Error;
-use latchkey_shared::{
+use latchkey_aws::telemetry::causes;
+use latchkey_core::{
     ports::{ReceivedMessages, Unavailable, VerificationTask},
-    telemetry::causes,
     use_cases::{
         check_chunk::{CheckChunk, ChunkChecked},
         verify_role::{MAX_TRIES_OF_UNKNOWN, Verified, VerifyRole, retry_delay_seconds},

@@ -21,21 +21,3 @@
 
 mod mangle;
 mod targets;
-
-// The functions' own sources: what is fuzzed is what is deployed. `body` and `response` have to stand where the link
-// generator's handler looks for them.
-#[path = "../../../functions/link-generator/src/body.rs"]
-#[allow(missing_docs, reason = "a function's own module")]
-mod body;
-#[path = "../../../functions/link-generator/src/handler.rs"]
-#[allow(missing_docs, reason = "a function's own module")]
-mod link_generator;
-#[path = "../../../functions/custom-resource-listener/src/handler.rs"]
-#[allow(missing_docs, reason = "a function's own module")]
-mod listener;
-#[path = "../../../functions/link-generator/src/response.rs"]
-#[allow(missing_docs, reason = "a function's own module")]
-mod response;
-#[path = "../../../functions/link-generator/src/template_body.rs"]
-#[allow(missing_docs, reason = "a function's own module")]
-mod template_body;

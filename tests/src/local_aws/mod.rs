@@ -10,7 +10,7 @@ mod server;
 
 use std::time::Duration;
 
-use latchkey_shared::domain::listener_access::ListenerAccess;
+use latchkey_core::domain::listener_access::ListenerAccess;
 
 pub use ready::Ready;
 

@@ -1,10 +1,10 @@
 //! Class 1: tenant B offers the role of tenant A's customer as their own (the confused deputy).
 //!
-//! Guard: the role must be in the stack's own account (`check_accounts`, `shared/src/domain/admission.rs`), and it is
-//! tried with the external ID of *this* connection (`shared/src/use_cases/probe_role.rs`).
+//! Guard: the role must be in the stack's own account (`check_accounts`, `shared/core/src/domain/request/admission.rs`), and it is
+//! tried with the external ID of *this* connection (`shared/core/src/use_cases/probe_role.rs`).
 //! Shown to fail without it: `tests/mutations/i2-role-account.patch`.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     refusal::{IMPATIENT, assert_waits_again},

@@ -1,12 +1,12 @@
 //! Class 2: a client, or a customer, brings an external ID of their own.
 //!
 //! Guard: the API has no field for one (`functions/link-generator/src/body.rs`) and makes each itself
-//! (`shared/src/use_cases/start_connection.rs`); one that a stack sends counts for nothing unless our table has it.
+//! (`shared/core/src/use_cases/start_connection.rs`); one that a stack sends counts for nothing unless our table has it.
 //! Shown to fail without it: `tests/mutations/i1-own-external-id.patch`.
 
-use latchkey_shared::domain::{
-    launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink},
-    reason::ReasonCode,
+use latchkey_core::domain::{
+    instructions::launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink},
+    proof::reason::ReasonCode,
 };
 use latchkey_tests::{
     Error,

@@ -1,9 +1,9 @@
 //! Class 4: a role that was safe when it connected, and is opened later.
 //!
-//! Guard: every later check tries all three ways again (`shared/src/use_cases/recheck_role.rs`).
+//! Guard: every later check tries all three ways again (`shared/core/src/use_cases/recheck_role.rs`).
 //! Shown to fail without it: `tests/mutations/i3-without-id.patch`.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     scene::{Connected, Scene},

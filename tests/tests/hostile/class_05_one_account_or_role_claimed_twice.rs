@@ -1,10 +1,10 @@
 //! Class 5: one account or role that two tenants claim.
 //!
 //! Guard: a claim on each role, whoever its tenant, and one on each account for each tenant; both are conditions of
-//! the write that connects (`shared/src/adapters/dynamodb/commit.rs`).
+//! the write that connects (`shared/aws/src/dynamodb/commit.rs`).
 //! Shown to fail without it: `tests/mutations/i8-role-claim.patch`.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     refusal::assert_waits_again,

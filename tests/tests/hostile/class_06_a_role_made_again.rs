@@ -1,11 +1,11 @@
 //! Class 6: a role that is deleted and made again: the customer's, and the vendor's own.
 //!
-//! Guard: the customer's role is `degraded` until it is proven again (`shared/src/use_cases/recheck_role.rs`). The
+//! Guard: the customer's role is `degraded` until it is proven again (`shared/core/src/use_cases/recheck_role.rs`). The
 //! customers' trust policies name the vendor's account and a role *path*, no single role whose unique id would be kept
 //! (`customer/connection-template.yaml`).
 //! Shown to fail without it: `tests/mutations/class6-trust-one-role.patch`.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error, failed,
     local_aws::aws,

@@ -1,15 +1,15 @@
 //! Class 7: accounts of stack, role and caller that disagree; another partition; role paths; users, sessions, the
 //! vendor's own role.
 //!
-//! Guard: `check_accounts` (`shared/src/domain/admission.rs`), the parser of role ARNs
-//! (`shared/src/domain/aws/role_arn.rs`), and the caller's account in `judge` (`shared/src/domain/verdict.rs`).
+//! Guard: `check_accounts` (`shared/core/src/domain/request/admission.rs`), the parser of role ARNs
+//! (`shared/core/src/domain/aws/role_arn.rs`), and the caller's account in `judge` (`shared/core/src/domain/proof/verdict.rs`).
 //! Shown to fail without it: `tests/mutations/i2-role-account.patch`, `tests/mutations/i2-vendor-account.patch`,
 //! `tests/mutations/i3-caller-account.patch`.
 
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     cloudformation_message::ForgedRequest,

@@ -1,10 +1,10 @@
 //! Class 8: a message that no stack sent, published straight to the topic.
 //!
 //! Guard: a first binding counts once CloudFormation's bucket took our SUCCESS (`AnswerAccepted`,
-//! `shared/src/domain/connection/transitions.rs`); what is not settled refuses nobody (`shared/src/domain/admission.rs`).
+//! `shared/core/src/domain/connection/transitions.rs`); what is not settled refuses nobody (`shared/core/src/domain/request/admission.rs`).
 //! Shown to fail without it: `tests/mutations/i6-accepted-create.patch`.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     cloudformation_message::ForgedRequest,

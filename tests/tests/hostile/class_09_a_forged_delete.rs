@@ -1,7 +1,7 @@
 //! Class 9: a Delete that no stack sent.
 //!
 //! Guard: it ends a connection only if it names its stack *and* its resource *and* the bucket took our answer
-//! (`shared/src/use_cases/disconnect.rs`).
+//! (`shared/core/src/use_cases/disconnect.rs`).
 //! Shown to fail without it: `tests/mutations/i6-stack-id.patch`, `tests/mutations/i6-physical-id.patch`,
 //! `tests/mutations/i6-accepted-delete.patch`.
 

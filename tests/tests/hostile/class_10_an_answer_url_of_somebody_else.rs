@@ -1,9 +1,9 @@
 //! Class 10: an answer URL that leads to a metadata service, to localhost, to a look-alike, through user-info or a
 //! redirect, to another bucket or region.
 //!
-//! Guard: one function decides before anything is opened (`shared/src/domain/response_url.rs`); nothing is put in clear text
-//! (`shared/src/adapters/cloudformation_answers.rs`), and the connector follows no redirect and takes no proxy
-//! (`shared/src/adapters/aws_clients.rs`).
+//! Guard: one function decides before anything is opened (`shared/core/src/domain/request/response_url.rs`); nothing is put in clear text
+//! (`shared/aws/src/cloudformation_answers.rs`), and the connector follows no redirect and takes no proxy
+//! (`shared/aws/src/aws_clients.rs`).
 //! Shown to fail without it: `tests/mutations/i4-host.patch`, and one patch more for each other part of the guard.
 
 use latchkey_tests::{

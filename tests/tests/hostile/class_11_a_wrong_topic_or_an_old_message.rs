@@ -1,6 +1,6 @@
 //! Class 11: a message through a topic that is not ours, or not the one it names; a message of long ago.
 //!
-//! Guard: topic, token, stack and URL agree (`Envelope::parse`, `shared/src/domain/custom_resource.rs`); only the topics
+//! Guard: topic, token, stack and URL agree (`Envelope::parse`, `shared/core/src/domain/request/custom_resource.rs`); only the topics
 //! of the deployment are read (`functions/custom-resource-listener/src/handler.rs`); a request is worked on once, and
 //! an old URL is refused by the bucket.
 //! Shown to fail without it: `tests/mutations/i2-topics.patch`, `tests/mutations/i2-service-token.patch`,

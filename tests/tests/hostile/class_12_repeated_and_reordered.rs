@@ -1,11 +1,11 @@
 //! Class 12: replays, duplicates, a Delete before its Create, an Update while another is being verified.
 //!
 //! Guard: each request is worked on once, by stack and request id; a Delete leaves a mark that a late Create meets
-//! (`resource_deleted_since`, `shared/src/use_cases/register_role.rs`); every write is conditional
-//! (`shared/src/adapters/dynamodb/commit.rs`).
+//! (`resource_deleted_since`, `shared/core/src/use_cases/register_role.rs`); every write is conditional
+//! (`shared/aws/src/dynamodb/commit.rs`).
 //! Shown to fail without it: `tests/mutations/i9-deleted-before-created.patch`.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     cloudformation_message::ForgedRequest,

@@ -1,11 +1,11 @@
 //! Class 13: the Delete of a rollback, of a replaced resource, and one with an id that CloudFormation made up.
 //!
 //! Guard: a Delete ends the connection only if it names the bound stack and the bound resource
-//! (`shared/src/use_cases/disconnect.rs`).
+//! (`shared/core/src/use_cases/disconnect.rs`).
 //! Shown to fail without it: `tests/mutations/i6-stack-id.patch`, `tests/mutations/i6-physical-id.patch`,
 //! `tests/mutations/i6-always-answered.patch`.
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     refusal::assert_waits_again,

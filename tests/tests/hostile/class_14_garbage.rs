@@ -1,6 +1,6 @@
 //! Class 14: oversized or deep JSON, unknown types, numbers as texts, texts as anything, reasons without end.
 //!
-//! Guard: 32 KB, the parser's own depth limit, exact types (`Envelope::parse`, `shared/src/domain/custom_resource.rs`);
+//! Guard: 32 KB, the parser's own depth limit, exact types (`Envelope::parse`, `shared/core/src/domain/request/custom_resource.rs`);
 //! what is wrong is told in our own sentences and never repeated.
 //! Shown to fail without it: `tests/mutations/i10-size.patch`.
 

@@ -1,12 +1,12 @@
 //! Class 15: an external ID that is expired, used, guessed, or of another tenant.
 //!
 //! Guard: the connection is found by our own record of the external ID or not at all, and its state decides
-//! (`admit`, `shared/src/domain/admission.rs`).
+//! (`admit`, `shared/core/src/domain/request/admission.rs`).
 //! Shown to fail without it: `tests/mutations/i2-expired-link.patch`.
 
 use std::time::{Duration, Instant};
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     scene::{Scene, settled, text},

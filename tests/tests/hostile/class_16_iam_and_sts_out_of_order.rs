@@ -1,12 +1,12 @@
 //! Class 16: IAM takes its time; STS throttles, fails, hangs, is switched off.
 //!
-//! Guard: only AccessDenied is a refusal (`refused`, `shared/src/adapters/sts_assumer.rs`); anything else is
-//! `Inconclusive`, which is tried again and is never a verdict (`shared/src/domain/verdict.rs`).
+//! Guard: only AccessDenied is a refusal (`refused`, `shared/aws/src/sts_assumer.rs`); anything else is
+//! `Inconclusive`, which is tried again and is never a verdict (`shared/core/src/domain/proof/verdict.rs`).
 //! Shown to fail without it: `tests/mutations/i3-only-access-denied.patch`.
 
 use std::time::{Duration, Instant};
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     refusal::{assert_waits_again, refused},

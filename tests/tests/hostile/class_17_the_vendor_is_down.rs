@@ -1,12 +1,12 @@
 //! Class 17: our own side is down while customers make and delete stacks.
 //!
 //! Guard: what comes meanwhile waits or is tried again (`template.yaml`: retries, event ages, queues); whatever is left
-//! of a broken-off request is repaired by its next delivery (`shared/src/use_cases/`); a Delete is always answered.
+//! of a broken-off request is repaired by its next delivery (`shared/core/src/use_cases/`); a Delete is always answered.
 //! Shown to fail without it: `tests/mutations/i6-always-answered.patch`.
 
 use std::time::Duration;
 
-use latchkey_shared::domain::reason::ReasonCode;
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     scene::{Connected, OwnScene, settled, text},

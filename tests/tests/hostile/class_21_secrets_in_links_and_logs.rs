@@ -1,7 +1,7 @@
 //! Class 21: secrets in links, in logs, in the table for longer than they are needed.
 //!
-//! Guard: an answer URL shows none of itself (`shared/src/domain/response_url.rs`) and is forgotten with its delivery
-//! (`RequestRecord::delivered`, `shared/src/domain/request_record.rs`); a link holds an external ID and nothing else.
+//! Guard: an answer URL shows none of itself (`shared/core/src/domain/request/response_url.rs`) and is forgotten with its delivery
+//! (`RequestRecord::delivered`, `shared/core/src/domain/request/request_record.rs`); a link holds an external ID and nothing else.
 //! Shown to fail without it: `tests/mutations/i4-forgotten.patch`.
 
 use latchkey_tests::{

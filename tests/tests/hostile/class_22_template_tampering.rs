@@ -6,11 +6,11 @@
 //! Shown to fail without it: `tests/mutations/class22-digest.patch`.
 
 use aws_sdk_s3::{error::ProvideErrorMetadata, primitives::ByteStream};
+use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_customer::{
     publish::Deployment,
     verify::{Finding, verify},
 };
-use latchkey_shared::domain::reason::ReasonCode;
 use latchkey_tests::{
     Error, failed,
     local_aws::aws,

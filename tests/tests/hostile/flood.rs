@@ -11,7 +11,7 @@ use std::{
 
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use futures::{StreamExt as _, future::try_join_all, stream};
-use latchkey_shared::domain::request_budget::MAX_REQUESTS_PER_WINDOW;
+use latchkey_core::domain::request::request_budget::MAX_REQUESTS_PER_WINDOW;
 use latchkey_tests::{
     Error,
     cloudformation_message::ForgedRequest,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_shared::domain::launch_link::LaunchLink;
+use latchkey_core::domain::instructions::launch_link::LaunchLink;
 use latchkey_tests::{
     Error,
     api::{Answer, Api},

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use bolero::check;
-use latchkey_shared::{
+use latchkey_core::{
     domain::{
         ids::TenantId,
         profile::{
@@ -11,17 +11,14 @@ use latchkey_shared::{
             is_plain_text,
         },
     },
-    test_support::world::{PLAN, World},
     use_cases::{find_connections::FindConnections, last_verified::LastVerified},
 };
+use latchkey_testing::world::{PLAN, World};
+use link_generator::{body::parse_create, handler::Handler};
 use serde_json::{Value, json};
 
 use super::INPUTS;
-use crate::{
-    body::parse_create,
-    link_generator::Handler,
-    mangle::{Mangled, MangledJson, events},
-};
+use crate::mangle::{Mangled, MangledJson, events};
 
 fn bodies() -> Vec<String> {
     let full = json!({

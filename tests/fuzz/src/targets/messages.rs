@@ -3,30 +3,29 @@
 use std::panic::AssertUnwindSafe;
 
 use bolero::check;
-use latchkey_shared::{
+use custom_resource_listener::handler::Handler;
+use latchkey_aws::config::listener_topics::ListenerTopics;
+use latchkey_core::{
     domain::{
         aws::{AccountId, TopicArn},
         connection::Status,
-        custom_resource::{
+        proof::reason::ReasonCode,
+        request::custom_resource::{
             Envelope, MAX_ANSWER_BYTES, MAX_PHYSICAL_RESOURCE_ID_BYTES, MAX_REQUEST_BYTES, Outcome,
             RequestType, answer_body,
         },
-        reason::ReasonCode,
     },
     ports::VerificationTask,
-    test_support::{
-        builders::{REGION, listener_topics, role, topic},
-        customer_stack::CustomerStack,
-        world::World,
-    },
+};
+use latchkey_testing::{
+    builders::{REGION, VENDOR_ACCOUNT, role, topic},
+    customer_stack::CustomerStack,
+    world::World,
 };
 use serde_json::{Value, json};
 
 use super::INPUTS;
-use crate::{
-    listener::Handler,
-    mangle::{Mangled, MangledJson, events},
-};
+use crate::mangle::{Mangled, MangledJson, events};
 
 /// The `Message` of every payload of `events/` for the listener.
 fn messages() -> Vec<String> {
@@ -103,7 +102,11 @@ fn the_listener_survives_any_event_and_connects_nobody() {
         ..
     } = world;
     let handler = AssertUnwindSafe(Handler {
-        topics: listener_topics(),
+        topics: ListenerTopics {
+            vendor_account: VENDOR_ACCOUNT.parse().unwrap(),
+            name: "latchkey-listener".to_owned(),
+            regions: vec![REGION.parse().unwrap()],
+        },
         register,
         disconnect: disconnect_by_stack,
     });

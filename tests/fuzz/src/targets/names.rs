@@ -3,7 +3,7 @@
 use std::{fmt::Display, str::FromStr};
 
 use bolero::check;
-use latchkey_shared::domain::{
+use latchkey_core::domain::{
     aws::{AccountId, Region, RoleArn, StackId, TopicArn},
     external_id::{EXTERNAL_ID_CHARS, ExternalId},
     ids::{ConnectionId, MAX_TENANT_ID_CHARS, TenantId},

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bolero::{TypeGenerator, check};
 use jiff::Timestamp;
-use latchkey_shared::domain::permissions::{Decision, DeniedBy, Tier};
+use latchkey_core::domain::proof::permissions::{Decision, DeniedBy, Tier};
 use serde_json::Value;
 
 use super::INPUTS;

@@ -1,16 +1,14 @@
 //! What stands in the table: read back as it was written, and checked again where it matters.
 
 use bolero::check;
-use latchkey_shared::{
-    domain::{
-        aws::{AccountId, StackId},
-        connection::Connection,
-        request_record::RequestRecord,
-    },
-    test_support::{
-        customer_stack::CustomerStack,
-        world::{PATIENCE_SECONDS, World},
-    },
+use latchkey_core::domain::{
+    aws::{AccountId, StackId},
+    connection::Connection,
+    request::request_record::RequestRecord,
+};
+use latchkey_testing::{
+    customer_stack::CustomerStack,
+    world::{PATIENCE_SECONDS, World},
 };
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! The guard of answer URLs (I4).
 
 use bolero::check;
-use latchkey_shared::domain::{
+use latchkey_core::domain::{
     aws::StackId,
-    response_url::{MAX_RESPONSE_URL_BYTES, ResponseUrl},
+    request::response_url::{MAX_RESPONSE_URL_BYTES, ResponseUrl},
 };
 use percent_encoding::percent_decode_str;
 

@@ -1,0 +1,381 @@
+//! One atomic change, as one transaction, and what its failure means.
+
+use std::{collections::BTreeSet, convert::identity};
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::{
+        put_item::PutItemInput,
+        transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput},
+    },
+    types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, builders::PutBuilder},
+};
+use jiff::Timestamp;
+use latchkey_core::{
+    domain::{
+        audit::AuditEntry,
+        aws::RoleArn,
+        connection::{Connection, filing::Filing},
+        request::{custom_resource::Outcome, request_record::RequestRecord},
+        sweep::Member,
+    },
+    ports::{Change, Conflict, RequestChange, Unavailable},
+};
+
+use super::{
+    DynamoDbStore, REQUEST_RETENTION_SECONDS,
+    items::{
+        CONNECTION_ID, DELETED_AT_MS, EXPIRES_AT, ExternalIdPointer, FILED_UNDER, Item, Key, SWEEP_ROLE,
+        SWEEP_SLOT, TTL, filed_under, number, text, to_item,
+    },
+};
+
+const OPERATION: &str = "dynamodb.TransactWriteItems";
+
+/// A part of a transaction, and what it means if its condition does not hold.
+struct Part {
+    write: TransactWriteItem,
+    conflict: Conflict,
+}
+
+impl DynamoDbStore {
+    pub(super) async fn commit_change(
+        &self,
+        change: Change<'_>,
+    ) -> Result<Result<(), Conflict>, Unavailable> {
+        let parts = self.parts(&change)?;
+        let (writes, conflicts): (_, Vec<_>) =
+            parts.into_iter().map(|part| (part.write, part.conflict)).unzip();
+        match self.transact(writes).await {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => match conflict(&conflicts, &error) {
+                Some(conflict) => {
+                    if conflict == Conflict::ConnectionChanged {
+                        self.correct_pointer(change.before).await?;
+                    }
+                    Ok(Err(conflict))
+                }
+                None => Err(Unavailable::new(OPERATION, error)),
+            },
+        }
+    }
+
+    /// All of `writes`, or none. The token makes another try of a call whose answer was lost the same call, whose
+    /// conditions are not held against what it wrote.
+    pub(super) async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<(), SdkError<TransactWriteItemsError>> {
+        let request = TransactWriteItemsInput::builder()
+            .set_transact_items(Some(writes))
+            .client_request_token(format!("{:032x}", fastrand::u128(..)))
+            .build();
+        self.dynamodb.call(request).await.map(drop)
+    }
+
+    fn parts(&self, change: &Change<'_>) -> Result<Vec<Part>, Unavailable> {
+        let Change {
+            before,
+            after,
+            request,
+            audit,
+        } = change;
+        // In this order the first part that fails names the conflict that says most.
+        let mut parts = Vec::new();
+        match request {
+            Some(RequestChange::Record(record)) => {
+                parts.push(self.put_request(record, "attribute_not_exists(pk)")?);
+                parts.extend(self.unless_deleted(record)?);
+            }
+            Some(RequestChange::Decide(record)) => {
+                let undecided = "attribute_exists(pk) AND attribute_not_exists(outcome)";
+                parts.push(self.put_request(record, undecided)?);
+                if matches!(record.outcome, Some(Outcome::Connected { .. })) {
+                    parts.extend(self.unless_deleted(record)?);
+                }
+            }
+            Some(RequestChange::Deliver(record)) => {
+                parts.push(self.put_request(record, "attribute_exists(pk)")?);
+            }
+            None => {}
+        }
+        parts.push(self.replace_connection(before, after)?);
+        parts.extend(self.move_claims(before, after)?);
+        parts.extend(self.new_external_id(before, after)?);
+        parts.extend(self.touched(before, after)?);
+        if let Some(audit) = audit {
+            parts.push(Part {
+                write: put(self.audit_item(after, audit)?, &self.table, identity)?,
+                conflict: Conflict::ConnectionChanged,
+            });
+        }
+        Ok(parts)
+    }
+
+    fn replace_connection(&self, before: &Connection, after: &Connection) -> Result<Part, Unavailable> {
+        let condition = "version = :version";
+        let version = number(before.version);
+        let write = if before == after {
+            let check = ConditionCheck::builder()
+                .table_name(&self.table)
+                .set_key(Some(Key::connection(&before.tenant, &before.id).into_item()))
+                .condition_expression(condition)
+                .expression_attribute_values(":version", version)
+                .build()
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            TransactWriteItem::builder().condition_check(check).build()
+        } else {
+            put(self.connection_item(after)?, &self.table, |put| {
+                let put = put.expression_attribute_values(":version", version);
+                // A copy beside it may have been taken for it. Whoever ended a link by hand, in the table, must not be passed
+                // over.
+                if ExternalIdPointer::tells(before) {
+                    put.condition_expression(format!("{condition} AND {EXPIRES_AT} = :expires_at"))
+                        .expression_attribute_values(":expires_at", text(before.expires_at.to_string()))
+                } else {
+                    put.condition_expression(condition)
+                }
+            })?
+        };
+        Ok(Part {
+            write,
+            conflict: Conflict::ConnectionChanged,
+        })
+    }
+
+    pub(super) fn connection_item(&self, connection: &Connection) -> Result<Item, Unavailable> {
+        let mut item = to_item(Key::connection(&connection.tenant, &connection.id), connection)?;
+        if let Some(slot) = self.sweep_plan.slot(connection) {
+            item.insert(SWEEP_SLOT.to_owned(), text(slot));
+            if let Some(look) = Member::of(connection).look {
+                item.insert(SWEEP_ROLE.to_owned(), text(look.role_arn.as_str()));
+            }
+        }
+        if let Some(filing) = Filing::of(connection) {
+            item.insert(
+                FILED_UNDER.to_owned(),
+                text(filed_under(&connection.tenant, filing)),
+            );
+        }
+        if let Some(forget_at) = connection.forget_at() {
+            item.insert(TTL.to_owned(), number(forget_at.as_second()));
+        }
+        Ok(item)
+    }
+
+    pub(super) fn audit_item(
+        &self,
+        connection: &Connection,
+        audit: &AuditEntry,
+    ) -> Result<Item, Unavailable> {
+        // Two entries of one moment differ in what they tell or in the request that they tell it of.
+        let request = audit.request.as_ref().map(|key| key.request_id.as_str());
+        let order = format!(
+            "{:015}#{:010}#{}#{}",
+            audit.at.as_millisecond(),
+            connection.version,
+            audit.event,
+            request.unwrap_or_default()
+        );
+        let mut item = to_item(Key::audit(&connection.id, order), audit)?;
+        let seconds = i64::from(self.audit_retention_days) * 24 * 3_600;
+        item.insert(TTL.to_owned(), number(audit.at.as_second() + seconds));
+        Ok(item)
+    }
+
+    fn put_request(&self, record: &RequestRecord, condition: &str) -> Result<Part, Unavailable> {
+        let mut item = to_item(Key::request(&record.key), record)?;
+        let forget_at = record.published_at.as_second() + REQUEST_RETENTION_SECONDS;
+        item.insert(TTL.to_owned(), number(forget_at));
+        let write = put(item, &self.table, |put| put.condition_expression(condition))?;
+        Ok(Part {
+            write,
+            conflict: Conflict::RequestChanged,
+        })
+    }
+
+    fn unless_deleted(&self, record: &RequestRecord) -> Result<Option<Part>, Unavailable> {
+        let Some((stack_id, resource)) = record.resource() else {
+            return Ok(None);
+        };
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::deleted_resource(stack_id, resource).into_item()))
+            .condition_expression(format!("attribute_not_exists(pk) OR {DELETED_AT_MS} < :sent"))
+            .expression_attribute_values(":sent", number(record.published_at.as_millisecond()))
+            .build()
+            .map_err(|error| Unavailable::new(OPERATION, error))?;
+        let write = TransactWriteItem::builder().condition_check(check).build();
+        Ok(Some(Part {
+            write,
+            conflict: Conflict::ResourceDeleted,
+        }))
+    }
+
+    /// Takes what the connection is bound to now and was not before, and gives back what it was and is not any more.
+    fn move_claims(&self, before: &Connection, after: &Connection) -> Result<Vec<Part>, Unavailable> {
+        let (old, new) = (claims(before), claims(after));
+        let mut parts = Vec::new();
+        for (key, conflict) in &new {
+            if !old.iter().any(|(held, _)| held == key) {
+                let mut item = key.clone().into_item();
+                item.insert(CONNECTION_ID.to_owned(), text(after.id.as_str()));
+                let write = put(item, &self.table, |put| {
+                    put.condition_expression(format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id"))
+                        .expression_attribute_values(":id", text(after.id.as_str()))
+                })?;
+                parts.push(Part {
+                    write,
+                    conflict: *conflict,
+                });
+            }
+        }
+        for (key, _) in old {
+            if !new.iter().any(|(kept, _)| *kept == key) {
+                let delete = Delete::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(key.into_item()))
+                    .condition_expression(format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id"))
+                    .expression_attribute_values(":id", text(after.id.as_str()))
+                    .build()
+                    .map_err(|error| Unavailable::new(OPERATION, error))?;
+                let write = TransactWriteItem::builder().delete(delete).build();
+                parts.push(Part {
+                    write,
+                    conflict: Conflict::ConnectionChanged,
+                });
+            }
+        }
+        Ok(parts)
+    }
+}
+
+impl DynamoDbStore {
+    /// Makes the next external ID of a rotation findable, for ever (I1). A member's is its organization's.
+    fn new_external_id(&self, before: &Connection, after: &Connection) -> Result<Option<Part>, Unavailable> {
+        let Some(rotation) = after.rotation.as_ref().filter(|next| {
+            let known = before.rotation.as_ref().map(|rotation| &rotation.external_id);
+            known != Some(&next.external_id) && !after.is_member()
+        }) else {
+            return Ok(None);
+        };
+        let item = to_item(
+            Key::external_id(&rotation.external_id),
+            &ExternalIdPointer::to(after),
+        )?;
+        Ok(Some(Part {
+            write: put_new(item, &self.table)?,
+            conflict: Conflict::ConnectionChanged,
+        }))
+    }
+
+    /// Makes the pointer of a connection that was taken for untouched, and is not, tell no more than where it is: were it
+    /// ever out of date, nobody would get further than the change that just failed.
+    async fn correct_pointer(&self, taken_for: &Connection) -> Result<(), Unavailable> {
+        if !ExternalIdPointer::tells(taken_for) {
+            return Ok(());
+        }
+        let item = to_item(
+            Key::external_id(&taken_for.external_id),
+            &ExternalIdPointer::without_connection(taken_for),
+        )?;
+        let corrected = self
+            .dynamodb
+            .call(
+                PutItemInput::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(item))
+                    .condition_expression("attribute_exists(pk)")
+                    .build(),
+            )
+            .await;
+        match corrected {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(())
+            }
+            Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
+        }
+    }
+
+    /// The pointer of a connection that is changed for the first time tells no more what it was when it was made.
+    fn touched(&self, before: &Connection, after: &Connection) -> Result<Option<Part>, Unavailable> {
+        if before == after || !ExternalIdPointer::tells(before) {
+            return Ok(None);
+        }
+        let key = Key::external_id(&before.external_id);
+        let item = to_item(key, &ExternalIdPointer::without_connection(before))?;
+        Ok(Some(Part {
+            write: put(item, &self.table, identity)?,
+            conflict: Conflict::ConnectionChanged,
+        }))
+    }
+}
+
+/// A put of an item whose key must be free.
+pub(super) fn put_new(item: Item, table: &str) -> Result<TransactWriteItem, Unavailable> {
+    put(item, table, |put| {
+        put.condition_expression("attribute_not_exists(pk)")
+    })
+}
+
+/// The account and the roles that a connection holds, and a member's seat: while a change of role is not settled, both
+/// roles.
+fn claims(connection: &Connection) -> Vec<(Key, Conflict)> {
+    let Some(binding) = connection.live_binding() else {
+        return Vec::new();
+    };
+    let roles: BTreeSet<&str> = std::iter::once(binding)
+        .chain(binding.replaced())
+        .map(|binding| binding.role_arn.as_str())
+        .collect();
+    let mut claims = vec![(
+        Key::account_claim(&connection.tenant, &binding.account()),
+        Conflict::AccountTaken,
+    )];
+    let roles = roles.into_iter().filter_map(|role| RoleArn::parse(role).ok());
+    claims.extend(roles.map(|role| (Key::role_claim(&role), Conflict::RoleTaken)));
+    if let (Some(organization), Some(seat)) = (connection.id.organization(), connection.seat) {
+        claims.push((Key::seat(&organization, seat), Conflict::SeatTaken));
+    }
+    claims
+}
+
+/// A put of `item`, with what `finish` adds to it.
+pub(super) fn put(
+    item: Item,
+    table: &str,
+    finish: impl FnOnce(PutBuilder) -> PutBuilder,
+) -> Result<TransactWriteItem, Unavailable> {
+    let builder = Put::builder().table_name(table).set_item(Some(item));
+    let put = finish(builder)
+        .build()
+        .map_err(|error| Unavailable::new(OPERATION, error))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// The conflict, of those that a transaction's parts stand for, that made DynamoDB cancel it; none where it failed for another reason.
+fn conflict(conflicts: &[Conflict], error: &SdkError<TransactWriteItemsError>) -> Option<Conflict> {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error.as_service_error()? else {
+        return None;
+    };
+    let reasons = cancelled.cancellation_reasons();
+    let is = |reason: &CancellationReason, code: &str| reason.code() == Some(code);
+    let failed = conflicts
+        .iter()
+        .zip(reasons)
+        .find(|(_, reason)| is(reason, "ConditionalCheckFailed"));
+    match failed {
+        Some((conflict, _)) => Some(*conflict),
+        // Two transactions met: whoever lost reads again.
+        None if reasons.iter().any(|reason| is(reason, "TransactionConflict")) => {
+            Some(Conflict::ConnectionChanged)
+        }
+        None => None,
+    }
+}
+
+/// When DynamoDB may forget that a resource was deleted.
+pub(super) fn forget_deletion_at(sent_at: Timestamp) -> i64 {
+    sent_at.as_second() + REQUEST_RETENTION_SECONDS
+}

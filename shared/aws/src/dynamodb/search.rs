@@ -1,0 +1,92 @@
+//! [`ConnectionSearch`] over the table's second index and the claims on accounts.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::query::QueryInput;
+use latchkey_core::{
+    domain::{
+        aws::AccountId,
+        connection::{Connection, filing::Filing},
+        ids::{ConnectionId, TenantId},
+    },
+    ports::{ConnectionSearch, ConnectionStore as _, Page, Unavailable},
+};
+
+use super::{
+    DynamoDbStore,
+    items::{
+        CONNECTION_ID, CONNECTION_SK_PREFIX, FILED_UNDER, Item, Key, PK, SK, filed_under, from_item, last_id,
+        text,
+    },
+};
+
+/// Name of the index.
+const INDEX: &str = "status";
+
+#[async_trait]
+impl ConnectionSearch for DynamoDbStore {
+    async fn list_filed(
+        &self,
+        tenant: &TenantId,
+        filing: Filing,
+        members_of: Option<&ConnectionId>,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable> {
+        const OPERATION: &str = "dynamodb.Query";
+        let members = members_of.map(ConnectionId::members_prefix).unwrap_or_default();
+        let start = after.map(|id| {
+            let mut start = Key::connection(tenant, id).into_item();
+            start.insert(FILED_UNDER.to_owned(), text(filed_under(tenant, filing)));
+            start
+        });
+        let output = self
+            .dynamodb
+            .call(
+                QueryInput::builder()
+                    .table_name(&self.table)
+                    .index_name(INDEX)
+                    .key_condition_expression(format!("{FILED_UNDER} = :filed AND begins_with(sk, :prefix)"))
+                    .expression_attribute_values(":filed", text(filed_under(tenant, filing)))
+                    .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
+                    .set_exclusive_start_key(start)
+                    .limit(i32::from(limit))
+                    .build(),
+            )
+            .await
+            .map_err(|error| Unavailable::new(OPERATION, error))?;
+        let next_after = last_id(output.last_evaluated_key())?;
+        let key_of = |item: &Item| {
+            let mut key = item.clone();
+            key.retain(|name, _| name == PK || name == SK);
+            key
+        };
+        let keys: Vec<Item> = output.items().iter().map(key_of).collect();
+        let mut connections = Vec::with_capacity(keys.len());
+        if !keys.is_empty() {
+            for item in self.get_batch(keys).await? {
+                connections.push(from_item::<Connection>(item)?);
+            }
+        }
+        // A batch comes in any order.
+        connections.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        Ok(Page {
+            connections,
+            next_after,
+        })
+    }
+
+    async fn find_by_account(
+        &self,
+        tenant: &TenantId,
+        account: &AccountId,
+    ) -> Result<Option<Connection>, Unavailable> {
+        const OPERATION: &str = "dynamodb.GetItem";
+        let Some(claim) = self.get_item(Key::account_claim(tenant, account)).await? else {
+            return Ok(None);
+        };
+        let holder = claim.get(CONNECTION_ID).and_then(|id| id.as_s().ok());
+        let id = ConnectionId::parse(holder.map(String::as_str).unwrap_or_default())
+            .map_err(|error| Unavailable::new(OPERATION, error))?;
+        self.get(tenant, &id).await
+    }
+}

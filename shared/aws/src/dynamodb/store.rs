@@ -1,0 +1,342 @@
+//! [`ConnectionStore`] over the table.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::{
+        batch_get_item::BatchGetItemInput,
+        get_item::GetItemInput,
+        put_item::PutItemInput,
+        query::{QueryInput, builders::QueryInputBuilder},
+        update_item::UpdateItemInput,
+    },
+    types::KeysAndAttributes,
+};
+use jiff::Timestamp;
+use latchkey_core::{
+    domain::{
+        audit::{AuditEntry, FORGED_DELETE_EVENT},
+        aws::StackId,
+        connection::{Connection, organization::Counter},
+        external_id::ExternalId,
+        ids::{ConnectionId, TenantId},
+        request::{custom_resource::RequestKey, request_record::RequestRecord},
+    },
+    ports::{Change, Conflict, ConnectionStore, Known, Page, Unavailable},
+};
+
+use super::{
+    DynamoDbStore,
+    commit::{forget_deletion_at, put_new},
+    items::{
+        CONNECTION_SK_PREFIX, DELETED_AT_MS, ExternalIdPointer, Item, Key, PK, SEAT_SK_PREFIX, SK, TTL,
+        from_item, last_id, number, seats_pk, tenant_pk, text, to_item,
+    },
+};
+
+/// How often what DynamoDB left out of a batch is asked for again.
+const MAX_BATCH_TRIES: usize = 5;
+
+impl DynamoDbStore {
+    /// Reads one item as it is now, not as it was a moment ago.
+    pub(super) async fn get_item(&self, key: Key) -> Result<Option<Item>, Unavailable> {
+        let output = self
+            .dynamodb
+            .call(
+                GetItemInput::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(key.into_item()))
+                    .consistent_read(true)
+                    .build(),
+            )
+            .await
+            .map_err(|error| Unavailable::new("dynamodb.GetItem", error))?;
+        Ok(output.item)
+    }
+
+    /// Reads items, at most 100, as they are now; those that are not there are left out.
+    pub(super) async fn get_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, Unavailable> {
+        const OPERATION: &str = "dynamodb.BatchGetItem";
+        let mut items = Vec::new();
+        for _ in 0..MAX_BATCH_TRIES {
+            let wanted = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true)
+                .build()
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            let output = self
+                .dynamodb
+                .call(
+                    BatchGetItemInput::builder()
+                        .request_items(&self.table, wanted)
+                        .build(),
+                )
+                .await
+                .map_err(|error| Unavailable::new(OPERATION, error))?;
+            items.extend(output.responses.unwrap_or_default().into_values().flatten());
+            keys = output
+                .unprocessed_keys
+                .unwrap_or_default()
+                .remove(&self.table)
+                .map(|left| left.keys)
+                .unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(items);
+            }
+        }
+        Err(Unavailable::new(OPERATION, "some keys were left out each time"))
+    }
+
+    /// What a query of the table finds, all pages of it.
+    pub(super) async fn query_all(&self, query: QueryInputBuilder) -> Result<Vec<Item>, Unavailable> {
+        let query = query.table_name(&self.table);
+        let (mut items, mut start) = (Vec::new(), None);
+        loop {
+            let page = query.clone().set_exclusive_start_key(start).build();
+            let output = self
+                .dynamodb
+                .call(page)
+                .await
+                .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
+            items.extend(output.items.unwrap_or_default());
+            start = output.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ConnectionStore for DynamoDbStore {
+    async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable> {
+        let mut items = vec![
+            self.connection_item(connection)?,
+            self.audit_item(connection, audit)?,
+        ];
+        if !connection.is_member() {
+            let key = Key::external_id(&connection.external_id);
+            items.push(to_item(key, &ExternalIdPointer::to(connection))?);
+        }
+        let puts: Vec<_> = items
+            .into_iter()
+            .map(|item| put_new(item, &self.table))
+            .collect::<Result<_, _>>()?;
+        self.transact(puts)
+            .await
+            .map_err(|error| Unavailable::new("dynamodb.TransactWriteItems", error))?;
+        Ok(())
+    }
+
+    async fn get(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
+        self.get_item(Key::connection(tenant, id))
+            .await?
+            .map(from_item)
+            .transpose()
+    }
+
+    async fn find_by_external_id(&self, external_id: &ExternalId) -> Result<Option<Connection>, Unavailable> {
+        let Some(item) = self.get_item(Key::external_id(external_id)).await? else {
+            return Ok(None);
+        };
+        let pointer: ExternalIdPointer = from_item(item)?;
+        self.get(&pointer.tenant, &pointer.connection_id).await
+    }
+
+    async fn find_for_request(
+        &self,
+        key: &RequestKey,
+        external_id: &ExternalId,
+    ) -> Result<Known, Unavailable> {
+        let keys = [Key::request(key), Key::external_id(external_id)];
+        let [request, pointer] = keys.map(Key::into_item);
+        let mut record = None;
+        let mut pointed = None;
+        for item in self.get_batch(vec![request.clone(), pointer]).await? {
+            if item.get(PK) == request.get(PK) {
+                record = Some(from_item(item)?);
+            } else {
+                pointed = Some(from_item::<ExternalIdPointer>(item)?);
+            }
+        }
+        if let Some(record) = record {
+            return Ok(Known::Recorded(Box::new(record)));
+        }
+        let connection = match pointed {
+            Some(ExternalIdPointer {
+                untouched: Some(connection),
+                ..
+            }) => Some(connection),
+            Some(pointer) => self.get(&pointer.tenant, &pointer.connection_id).await?,
+            None => None,
+        };
+        Ok(connection.map_or(Known::Nothing, |connection| {
+            Known::Connection(Box::new(connection))
+        }))
+    }
+
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        members_of: Option<&ConnectionId>,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable> {
+        let members = members_of.map(ConnectionId::members_prefix).unwrap_or_default();
+        let output = self
+            .dynamodb
+            .call(
+                QueryInput::builder()
+                    .table_name(&self.table)
+                    // What concerns all members must not leave one out.
+                    .consistent_read(members_of.is_some())
+                    .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                    .expression_attribute_values(":pk", text(tenant_pk(tenant)))
+                    .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
+                    .set_exclusive_start_key(after.map(|id| Key::connection(tenant, id).into_item()))
+                    .limit(i32::from(limit))
+                    .build(),
+            )
+            .await
+            .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
+        let next_after = last_id(output.last_evaluated_key())?;
+        let connections = output
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(from_item)
+            .collect::<Result<_, _>>()?;
+        Ok(Page {
+            connections,
+            next_after,
+        })
+    }
+
+    async fn count_for(
+        &self,
+        organization: &ConnectionId,
+        counter: Counter,
+        most: u32,
+    ) -> Result<bool, Unavailable> {
+        let counted = self
+            .dynamodb
+            .call(
+                UpdateItemInput::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(Key::counter(organization, counter).into_item()))
+                    .condition_expression("attribute_not_exists(pk) OR counted < :most")
+                    .update_expression("SET #ttl = :ttl ADD counted :one")
+                    .expression_attribute_names("#ttl", TTL)
+                    .expression_attribute_values(":most", number(most))
+                    .expression_attribute_values(":ttl", number(counter.forget_at()))
+                    .expression_attribute_values(":one", number(1))
+                    .build(),
+            )
+            .await;
+        match counted {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(false)
+            }
+            Err(error) => Err(Unavailable::new("dynamodb.UpdateItem", error)),
+        }
+    }
+
+    async fn seats(&self, organization: &ConnectionId) -> Result<BTreeSet<u32>, Unavailable> {
+        const OPERATION: &str = "dynamodb.Query";
+        let seat = |item: &Item| {
+            let text = item.get(SK)?.as_s().ok()?.strip_prefix(SEAT_SK_PREFIX)?;
+            text.parse().ok()
+        };
+        let query = QueryInput::builder()
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(seats_pk(organization)));
+        let items = self.query_all(query).await?;
+        items
+            .iter()
+            .map(|item| seat(item).ok_or_else(|| Unavailable::new(OPERATION, "an entry is not ours")))
+            .collect()
+    }
+
+    async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable> {
+        self.commit_change(change).await
+    }
+
+    async fn find_request(&self, key: &RequestKey) -> Result<Option<RequestRecord>, Unavailable> {
+        self.get_item(Key::request(key)).await?.map(from_item).transpose()
+    }
+
+    async fn mark_resource_deleted(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let mut item = Key::deleted_resource(stack_id, logical_resource_id).into_item();
+        item.insert(DELETED_AT_MS.to_owned(), number(sent_at.as_millisecond()));
+        item.insert(TTL.to_owned(), number(forget_deletion_at(sent_at)));
+        let result = self
+            .dynamodb
+            .call(
+                PutItemInput::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(item))
+                    .condition_expression(format!("attribute_not_exists(pk) OR {DELETED_AT_MS} < :sent"))
+                    .expression_attribute_values(":sent", number(sent_at.as_millisecond()))
+                    .build(),
+            )
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(())
+            }
+            Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
+        }
+    }
+
+    async fn count_forged_delete(&self, connection: &Connection, at: Timestamp) -> Result<(), Unavailable> {
+        const DAY_SECONDS: i64 = 24 * 3_600;
+        let midnight = at.as_second().div_euclid(DAY_SECONDS) * DAY_SECONDS;
+        let forget_at = at.as_second() + i64::from(self.audit_retention_days) * DAY_SECONDS;
+        let order = format!("{:015}#{FORGED_DELETE_EVENT}", midnight * 1_000);
+        let request = UpdateItemInput::builder()
+            .table_name(&self.table)
+            .set_key(Some(Key::audit(&connection.id, order).into_item()))
+            .update_expression(
+                "SET #at = :at, actor = :actor, event = :event, #status = :status, #ttl = :ttl ADD #count :one",
+            )
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#ttl", TTL)
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":at", text(at.to_string()))
+            .expression_attribute_values(":actor", text("unknown"))
+            .expression_attribute_values(":event", text(FORGED_DELETE_EVENT))
+            .expression_attribute_values(":status", text(connection.state.status().as_str()))
+            .expression_attribute_values(":ttl", number(forget_at))
+            .expression_attribute_values(":one", number(1))
+            .build();
+        self.dynamodb
+            .call(request)
+            .await
+            .map_err(|error| Unavailable::new("dynamodb.UpdateItem", error))?;
+        Ok(())
+    }
+
+    async fn resource_deleted_since(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        let item = self
+            .get_item(Key::deleted_resource(stack_id, logical_resource_id))
+            .await?;
+        let deleted_at = item.and_then(|item| item.get(DELETED_AT_MS)?.as_n().ok()?.parse::<i64>().ok());
+        Ok(deleted_at.is_some_and(|deleted_at| deleted_at >= sent_at.as_millisecond()))
+    }
+}

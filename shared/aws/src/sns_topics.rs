@@ -1,0 +1,154 @@
+//! The policies of the listener topics, in SNS: one topic of the same name in each region.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use aws_sdk_sns::{
+    Client,
+    config::{Builder, Region as SdkRegion},
+    operation::{add_permission::AddPermissionError, remove_permission::RemovePermissionError},
+};
+use latchkey_core::{
+    domain::{
+        aws::{AccountId, Region, TopicArn},
+        invalid::Invalid,
+        listener_access::{MAX_POLICY_BYTES, MAX_POLICY_STATEMENTS, PermissionLabel},
+    },
+    ports::{Permitted, TopicPermissions, Unavailable},
+};
+use serde::Deserialize;
+
+/// What an account may do with a listener topic.
+const ACTION: &str = "Publish";
+/// Most bytes that one more statement of ours takes in a policy, generously.
+const STATEMENT_BYTES: usize = 512;
+
+/// The listener topics of a deployment.
+pub struct SnsTopics {
+    client: Client,
+    vendor_account: AccountId,
+    topic_name: String,
+}
+
+/// A topic's policy, as far as we read it.
+#[derive(Deserialize)]
+struct Policy {
+    #[serde(rename = "Statement", default)]
+    statements: Vec<Statement>,
+}
+
+#[derive(Deserialize)]
+struct Statement {
+    #[serde(rename = "Sid", default)]
+    sid: String,
+}
+
+impl SnsTopics {
+    /// The topics named `topic_name` of the account `vendor_account`.
+    pub fn new(config: &aws_types::SdkConfig, vendor_account: AccountId, topic_name: String) -> Self {
+        Self {
+            client: Client::new(config),
+            vendor_account,
+            topic_name,
+        }
+    }
+
+    fn topic(&self, region: &Region) -> Result<String, Unavailable> {
+        let arn: Result<TopicArn, Invalid> = TopicArn::of(region, &self.vendor_account, &self.topic_name);
+        Ok(arn
+            .map_err(|error| Unavailable::new("sns.topic", error))?
+            .to_string())
+    }
+
+    /// The text of a topic's policy, and what we read of it.
+    async fn policy(&self, region: &Region) -> Result<(usize, Policy), Unavailable> {
+        const OPERATION: &str = "sns.GetTopicAttributes";
+        let output = self
+            .client
+            .get_topic_attributes()
+            .topic_arn(self.topic(region)?)
+            .customize()
+            .config_override(in_region(region))
+            .send()
+            .await
+            .map_err(|error| Unavailable::new(OPERATION, error))?;
+        let text = output
+            .attributes()
+            .and_then(|attributes| attributes.get("Policy"))
+            .map_or("{}", String::as_str);
+        let policy = serde_json::from_str(text).map_err(|error| Unavailable::new(OPERATION, error))?;
+        Ok((text.len(), policy))
+    }
+}
+
+fn in_region(region: &Region) -> Builder {
+    Builder::new().region(SdkRegion::new(region.as_str().to_owned()))
+}
+
+#[async_trait]
+impl TopicPermissions for SnsTopics {
+    async fn permit(&self, region: &Region, account: &AccountId) -> Result<Permitted, Unavailable> {
+        let label = PermissionLabel::of(account).to_string();
+        let result = self
+            .client
+            .add_permission()
+            .topic_arn(self.topic(region)?)
+            .label(&label)
+            .aws_account_id(account.as_str())
+            .action_name(ACTION)
+            .customize()
+            .config_override(in_region(region))
+            .send()
+            .await;
+        let error = match result {
+            Ok(_) => return Ok(Permitted::Yes),
+            Err(error) => error,
+        };
+        // One code for a label that exists, for a policy that is full and for what is our own fault: a look tells.
+        if let Some(AddPermissionError::InvalidParameterException(_)) = error.as_service_error() {
+            let (bytes, policy) = self.policy(region).await?;
+            if policy.statements.iter().any(|statement| statement.sid == label) {
+                return Ok(Permitted::Yes);
+            }
+            if policy.statements.len() >= MAX_POLICY_STATEMENTS || bytes + STATEMENT_BYTES > MAX_POLICY_BYTES
+            {
+                return Ok(Permitted::PolicyFull);
+            }
+        }
+        Err(Unavailable::new("sns.AddPermission", error))
+    }
+
+    async fn withdraw(&self, region: &Region, account: &AccountId) -> Result<(), Unavailable> {
+        let result = self
+            .client
+            .remove_permission()
+            .topic_arn(self.topic(region)?)
+            .label(PermissionLabel::of(account).to_string())
+            .customize()
+            .config_override(in_region(region))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            // It is not there any more, and neither is what it would have been in.
+            Err(error)
+                if matches!(
+                    error.as_service_error(),
+                    Some(RemovePermissionError::NotFoundException(_))
+                ) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(Unavailable::new("sns.RemovePermission", error)),
+        }
+    }
+
+    async fn permitted(&self, region: &Region) -> Result<BTreeSet<AccountId>, Unavailable> {
+        let (_, policy) = self.policy(region).await?;
+        let accounts = policy
+            .statements
+            .iter()
+            .filter_map(|statement| PermissionLabel::account(&statement.sid));
+        Ok(accounts.collect())
+    }
+}

@@ -1,0 +1,68 @@
+//! The audit log of a connection: one entry for each change, by whom and why.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    connection::{Connection, Status},
+    proof::reason::ReasonCode,
+    request::custom_resource::RequestKey,
+};
+
+/// Who or what caused a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actor {
+    /// The vendor, through the API.
+    VendorApi,
+    /// The customer's stack.
+    CustomerStack,
+    /// Our own check of the role.
+    Verification,
+    /// Somebody who forged a message.
+    Unknown,
+}
+
+/// The event of the entry that counts a day's forged Deletes.
+pub const FORGED_DELETE_EVENT: &str = "delete_forged";
+/// The event of the entry that tells that an external ID was replaced: from then on the former is retired.
+pub const ROTATED_EVENT: &str = "external_id_rotated";
+
+/// One line of a connection's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What happened: the name of the domain event.
+    pub event: String,
+    /// Where the connection stands since.
+    pub status: Status,
+    /// Why, where there is a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReasonCode>,
+    /// The request that it came with, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestKey>,
+}
+
+impl AuditEntry {
+    /// An entry for what made `connection` what it is now.
+    pub fn new(
+        connection: &Connection,
+        actor: Actor,
+        event: &str,
+        request: Option<&RequestKey>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            at,
+            actor,
+            event: event.to_owned(),
+            status: connection.state.status(),
+            reason: connection.reason().map(|reason| reason.code),
+            request: request.cloned(),
+        }
+    }
+}

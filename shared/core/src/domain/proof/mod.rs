@@ -1,0 +1,6 @@
+//! What proves a role, what it may do, and why one is refused.
+
+pub mod permissions;
+pub mod reason;
+pub mod tiers;
+pub mod verdict;

@@ -1,0 +1,390 @@
+//! What the use cases need from the outside world, as narrow as they need it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::{
+    audit::AuditEntry,
+    aws::{AccountId, Region, RoleArn, StackId},
+    connection::{Connection, TemplateRef, filing::Filing, organization::Counter},
+    external_id::ExternalId,
+    ids::{ConnectionId, TenantId},
+    listener_access::Grant,
+    proof::{
+        permissions::{Inspection, Scope},
+        verdict::Probe,
+    },
+    request::{custom_resource::RequestKey, request_record::RequestRecord, response_url::ResponseUrl},
+    sweep::{Chunk, Cursor, Member, SweepKey, ledger::ChunkRecord},
+    template_version::PublishedVersion,
+};
+
+/// That a service of ours could not be used. The step is tried again by whatever delivered it.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} failed")]
+pub struct Unavailable {
+    /// What was attempted, such as `dynamodb.GetItem`.
+    pub operation: &'static str,
+    /// The error of the client, for the log.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Unavailable {
+    /// Wraps a client's error.
+    pub fn new(operation: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            operation,
+            source: source.into(),
+        }
+    }
+}
+
+/// One atomic change: all of it is stored, or none. The claims on account and role are not named here: the store
+/// derives them from what the connection is bound to before and after.
+#[derive(Debug, Clone)]
+pub struct Change<'a> {
+    /// The connection as it was read.
+    pub before: &'a Connection,
+    /// The connection as it shall be. Where it equals `before` it is only checked to be still that.
+    pub after: &'a Connection,
+    /// What happens to a request in the same moment.
+    pub request: Option<RequestChange<'a>>,
+    /// The entry that the change leaves in the audit log; none for one that nobody needs to read about.
+    pub audit: Option<AuditEntry>,
+}
+
+/// What a [`Change`] does to a request's record.
+#[derive(Debug, Clone)]
+pub enum RequestChange<'a> {
+    /// Records it for the first time, unless its resource was deleted since it was sent.
+    Record(&'a RequestRecord),
+    /// Stores what was decided, unless something was decided before. A decision that connects also asks that the
+    /// resource was not deleted since the request was sent.
+    Decide(&'a RequestRecord),
+    /// Stores that the answer was delivered.
+    Deliver(&'a RequestRecord),
+}
+
+/// Why a [`Change`] was not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// The connection is not the one that was read: read again and decide again.
+    ConnectionChanged,
+    /// The request was recorded, or decided, by another delivery of the same message.
+    RequestChanged,
+    /// The tenant has a live connection to the account.
+    AccountTaken,
+    /// A live connection of any tenant has the role.
+    RoleTaken,
+    /// The resource was deleted after the request was sent.
+    ResourceDeleted,
+    /// Another member of the organization has the seat.
+    SeatTaken,
+}
+
+/// What is known of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Its request came before.
+    Recorded(Box<RequestRecord>),
+    /// Its request did not, and its external ID was made for this connection.
+    Connection(Box<Connection>),
+    /// Neither its request nor its external ID.
+    Nothing,
+}
+
+/// A page of a tenant's connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// In the order of their ids. A page may have fewer than were asked for, or none: only a page without `next_after` is
+    /// the last.
+    pub connections: Vec<Connection>,
+    /// The id after which the next page begins; none on the last page.
+    pub next_after: Option<ConnectionId>,
+}
+
+/// Finds connections by what people know of them, however many their tenant has.
+#[async_trait]
+pub trait ConnectionSearch: Send + Sync {
+    /// As [`ConnectionStore::list`], of those that are filed there. What was filed a moment ago may be missing, and one
+    /// that was filed elsewhere a moment ago may be there: it is shown as it is now.
+    async fn list_filed(
+        &self,
+        tenant: &TenantId,
+        filing: Filing,
+        members_of: Option<&ConnectionId>,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable>;
+
+    /// The tenant's connection that holds an account: it is connected to it, or is about to be.
+    async fn find_by_account(
+        &self,
+        tenant: &TenantId,
+        account: &AccountId,
+    ) -> Result<Option<Connection>, Unavailable>;
+}
+
+/// Where connections, requests and the audit log are kept.
+#[async_trait]
+pub trait ConnectionStore: Send + Sync {
+    /// Stores a new connection with its external ID. An id or external ID that exists is an error, never a change. A
+    /// member of an organization has no external ID of its own.
+    async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable>;
+
+    /// A tenant's connection. Another tenant's is not found (I8).
+    async fn get(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable>;
+
+    /// The connection that an external ID was made for: the one place where a tenant comes from a message (I2).
+    async fn find_by_external_id(&self, external_id: &ExternalId) -> Result<Option<Connection>, Unavailable>;
+
+    /// What a listener needs to know of a message, in as few calls as the store can: the record of its request, or else
+    /// the connection that its external ID was made for.
+    async fn find_for_request(
+        &self,
+        key: &RequestKey,
+        external_id: &ExternalId,
+    ) -> Result<Known, Unavailable> {
+        if let Some(record) = self.find_request(key).await? {
+            return Ok(Known::Recorded(Box::new(record)));
+        }
+        let connection = self.find_by_external_id(external_id).await?;
+        Ok(connection.map_or(Known::Nothing, |connection| {
+            Known::Connection(Box::new(connection))
+        }))
+    }
+
+    /// A tenant's connections after `after`, at most `limit`: all of them, or the members of one.
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        members_of: Option<&ConnectionId>,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable>;
+
+    /// Counts one more of `counter` for `organization`. `false`, and nothing is counted, where `most` came before.
+    async fn count_for(
+        &self,
+        organization: &ConnectionId,
+        counter: Counter,
+        most: u32,
+    ) -> Result<bool, Unavailable>;
+
+    /// The seats of an organization that its live members have.
+    async fn seats(&self, organization: &ConnectionId) -> Result<BTreeSet<u32>, Unavailable>;
+
+    /// Stores a change, or says what stands against it.
+    async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable>;
+
+    /// The record of a request.
+    async fn find_request(&self, key: &RequestKey) -> Result<Option<RequestRecord>, Unavailable>;
+
+    /// Remembers that CloudFormation deleted a resource, by a message sent at `sent_at`, so that a Create from
+    /// before that never connects (I9).
+    async fn mark_resource_deleted(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<(), Unavailable>;
+
+    /// Counts, in the connection's audit log, a Delete that named it and was not CloudFormation's. One entry a day,
+    /// however many there are (I10).
+    async fn count_forged_delete(&self, connection: &Connection, at: Timestamp) -> Result<(), Unavailable>;
+
+    /// Whether a Delete of the resource was sent at or after `sent_at`.
+    async fn resource_deleted_since(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<bool, Unavailable>;
+}
+
+/// Where the revalidator finds whom to check.
+#[async_trait]
+pub trait SweepIndex: Send + Sync {
+    /// The connections in one slot, in the order of their ids, after `after`, one page at a time.
+    async fn slot_page(&self, slot: &str, after: Option<SweepKey>) -> Result<SweepPage, Unavailable>;
+
+    /// How far the sweep came.
+    async fn cursor(&self) -> Result<Cursor, Unavailable>;
+
+    /// Stores how far the sweep came, one version on. `false` where another one has moved it since it was read:
+    /// nothing is stored then.
+    async fn move_cursor(&self, cursor: &Cursor) -> Result<bool, Unavailable>;
+}
+
+/// A page of a sweep slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepPage {
+    /// Whom to check.
+    pub members: Vec<Member>,
+    /// Whether there is more after the last one.
+    pub has_more: bool,
+}
+
+/// Where it is kept when untroubled connections were last verified.
+#[async_trait]
+pub trait SweepLedger: Send + Sync {
+    /// Remembers that a chunk of `slot` was checked in the sweep of `tick`. Again, or by another chunk, it adds to what
+    /// is known; what is known of sweeps before the last one may be forgotten.
+    async fn record(&self, slot: &str, tick: i64, record: &ChunkRecord) -> Result<(), Unavailable>;
+
+    /// What is known of these slots.
+    async fn records(
+        &self,
+        slots: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Vec<ChunkRecord>>, Unavailable>;
+}
+
+/// Which accounts may publish, and on whose behalf.
+#[async_trait]
+pub trait GrantStore: Send + Sync {
+    /// Remembers a grant; again, it is a repetition.
+    async fn remember_grant(&self, grant: &Grant) -> Result<(), Unavailable>;
+
+    /// Forgets a grant; one that is not there is forgotten.
+    async fn forget_grant(&self, grant: &Grant) -> Result<(), Unavailable>;
+
+    /// Every grant, as it stands at this moment.
+    async fn grants(&self) -> Result<Vec<Grant>, Unavailable>;
+}
+
+/// What a listener topic made of a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permitted {
+    /// The account may publish, now or already.
+    Yes,
+    /// The topic's policy takes no more statements.
+    PolicyFull,
+}
+
+/// The policies of the listener topics.
+#[async_trait]
+pub trait TopicPermissions: Send + Sync {
+    /// Lets an account publish to a region's topic; again, it is a repetition.
+    async fn permit(&self, region: &Region, account: &AccountId) -> Result<Permitted, Unavailable>;
+
+    /// Takes that back; again, it is a repetition.
+    async fn withdraw(&self, region: &Region, account: &AccountId) -> Result<(), Unavailable>;
+
+    /// The accounts that were permitted.
+    async fn permitted(&self, region: &Region) -> Result<BTreeSet<AccountId>, Unavailable>;
+}
+
+/// The customer template that new links open.
+#[async_trait]
+pub trait TemplateCatalog: Send + Sync {
+    /// The published one; none before the first was published.
+    async fn current(&self) -> Result<Option<TemplateRef>, Unavailable>;
+
+    /// Every version that was published, in no order.
+    async fn versions(&self) -> Result<Vec<PublishedVersion>, Unavailable>;
+}
+
+/// Asks STS for a role.
+#[async_trait]
+pub trait RoleAssumer: Send + Sync {
+    /// Tries to assume `role_arn` for the shortest session, under a policy that allows nothing, and tells what came
+    /// of it. Never fails: what is no answer is an inconclusive probe.
+    async fn probe(
+        &self,
+        role_arn: &RoleArn,
+        external_id: Option<&ExternalId>,
+        session: &ConnectionId,
+    ) -> Probe;
+}
+
+/// Asks IAM, as a role, what that role may do.
+#[async_trait]
+pub trait RoleInspector: Send + Sync {
+    /// Simulates the actions of `questions`, under a session that can look at the role itself and nothing else (I7).
+    async fn inspect(
+        &self,
+        role_arn: &RoleArn,
+        external_id: &ExternalId,
+        session: &ConnectionId,
+        questions: &BTreeMap<Scope, Vec<String>>,
+    ) -> Inspection;
+}
+
+/// One verification that waits on the queue.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum VerificationTask {
+    /// A stack waits for the answer.
+    Request {
+        /// Which request.
+        #[serde(flatten)]
+        key: RequestKey,
+    },
+    /// A connection is due for another look.
+    Recheck {
+        /// Whose.
+        tenant: TenantId,
+        /// Which.
+        connection_id: ConnectionId,
+        /// How often nothing could be said before.
+        #[serde(default)]
+        attempt: u32,
+    },
+    /// Connections are due, as the sweep found them.
+    Chunk(Chunk),
+}
+
+/// The queue of verifications.
+#[async_trait]
+pub trait VerificationQueue: Send + Sync {
+    /// Puts tasks on the queue, all or an error; after an error some may be on it.
+    async fn send(&self, tasks: &[VerificationTask], delay_seconds: u16) -> Result<(), Unavailable> {
+        let tasks: Vec<_> = tasks.iter().map(|task| (task.clone(), delay_seconds)).collect();
+        self.send_spread(&tasks).await
+    }
+
+    /// The same, each with a delay of its own, in seconds.
+    async fn send_spread(&self, tasks: &[(VerificationTask, u16)]) -> Result<(), Unavailable>;
+}
+
+/// The messages of a queue that were received and are worked on.
+#[async_trait]
+pub trait ReceivedMessages: Send + Sync {
+    /// Makes messages, by their receipts, come again after so many seconds each, unless they are deleted
+    /// by then.
+    async fn postpone(&self, receipts: &[(String, u32)]) -> Result<(), Unavailable>;
+}
+
+/// What CloudFormation's bucket said to an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It took it: the request was CloudFormation's.
+    Accepted,
+    /// It refused the signature (403): the request was not CloudFormation's, or its two hours are over.
+    Refused,
+}
+
+/// Answers CloudFormation.
+#[async_trait]
+pub trait AnswerSender: Send + Sync {
+    /// Sends an answer once. An error is a network or a bucket that does not work; it says nothing about the
+    /// request.
+    async fn send(&self, url: &ResponseUrl, body: String) -> Result<Delivery, Unavailable>;
+}
+
+/// The time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Unguessable names.
+pub trait IdSource: Send + Sync {
+    /// A connection id that was never given before.
+    fn connection_id(&self) -> ConnectionId;
+    /// An external ID that was never given before (I1), or one to probe with that no role can know.
+    fn external_id(&self) -> ExternalId;
+}

@@ -1,0 +1,121 @@
+//! A stack is told what became of its request, and what its bucket says of that is taken for what it proves.
+
+use std::sync::Arc;
+
+use super::{MAX_COMMIT_TRIES, contended};
+use crate::{
+    domain::{
+        audit::{Actor, AuditEntry, ROTATED_EVENT},
+        connection::Event,
+        request::{
+            custom_resource::{Envelope, Outcome, answer_body},
+            request_record::RequestRecord,
+            response_url::ResponseUrl,
+        },
+    },
+    ports::{AnswerSender, Change, Clock, ConnectionStore, Delivery, RequestChange, Unavailable},
+};
+
+/// Answers stacks.
+pub struct AnswerStack {
+    /// Where connections and requests are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// The way to CloudFormation's bucket.
+    pub sender: Arc<dyn AnswerSender>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What became of a decided answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// The stack's bucket said this to it, now.
+    Now(Delivery),
+    /// It was delivered before.
+    Before,
+    /// The stored URL does not pass the guard: somebody else wrote it. Nothing was opened.
+    BadUrl,
+}
+
+impl AnswerStack {
+    /// Answers a request that was decided on the spot.
+    pub async fn answer(&self, envelope: &Envelope, outcome: &Outcome) -> Result<Delivery, Unavailable> {
+        let physical_resource_id = envelope.answered_physical_resource_id();
+        let body = answer_body(
+            &envelope.key,
+            &envelope.logical_resource_id,
+            &physical_resource_id,
+            outcome,
+        );
+        self.send(&envelope.response_url, body).await
+    }
+
+    /// Sends an answer as it is.
+    pub async fn send(&self, url: &ResponseUrl, body: String) -> Result<Delivery, Unavailable> {
+        self.sender.send(url, body).await
+    }
+
+    /// Delivers the stored answer of `record`, once, and settles its connection by what comes back (I5, I6).
+    pub async fn deliver(&self, record: &RequestRecord) -> Result<Answered, Unavailable> {
+        if record.key.stack_id.is_none() {
+            // Nobody waits for an answer, and the vendor's own call needs no proof of where it came from.
+            if record.is_settled {
+                return Ok(Answered::Before);
+            }
+            self.settle(record, Delivery::Accepted).await?;
+            return Ok(Answered::Now(Delivery::Accepted));
+        }
+        let (Some(body), Some(url)) = (record.answer_body(), record.response_url()) else {
+            return Ok(Answered::Before);
+        };
+        let Ok(url) = url else {
+            return Ok(Answered::BadUrl);
+        };
+        let delivery = self.send(&url, body).await?;
+        self.settle(record, delivery).await?;
+        Ok(Answered::Now(delivery))
+    }
+
+    async fn settle(&self, record: &RequestRecord, delivery: Delivery) -> Result<(), Unavailable> {
+        let delivered = record.clone().delivered();
+        for _ in 0..MAX_COMMIT_TRIES {
+            let Some(before) = self.store.get(&record.tenant, &record.connection_id).await? else {
+                return Ok(());
+            };
+            let now = self.clock.now();
+            let request = record.key.clone();
+            let event = match (delivery, &record.outcome) {
+                // Only now: a forged request leaves nothing to read.
+                (Delivery::Accepted, Some(Outcome::Refused { reason })) => Event::AttemptFailed {
+                    request,
+                    reason: reason.clone(),
+                },
+                (Delivery::Accepted, _) => Event::AnswerAccepted { request },
+                (Delivery::Refused, _) => Event::AnswerRefused { request },
+            };
+            let name = event.name();
+            let mut after = before
+                .apply(event, now)
+                .map_err(|error| Unavailable::new("answer_stack", error))?;
+            let unchanged = after.state == before.state && after.failed_change == before.failed_change;
+            if unchanged {
+                after = before.clone();
+            }
+            // An accepted answer is what everybody expects, unless it ended a rotation; a refused one is news.
+            let rotated = after.external_id != before.external_id;
+            let name = if rotated { ROTATED_EVENT } else { name };
+            let audit = (rotated || delivery == Delivery::Refused)
+                .then(|| AuditEntry::new(&after, Actor::CustomerStack, name, Some(&record.key), now));
+            let change = Change {
+                before: &before,
+                after: &after,
+                request: Some(RequestChange::Deliver(&delivered)),
+                audit,
+            };
+            if self.store.commit(change).await?.is_ok() {
+                return Ok(());
+            }
+        }
+        Err(contended("answer_stack"))
+    }
+}

@@ -1,0 +1,163 @@
+//! A live connection is looked at again: a role that was deleted or loosened is noticed, a repaired one too.
+
+use std::sync::Arc;
+
+use super::{
+    MAX_COMMIT_TRIES, contended,
+    last_verified::LastVerified,
+    probe_role::{Finding, ProbeRole},
+    store_event,
+};
+use crate::{
+    domain::{
+        audit::{Actor, AuditEntry},
+        connection::{Connection, Event, Status},
+        ids::{ConnectionId, TenantId},
+        proof::{
+            reason::ReasonCode,
+            verdict::{Cause, Verdict},
+        },
+    },
+    ports::{Change, Clock, ConnectionStore, Unavailable},
+};
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rechecked {
+    /// The connection stands here now.
+    Stands(Status),
+    /// It was active, is proven again, and nothing else is known of it than before: nothing was stored.
+    AsItWas,
+    /// Nothing can be said, and nothing was changed.
+    Inconclusive(Cause),
+    /// There is nothing to check: it ended, or was never proven.
+    NotLive,
+}
+
+/// Checks live connections.
+pub struct RecheckRole {
+    /// Where connections are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// Tries the role.
+    pub probes: Arc<ProbeRole>,
+    /// When untroubled connections were last verified.
+    pub verified: LastVerified,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl RecheckRole {
+    /// Checks one connection and stores what was found, be it only the time.
+    pub async fn run(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Rechecked, Unavailable> {
+        self.check(tenant, id, true).await
+    }
+
+    /// The same in a sweep, whose ledger has the time: only news are stored.
+    pub async fn run_in_sweep(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Rechecked, Unavailable> {
+        self.check(tenant, id, false).await
+    }
+
+    async fn check(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+        stores_time: bool,
+    ) -> Result<Rechecked, Unavailable> {
+        for _ in 0..MAX_COMMIT_TRIES {
+            let Some(before) = self.store.get(tenant, id).await? else {
+                return Ok(Rechecked::NotLive);
+            };
+            let current = before.state_at(self.clock.now());
+            if let Some(unfinished) = before.live_binding().filter(|_| current != before.state) {
+                // Never settled: written down, so that it holds its account and role no longer.
+                let request = unfinished.request.clone();
+                let event = Event::AnswerRefused {
+                    request: request.clone(),
+                };
+                let (actor, now) = (Actor::Verification, self.clock.now());
+                let stored = store_event(&*self.store, &before, event, actor, Some(&request), now).await?;
+                match stored {
+                    Some(after) => return Ok(Rechecked::Stands(after.state.status())),
+                    None => continue,
+                }
+            }
+            // One that waits for its stack's bucket to take our SUCCESS is looked at when that is settled.
+            let settled = before
+                .live_binding()
+                .filter(|binding| binding.unsettled.is_none());
+            let Some(binding) = settled else {
+                return Ok(Rechecked::NotLive);
+            };
+            let tier = binding.permission_tier.as_ref();
+            let mut finding = self
+                .probes
+                .run(&before, &binding.role_arn, &before.external_id, tier)
+                .await;
+            // The customer's update has changed the role already, and is about to tell us so.
+            if let (Verdict::NotAssumable, Some(next)) =
+                (&finding.verdict, before.rotation_at(self.clock.now()))
+            {
+                finding = self
+                    .probes
+                    .run(&before, &binding.role_arn, &next.external_id, tier)
+                    .await;
+            }
+            if !stores_time && is_no_news(&before, &finding) {
+                return Ok(Rechecked::AsItWas);
+            }
+            let event = match finding.verdict {
+                Verdict::Proven(proof) => Event::CheckPassed(proof),
+                Verdict::Unsafe(code) => Event::CheckFailed(code.into()),
+                Verdict::Unfit(reason) => Event::CheckFailed(reason),
+                // Its stack was deleted, in a message that did not name the resource as we know it.
+                Verdict::NotAssumable if binding.deletion_seen_at.is_some() => {
+                    Event::Disconnected(ReasonCode::StackDeleted.into())
+                }
+                Verdict::NotAssumable => Event::CheckFailed(ReasonCode::RoleGone.into()),
+                Verdict::Inconclusive(cause) => return Ok(Rechecked::Inconclusive(cause)),
+            };
+            let name = event.name();
+            // The last time that it was well, which so far only the ledger may know, is written down with the trouble.
+            let seen = match &event {
+                Event::CheckFailed(_) => self.verified.complete(before.clone()).await?,
+                _ => before.clone(),
+            };
+            let now = self.clock.now();
+            let after = seen
+                .apply(event, now)
+                .map_err(|error| Unavailable::new("recheck_role", error))?;
+            let after = match finding.permissions {
+                Some(report) => after.with_permissions(report),
+                None => after,
+            };
+            let news = after.state.status() != before.state.status() || after.reason() != before.reason();
+            let audit = news.then(|| AuditEntry::new(&after, Actor::Verification, name, None, now));
+            let change = Change {
+                before: &before,
+                after: &after,
+                request: None,
+                audit,
+            };
+            if self.store.commit(change).await?.is_ok() {
+                return Ok(Rechecked::Stands(after.state.status()));
+            }
+        }
+        Err(contended("recheck_role"))
+    }
+}
+
+/// Whether an active connection is proven again and nothing about it has changed.
+fn is_no_news(before: &Connection, finding: &Finding) -> bool {
+    let Some(binding) = before.live_binding() else {
+        return false;
+    };
+    let same_permissions = match (&binding.permissions, &finding.permissions) {
+        (_, None) => true,
+        (Some(known), Some(found)) => known.says_the_same_as(found),
+        (None, Some(_)) => false,
+    };
+    matches!(finding.verdict, Verdict::Proven(_))
+        && before.state.status() == Status::Active
+        && binding.deletion_seen_at.is_none()
+        && same_permissions
+}

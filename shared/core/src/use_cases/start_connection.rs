@@ -1,0 +1,214 @@
+//! A vendor asks for a launch link.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::{
+    domain::{
+        audit::{Actor, AuditEntry},
+        aws::{AccountId, Region},
+        connection::{Connection, NEVER, Organization},
+        ids::TenantId,
+        instructions::launch_link::LaunchLink,
+        invalid::Invalid,
+        listener_access::{Grant, MAX_POLICY_STATEMENTS},
+        profile::Profile,
+        proof::tiers::TierName,
+    },
+    ports::{
+        Clock, ConnectionStore, GrantStore, IdSource, Permitted, TemplateCatalog, TopicPermissions,
+        Unavailable,
+    },
+};
+
+/// What a deployment decides about its links.
+#[derive(Debug, Clone)]
+pub struct LinkPolicy {
+    /// How long a link may be used.
+    pub lifetime: SignedDuration,
+    /// Where there is a listener topic.
+    pub listener_regions: Vec<Region>,
+    /// Where a link opens the console if the vendor's UI does not say.
+    pub default_region: Region,
+    /// Whether the vendor's UI has to name the account, so that no link can be taken by another one.
+    pub requires_account: bool,
+    /// What a role may be asked to be able to do.
+    pub offered_tiers: Vec<TierName>,
+    /// How the suggested name of a stack begins.
+    pub stack_name_prefix: String,
+}
+
+impl LinkPolicy {
+    /// The launch link of a connection: it follows from what is stored, and can be shown again.
+    pub fn launch_link(&self, connection: &Connection) -> Result<LaunchLink, Invalid> {
+        /// Enough of the id to tell a customer's stacks apart in their console.
+        const ID_CHARS_IN_STACK_NAME: usize = 8;
+        let id = connection
+            .id
+            .as_str()
+            .trim_start_matches(crate::domain::ids::CONNECTION_ID_PREFIX);
+        let stack_name = format!(
+            "{}-{}",
+            self.stack_name_prefix,
+            &id[..ID_CHARS_IN_STACK_NAME.min(id.len())]
+        );
+        LaunchLink::new(
+            connection.launch_region.clone(),
+            connection.template.url.clone(),
+            stack_name,
+            connection.external_id.clone(),
+            connection.permission_tier.clone(),
+        )
+    }
+}
+
+/// What the vendor's UI may choose. The external ID is not among it (I1).
+#[derive(Debug, Clone)]
+pub struct NewConnection {
+    /// Name, description and tags.
+    pub profile: Profile,
+    /// The only account that may take the link.
+    pub account_id: Option<AccountId>,
+    /// What the role shall be able to do; the template's default, or the customer's own choice, where it is not said.
+    pub permission_tier: Option<TierName>,
+    /// Where the link shall open the console.
+    pub region: Option<Region>,
+    /// Which accounts may share the connection, where it is for an organization.
+    pub organization: Option<Organization>,
+}
+
+/// Why no link was made.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no listener in the wished region.
+    #[error("there is no listener topic in this region")]
+    RegionNotServed,
+    /// The deployment makes links for named accounts only.
+    #[error(
+        "account_id is missing; this deployment makes links for one named account only (or for an organization whose \
+         allowed_accounts are named)"
+    )]
+    AccountRequired,
+    /// The deployment lets single accounts in, one by one.
+    #[error(
+        "this deployment lets accounts in one by one (ListenerAccess is per-account), so that an organization's accounts cannot \
+         share a connection; make one for each account, or deploy with open topics"
+    )]
+    OrganizationNotServed,
+    /// The deployment does not offer the wished tier.
+    #[error("permission_tier is not one of those that this deployment offers: {0}")]
+    TierNotOffered(String),
+    /// The region's topic lets in no further account.
+    #[error(
+        "the listener topic of this region lets in no further account: its policy holds {MAX_POLICY_STATEMENTS} statements and 30 KB at \
+         most; use another region, end connections that are not needed, or deploy with open topics"
+    )]
+    ListenerFull,
+    /// The deployment has not published a customer template yet.
+    #[error("no customer template has been published; run the publishing command of the README")]
+    NoTemplate,
+    /// What is stored does not make a link; the deployment's configuration or template pointer is wrong.
+    #[error("the deployment's configuration makes no link: {0}")]
+    BadLink(Invalid),
+    /// A service of ours could not be used.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Makes connections.
+pub struct StartConnection {
+    /// Where they are kept.
+    pub store: Arc<dyn ConnectionStore>,
+    /// Which template their links open.
+    pub templates: Arc<dyn TemplateCatalog>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Their names and external IDs.
+    pub ids: Arc<dyn IdSource>,
+    /// What the deployment decides.
+    pub policy: LinkPolicy,
+    /// Where an account has to be let in before its stack can publish; none where the topics are open.
+    pub doors: Option<Doors>,
+}
+
+/// The listener topics of a deployment that lets in single accounts.
+pub struct Doors {
+    /// Remembers who was let in, and for whom.
+    pub grants: Arc<dyn GrantStore>,
+    /// The topics' policies.
+    pub topics: Arc<dyn TopicPermissions>,
+}
+
+impl StartConnection {
+    /// Makes a `pending` connection for `tenant`, with its launch link.
+    pub async fn run(
+        &self,
+        tenant: TenantId,
+        new: NewConnection,
+    ) -> Result<(Connection, LaunchLink), StartError> {
+        let region = new.region.unwrap_or_else(|| self.policy.default_region.clone());
+        if !self.policy.listener_regions.contains(&region) {
+            return Err(StartError::RegionNotServed);
+        }
+        if new.organization.is_some() && self.doors.is_some() {
+            return Err(StartError::OrganizationNotServed);
+        }
+        let names_accounts = match &new.organization {
+            Some(organization) => !organization.allowed_accounts.is_empty(),
+            None => new.account_id.is_some(),
+        };
+        if (self.policy.requires_account || self.doors.is_some()) && !names_accounts {
+            return Err(StartError::AccountRequired);
+        }
+        if let Some(tier) = &new.permission_tier
+            && !self.policy.offered_tiers.contains(tier)
+        {
+            let offered: Vec<&str> = self.policy.offered_tiers.iter().map(TierName::as_str).collect();
+            return Err(StartError::TierNotOffered(offered.join(", ")));
+        }
+        let template = self.templates.current().await?.ok_or(StartError::NoTemplate)?;
+        let now = self.clock.now();
+        let mut connection = Connection::new(
+            tenant,
+            self.ids.connection_id(),
+            self.ids.external_id(),
+            new.profile,
+            new.account_id,
+            region,
+            template,
+            now,
+            match new.organization {
+                Some(_) => NEVER,
+                None => now.saturating_add(self.policy.lifetime).unwrap_or(now),
+            },
+        );
+        connection.permission_tier = new.permission_tier;
+        connection.organization = new.organization;
+        let link = self
+            .policy
+            .launch_link(&connection)
+            .map_err(StartError::BadLink)?;
+        if let (Some(doors), Some(grant)) = (&self.doors, Grant::of(&connection)) {
+            doors.open(&grant).await?;
+        }
+        let audit = AuditEntry::new(&connection, Actor::VendorApi, "created", None, now);
+        self.store.insert(&connection, &audit).await?;
+        Ok((connection, link))
+    }
+}
+
+impl Doors {
+    /// Lets the account of a grant publish. The grant is written down first: a permission that nobody remembers could
+    /// not be taken back ([`super::keep_doors`]).
+    async fn open(&self, grant: &Grant) -> Result<(), StartError> {
+        self.grants.remember_grant(grant).await?;
+        match self.topics.permit(&grant.region, &grant.account).await? {
+            Permitted::Yes => Ok(()),
+            Permitted::PolicyFull => {
+                self.grants.forget_grant(grant).await?;
+                Err(StartError::ListenerFull)
+            }
+        }
+    }
+}

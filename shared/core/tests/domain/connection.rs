@@ -1,0 +1,743 @@
+//! The state machine: every state with every event.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use latchkey_core::domain::connection::{rotation::ROTATION_SECONDS, *};
+use latchkey_core::domain::{
+    aws::{Region, RoleArn, StackId},
+    external_id::ExternalId,
+    ids::ConnectionId,
+    profile::Profile,
+    proof::reason::ReasonCode,
+    request::custom_resource::RequestKey,
+};
+use latchkey_testing::builders::{account, proof, role, template, tenant};
+
+const S1: &str =
+    "arn:aws:cloudformation:eu-west-1:222222222222:stack/One/0d1f2a30-96c5-11ef-8a3b-000000000001";
+const S2: &str =
+    "arn:aws:cloudformation:eu-west-1:222222222222:stack/Two/0d1f2a30-96c5-11ef-8a3b-000000000002";
+
+fn at(seconds: i64) -> Timestamp {
+    let base: Timestamp = "2026-08-03T12:00:00Z".parse().unwrap();
+    base.checked_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+/// When what stands was last proven; when it was found wrong; when the event happens; when the link is over.
+const PROVEN: i64 = 100;
+const FOUND_WRONG: i64 = 200;
+const NOW: i64 = 300;
+const EXPIRY: i64 = 990;
+
+const EXTERNAL_ID: &str = "tz4a98xxat96iws9zmbrgj3atz4a98xx";
+const NEXT_EXTERNAL_ID: &str = "qn7c21yyat96iws9zmbrgj3atz4a98xx";
+
+fn external_id(text: &str) -> ExternalId {
+    ExternalId::parse(text).unwrap()
+}
+
+fn key(stack: &str, request_id: &str) -> RequestKey {
+    RequestKey {
+        stack_id: Some(StackId::parse(stack).unwrap()),
+        request_id: request_id.to_owned(),
+    }
+}
+
+fn role_named(name: &str) -> RoleArn {
+    role(&account("222222222222"), name)
+}
+
+fn binding(stack: &str, request_id: &str, role_name: &str) -> Binding {
+    Binding {
+        role_arn: role_named(role_name),
+        external_id: external_id(EXTERNAL_ID),
+        request: key(stack, request_id),
+        logical_resource_id: "Connection".to_owned(),
+        physical_resource_id: format!("latchkey-{request_id}"),
+        template_version: "1.0.0".to_owned(),
+        permission_tier: None,
+        permissions: None,
+        deletion_seen_at: None,
+        unsettled: None,
+    }
+}
+
+fn unsettled(binding: Binding, replaces: Option<State>) -> Binding {
+    Binding {
+        unsettled: Some(Unsettled {
+            replaces: replaces.map(Box::new),
+        }),
+        ..binding
+    }
+}
+
+fn active(binding: Binding) -> State {
+    State::Active {
+        binding,
+        last_verified_at: at(PROVEN),
+    }
+}
+
+fn degraded(binding: Binding) -> State {
+    State::Degraded {
+        binding,
+        last_verified_at: at(PROVEN),
+        reason: ReasonCode::ExternalIdNotEnforced.into(),
+        since: at(FOUND_WRONG),
+        failed_checks: 3,
+    }
+}
+
+fn failure(reason: ReasonCode, stack: &str, seconds: i64) -> Option<Failure> {
+    Some(Failure {
+        reason: reason.into(),
+        stack_id: Some(StackId::parse(stack).unwrap()),
+        at: at(seconds),
+    })
+}
+
+fn connection(state: State) -> Connection {
+    Connection {
+        state,
+        version: 41,
+        ..Connection::new(
+            tenant("acme"),
+            ConnectionId::parse("conn_tz4a98xxat96iws9zmbrgj3a").unwrap(),
+            external_id(EXTERNAL_ID),
+            Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
+            None,
+            Region::parse("eu-west-1").unwrap(),
+            template(),
+            at(0),
+            at(EXPIRY),
+        )
+    }
+}
+
+/// Every state, in every shape that makes a difference.
+fn states() -> Vec<(&'static str, State)> {
+    let first = || binding(S1, "r1", "First");
+    let second = || binding(S1, "r2", "Second");
+    vec![
+        ("pending", State::Pending { last_failure: None }),
+        (
+            "pending_failed",
+            State::Pending {
+                last_failure: failure(ReasonCode::RoleNotAssumable, S2, 50),
+            },
+        ),
+        (
+            "verifying",
+            State::Verifying {
+                attempt: Attempt {
+                    request: key(S1, "r1"),
+                    role_arn: role_named("First"),
+                    started_at: at(50),
+                },
+            },
+        ),
+        ("active", active(first())),
+        ("active_new", active(unsettled(first(), None))),
+        (
+            "active_changed",
+            active(unsettled(second(), Some(active(first())))),
+        ),
+        (
+            "active_from_degraded",
+            active(unsettled(second(), Some(degraded(first())))),
+        ),
+        ("degraded", degraded(first())),
+        ("degraded_new", degraded(unsettled(first(), None))),
+        (
+            "degraded_changed",
+            degraded(unsettled(second(), Some(active(first())))),
+        ),
+        (
+            "degraded_twice",
+            degraded(unsettled(second(), Some(degraded(first())))),
+        ),
+        (
+            "disconnected",
+            State::Disconnected {
+                binding: None,
+                reason: ReasonCode::DisconnectedByVendor.into(),
+                at: at(200),
+            },
+        ),
+        (
+            "disconnected_bound",
+            State::Disconnected {
+                binding: Some(first()),
+                reason: ReasonCode::StackDeleted.into(),
+                at: at(200),
+            },
+        ),
+        (
+            "expired",
+            State::Expired {
+                last_failure: failure(ReasonCode::RoleNotAssumable, S2, 50),
+            },
+        ),
+    ]
+}
+
+/// What a state is about: the request that it waits for or rests on, and the role.
+fn own(state: &State) -> (RequestKey, RoleArn) {
+    match state {
+        State::Verifying { attempt } => (attempt.request.clone(), attempt.role_arn.clone()),
+        state => match state.live_binding() {
+            Some(binding) => (binding.request.clone(), binding.role_arn.clone()),
+            None => (key(S1, "r1"), role_named("First")),
+        },
+    }
+}
+
+const EVENTS: [&str; 23] = [
+    "started",
+    "proven_same_stack",
+    "proven_other_stack",
+    "proven_other_role",
+    "failed_own",
+    "failed_other",
+    "accepted_own",
+    "accepted_other",
+    "refused_own",
+    "refused_other",
+    "passed",
+    "passed_other_role",
+    "check_failed",
+    "disconnected",
+    "expired_early",
+    "expired_due",
+    "attempt_refused_own",
+    "attempt_refused_other",
+    "rotation_started",
+    "rotation_cancelled",
+    "deletion_seen",
+    "rotation_completed",
+    "reopened",
+];
+
+/// The event of a name, for a connection in `state`, and when it happens.
+fn event(name: &str, state: &State) -> (Event, Timestamp) {
+    let (own_request, own_role) = own(state);
+    let other = || key(S1, "r9");
+    let event = match name {
+        "started" => Event::AttemptStarted(attempt()),
+        "proven_same_stack" => Event::AttemptProven {
+            binding: Box::new(binding(S1, "r9", "New")),
+            proof: proof(&role_named("New")),
+        },
+        "proven_other_stack" => Event::AttemptProven {
+            binding: Box::new(binding(S2, "r9", "New")),
+            proof: proof(&role_named("New")),
+        },
+        "proven_other_role" => Event::AttemptProven {
+            binding: Box::new(binding(S1, "r9", "New")),
+            proof: proof(&role_named("First")),
+        },
+        "failed_own" => Event::AttemptFailed {
+            request: own_request,
+            reason: ReasonCode::LinkExpired.into(),
+        },
+        "failed_other" => Event::AttemptFailed {
+            request: other(),
+            reason: ReasonCode::LinkExpired.into(),
+        },
+        "accepted_own" => Event::AnswerAccepted { request: own_request },
+        "accepted_other" => Event::AnswerAccepted { request: other() },
+        "refused_own" => Event::AnswerRefused { request: own_request },
+        "refused_other" => Event::AnswerRefused { request: other() },
+        "passed" => Event::CheckPassed(proof(&own_role)),
+        "passed_other_role" => Event::CheckPassed(proof(&role_named("New"))),
+        "check_failed" => Event::CheckFailed(ReasonCode::RoleGone.into()),
+        "disconnected" => Event::Disconnected(ReasonCode::StackDeleted.into()),
+        "expired_early" => return (Event::LinkExpired, at(EXPIRY - 1)),
+        "expired_due" => return (Event::LinkExpired, at(EXPIRY)),
+        "attempt_refused_own" => Event::AttemptRefused { request: own_request },
+        "attempt_refused_other" => Event::AttemptRefused { request: other() },
+        "rotation_started" => Event::RotationStarted(rotation(NOW)),
+        "rotation_cancelled" => Event::RotationCancelled,
+        "deletion_seen" => Event::DeletionSeen,
+        "rotation_completed" => Event::RotationCompleted,
+        "reopened" => Event::Reopened,
+        _ => panic!("{name}"),
+    };
+    (event, at(NOW))
+}
+
+fn rotation(seconds: i64) -> Rotation {
+    Rotation::new(external_id(NEXT_EXTERNAL_ID), at(seconds))
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        request: key(S1, "r9"),
+        role_arn: role_named("New"),
+        started_at: at(NOW),
+    }
+}
+
+/// What comes of each event, in the order of [`EVENTS`]; the letters are read by [`expected`].
+const TABLE: [(&str, &str); 14] = [
+    //          started proven... failed accepted refused passed check_failed disconnected expired attempt_refused rotation... deletion_seen, and two of organizations alone
+    ("pending", "V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! !"),
+    ("pending_failed", "V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! !"),
+    ("verifying", "V N N ! F . . . . . ! ! ! E ! ! A . ! ! ! ! !"),
+    ("active", "! C ! ! . . . . . . P ! D E ! ! . . O . M ! !"),
+    ("active_new", "! ! ! ! . . S . R . P ! D E ! ! . . ! . M ! !"),
+    ("active_changed", "! ! ! ! . . S . B . P ! D E ! ! . . ! . M ! !"),
+    (
+        "active_from_degraded",
+        "! ! ! ! . . S . B . P ! D E ! ! . . ! . M ! !",
+    ),
+    ("degraded", "! C ! ! . . . . . . P ! + E ! ! . . O . M ! !"),
+    ("degraded_new", "! ! ! ! . . S . R . P ! + E ! ! . . ! . M ! !"),
+    (
+        "degraded_changed",
+        "! ! ! ! . . S . B . P ! + E ! ! . . ! . M ! !",
+    ),
+    ("degraded_twice", "! ! ! ! . . S . B . P ! + E ! ! . . ! . M ! !"),
+    ("disconnected", "! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! !"),
+    (
+        "disconnected_bound",
+        "! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! !",
+    ),
+    ("expired", "! ! ! ! . . . . . . ! ! ! E ! ! . . ! ! ! ! !"),
+];
+
+/// The state that a letter of the table means; `None` for an illegal transition.
+fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
+    let state = state.clone();
+    let bound = || state.live_binding().unwrap().clone();
+    let (own_request, _) = own(&state);
+    Some(match letter {
+        "!" => return None,
+        "." => state,
+        "V" => State::Verifying { attempt: attempt() },
+        // A first registration, from whatever stack: nothing to go back to.
+        "N" => {
+            let stack = if event == "proven_other_stack" { S2 } else { S1 };
+            State::Active {
+                binding: unsettled(binding(stack, "r9", "New"), None),
+                last_verified_at: at(NOW),
+            }
+        }
+        // A change: what was before is kept, whole.
+        "C" => State::Active {
+            binding: unsettled(binding(S1, "r9", "New"), Some(state)),
+            last_verified_at: at(NOW),
+        },
+        "F" => State::Pending {
+            last_failure: failure(ReasonCode::LinkExpired, S1, NOW),
+        },
+        "S" => {
+            let settled = Binding {
+                permissions: None,
+                unsettled: None,
+                ..bound()
+            };
+            match state {
+                State::Active { .. } => active(settled),
+                _ => degraded(settled),
+            }
+        }
+        "B" => *bound().unsettled.unwrap().replaces.unwrap(),
+        "R" => State::Pending {
+            last_failure: Some(Failure {
+                reason: ReasonCode::AnswerRefused.into(),
+                stack_id: own_request.stack_id,
+                at: at(NOW),
+            }),
+        },
+        "P" => State::Active {
+            binding: bound(),
+            last_verified_at: at(NOW),
+        },
+        "D" => State::Degraded {
+            binding: bound(),
+            last_verified_at: at(PROVEN),
+            reason: ReasonCode::RoleGone.into(),
+            since: at(NOW),
+            failed_checks: 1,
+        },
+        "+" => State::Degraded {
+            binding: bound(),
+            last_verified_at: at(PROVEN),
+            reason: ReasonCode::RoleGone.into(),
+            since: at(FOUND_WRONG),
+            failed_checks: 4,
+        },
+        "E" => State::Disconnected {
+            binding: connection(state).binding().cloned(),
+            reason: ReasonCode::StackDeleted.into(),
+            at: at(NOW),
+        },
+        "X" => match state {
+            State::Pending { last_failure } => State::Expired { last_failure },
+            state => panic!("{state:?}"),
+        },
+        "A" => State::Pending { last_failure: None },
+        // The same state; what else changes is told by the event.
+        "O" => state,
+        "M" => {
+            let mut marked = state;
+            if let State::Active { binding, .. } | State::Degraded { binding, .. } = &mut marked {
+                binding.deletion_seen_at = Some(at(NOW));
+            }
+            marked
+        }
+        letter => panic!("{letter}"),
+    })
+}
+
+#[test]
+fn every_event_in_every_state_does_what_the_table_says_and_nothing_else() {
+    let states = states();
+    assert_eq!(
+        states.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        TABLE.map(|(name, _)| name)
+    );
+    for ((name, state), (_, letters)) in states.into_iter().zip(TABLE) {
+        let letters: Vec<&str> = letters.split_whitespace().collect();
+        assert_eq!(letters.len(), EVENTS.len(), "{name}");
+        for (event_name, letter) in EVENTS.into_iter().zip(letters) {
+            let before = connection(state.clone());
+            let (event, when) = event(event_name, &state);
+            let code = event.name();
+            let result = before.apply(event, when);
+            let expected = match expected(letter, event_name, &state) {
+                Some(state) => Ok(Connection {
+                    state,
+                    rotation: (letter == "O").then(|| rotation(NOW)),
+                    version: 42,
+                    ..before
+                }),
+                None => Err(IllegalTransition {
+                    status: state.status(),
+                    event: code,
+                }),
+            };
+            assert_eq!(result, expected, "{event_name} while {name}");
+        }
+    }
+}
+
+#[test]
+fn nothing_becomes_active_without_a_proof_but_what_was_active_before_a_change_that_was_undone() {
+    let mut became_active = 0;
+    for (name, state) in states() {
+        for event_name in EVENTS {
+            let (event, when) = event(event_name, &state);
+            let has_proof = matches!(event, Event::AttemptProven { .. } | Event::CheckPassed(_));
+            let Ok(after) = connection(state.clone()).apply(event, when) else {
+                continue;
+            };
+            if after.state.status() != Status::Active {
+                continue;
+            }
+            became_active += 1;
+            let undone = state.live_binding().and_then(|binding| {
+                let replaced = binding.unsettled.as_ref()?.replaces.as_deref()?;
+                Some(*replaced == after.state)
+            });
+            assert!(
+                has_proof || state.status() == Status::Active || undone == Some(true),
+                "{event_name} makes {name} active"
+            );
+            if !has_proof && undone != Some(true) {
+                let proven_at = after.last_verified_at();
+                assert_eq!(proven_at, Some(at(PROVEN)), "{event_name} while {name}");
+            }
+        }
+    }
+    assert!(became_active > 20, "{became_active}");
+}
+
+#[test]
+fn a_refused_change_never_makes_a_degraded_connection_active() {
+    let loosened = degraded(binding(S1, "r1", "First"));
+    let changed = connection(loosened.clone())
+        .apply(event("proven_same_stack", &loosened).0, at(NOW))
+        .unwrap();
+    assert_eq!(changed.state.status(), Status::Active);
+    let request = key(S1, "r9");
+    let undone = changed
+        .apply(Event::AnswerRefused { request }, at(NOW + 1))
+        .unwrap();
+    assert_eq!(undone.state, loosened);
+}
+
+#[test]
+fn a_link_is_over_from_its_last_moment_on_unless_a_stack_took_it() {
+    for (name, state) in states() {
+        let (early, due) = (
+            connection(state.clone()).status(at(EXPIRY - 1)),
+            connection(state.clone()).status(at(EXPIRY)),
+        );
+        // A first registration is told of when its stack's bucket took the answer, not before.
+        let unsettled = state
+            .live_binding()
+            .is_some_and(Binding::is_unsettled_first_registration);
+        let told = match state.status() {
+            Status::Active if unsettled => Status::Verifying,
+            status => status,
+        };
+        assert_eq!(early, told, "{name}");
+        let expected = match told {
+            Status::Pending => Status::Expired,
+            status => status,
+        };
+        assert_eq!(due, expected, "{name}");
+    }
+}
+
+#[test]
+fn every_state_survives_the_table() {
+    for (name, state) in states() {
+        let stored = connection(state);
+        let text = serde_json::to_string(&stored).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Connection>(&text).unwrap(),
+            stored,
+            "{name}"
+        );
+        let item: serde_dynamo::Item = serde_dynamo::to_item(&stored).unwrap();
+        let read: Connection = serde_dynamo::from_item(item).unwrap();
+        assert_eq!(read, stored, "{name}");
+    }
+}
+
+#[test]
+fn a_connection_tells_what_it_is_bound_to_why_it_is_not_active_and_when_it_was_proven() {
+    for (name, state) in states() {
+        let connection = connection(state.clone());
+        let is_live = matches!(state.status(), Status::Active | Status::Degraded);
+        assert_eq!(connection.live_binding().is_some(), is_live, "{name}");
+        assert_eq!(connection.last_verified_at().is_some(), is_live, "{name}");
+        assert_eq!(
+            connection.binding().is_some(),
+            is_live || name == "disconnected_bound",
+            "{name}"
+        );
+        let has_reason = !matches!(name, "pending" | "verifying") && state.status() != Status::Active;
+        assert_eq!(connection.reason().is_some(), has_reason, "{name}");
+        if let Some(binding) = connection.live_binding() {
+            assert_eq!(
+                binding.replaced().is_some(),
+                name.contains("changed") || name.contains("from") || name.contains("twice"),
+                "{name}"
+            );
+            assert_eq!(
+                binding.is_unsettled_first_registration(),
+                name.ends_with("_new"),
+                "{name}"
+            );
+        }
+    }
+}
+
+/// A connection whose role is about to get its next external ID, in `state`.
+fn rotating(state: State) -> Connection {
+    Connection {
+        rotation: Some(rotation(NOW)),
+        ..connection(state)
+    }
+}
+
+/// The bound resource, proven with the next external ID.
+fn proven_with(external_id_text: &str) -> Event {
+    let binding = Binding {
+        external_id: external_id(external_id_text),
+        ..binding(S1, "r9", "First")
+    };
+    let proof = proof(&binding.role_arn);
+    let binding = Box::new(binding);
+    Event::AttemptProven { binding, proof }
+}
+
+#[test]
+fn a_rotation_ends_when_cloudformation_took_the_success_of_its_proof_and_not_before() {
+    for state in [
+        active(binding(S1, "r1", "First")),
+        degraded(binding(S1, "r1", "First")),
+    ] {
+        let before = rotating(state);
+        let proven = before.apply(proven_with(NEXT_EXTERNAL_ID), at(NOW + 1)).unwrap();
+        assert_eq!(
+            (&proven.external_id, &proven.rotation),
+            (&before.external_id, &before.rotation)
+        );
+        assert!(proven.rotation_is_being_settled());
+        assert!(
+            proven.apply(Event::RotationCancelled, at(NOW + 2)).is_err(),
+            "the role asks for nothing else"
+        );
+
+        let request = key(S1, "r9");
+        let accepted = Event::AnswerAccepted {
+            request: request.clone(),
+        };
+        let settled = proven.apply(accepted, at(NOW + 2)).unwrap();
+        assert_eq!(settled.external_id, external_id(NEXT_EXTERNAL_ID));
+        assert_eq!(settled.rotation, None);
+        assert_eq!(
+            settled.standing(&external_id(EXTERNAL_ID), at(NOW + 3)),
+            Standing::Retired
+        );
+
+        let undone = proven
+            .apply(Event::AnswerRefused { request }, at(NOW + 2))
+            .unwrap();
+        assert_eq!(
+            (&undone.state, &undone.external_id),
+            (&before.state, &before.external_id)
+        );
+        assert_eq!(undone.rotation, before.rotation, "the next one is still awaited");
+    }
+}
+
+#[test]
+fn an_update_with_the_current_external_id_leaves_the_rotation_as_it_is() {
+    let before = rotating(active(binding(S1, "r1", "First")));
+    let proven = before.apply(proven_with(EXTERNAL_ID), at(NOW + 1)).unwrap();
+    let accepted = Event::AnswerAccepted {
+        request: key(S1, "r9"),
+    };
+    let settled = proven.apply(accepted, at(NOW + 2)).unwrap();
+    assert_eq!(
+        (settled.external_id, settled.rotation),
+        (before.external_id, before.rotation)
+    );
+}
+
+#[test]
+fn nothing_is_bound_by_an_external_id_that_is_neither_the_current_nor_the_next() {
+    let third = "pz7c21yyat96iws9zmbrgj3atz4a98xx";
+    let rotating = rotating(active(binding(S1, "r1", "First")));
+    assert!(rotating.apply(proven_with(third), at(NOW + 1)).is_err());
+    let waiting = connection(State::Pending { last_failure: None });
+    assert!(waiting.apply(proven_with(NEXT_EXTERNAL_ID), at(NOW + 1)).is_err());
+}
+
+#[test]
+fn one_rotation_at_a_time_until_it_is_cancelled_or_runs_out() {
+    let running = rotating(active(binding(S1, "r1", "First")));
+    let another = || {
+        Event::RotationStarted(Rotation::new(
+            external_id("pz7c21yyat96iws9zmbrgj3atz4a98xx"),
+            at(NOW),
+        ))
+    };
+    let over = NOW + ROTATION_SECONDS;
+    assert!(running.apply(another(), at(over - 1)).is_err());
+    assert!(running.apply(another(), at(over)).is_ok());
+    let next = external_id(NEXT_EXTERNAL_ID);
+    assert_eq!(running.standing(&next, at(over - 1)), Standing::Next);
+    assert_eq!(running.standing(&next, at(over)), Standing::Retired);
+    let cancelled = running.apply(Event::RotationCancelled, at(NOW + 1)).unwrap();
+    assert_eq!(
+        (&cancelled.rotation, &cancelled.external_id),
+        (&None, &running.external_id)
+    );
+    assert_eq!(cancelled.standing(&next, at(NOW + 2)), Standing::Retired);
+    assert!(cancelled.apply(another(), at(NOW + 2)).is_ok());
+    let ended = running.apply(Event::Disconnected(ReasonCode::StackDeleted.into()), at(NOW + 1));
+    assert_eq!(ended.unwrap().rotation, None);
+}
+
+/// An organization's connection, in the states that it can be in; and a member, where its stack was deleted.
+#[test]
+fn what_happens_to_organizations_and_their_members_alone() {
+    let rules = || Some(Organization::new(None, Default::default()).unwrap());
+    let organization = Connection {
+        organization: rules(),
+        expires_at: NEVER,
+        ..connection(State::Pending { last_failure: None })
+    };
+    let apply = |connection: &Connection, name: &str| {
+        let (event, at) = event(name, &connection.state);
+        connection.apply(event, at)
+    };
+    let rotating = apply(&organization, "rotation_started").unwrap();
+    assert_eq!(rotating.rotation, Some(rotation(NOW)));
+    assert_eq!(rotating.state, organization.state);
+    assert!(apply(&rotating, "rotation_started").is_err(), "one at a time");
+    let cancelled = apply(&rotating, "rotation_cancelled").unwrap();
+    assert_eq!(
+        (&cancelled.rotation, &cancelled.external_id),
+        (&None, &organization.external_id)
+    );
+    let completed = apply(&rotating, "rotation_completed").unwrap();
+    assert_eq!(completed.rotation, None);
+    assert_eq!(completed.external_id, external_id(NEXT_EXTERNAL_ID));
+    assert!(
+        apply(&organization, "rotation_completed").is_err(),
+        "there is none"
+    );
+    assert!(apply(&organization, "expired_due").is_err(), "it has no end");
+
+    let account = role_named("First").account();
+    for (state, reopened) in states()
+        .into_iter()
+        .map(|(name, state)| (state, name == "disconnected_bound"))
+    {
+        let member = Connection {
+            state,
+            ..organization.new_member(&account, at(0))
+        };
+        let after = apply(&member, "reopened");
+        assert_eq!(after.is_ok(), reopened, "{:?}", member.state);
+        if let Ok(after) = after {
+            assert_eq!(after.state, State::Pending { last_failure: None });
+        }
+    }
+}
+
+#[test]
+fn a_member_follows_its_organization_until_it_has_what_is_next() {
+    let organization = Connection {
+        organization: Some(Organization::new(None, Default::default()).unwrap()),
+        rotation: Some(rotation(NOW)),
+        ..connection(State::Pending { last_failure: None })
+    };
+    let account = role_named("First").account();
+    let member = |state| Connection {
+        state,
+        rotation: None,
+        ..organization.new_member(&account, at(0))
+    };
+    let live = member(active(binding(S1, "r1", "First"))).following(&organization);
+    assert_eq!(live.rotation, organization.rotation);
+    let calm = Connection {
+        rotation: None,
+        ..organization.clone()
+    };
+    assert_eq!(live.clone().following(&calm).rotation, None, "taken back");
+    let moved = Connection {
+        external_id: external_id(NEXT_EXTERNAL_ID),
+        rotation: None,
+        ..live
+    };
+    assert_eq!(
+        moved.clone().following(&organization),
+        moved,
+        "it is there already"
+    );
+    let done = Connection {
+        external_id: external_id(NEXT_EXTERNAL_ID),
+        ..calm
+    };
+    let late = member(active(binding(S1, "r1", "First"))).following(&done);
+    assert_eq!(
+        late.rotation.unwrap().external_id,
+        done.external_id,
+        "left behind"
+    );
+    let waiting = member(State::Pending { last_failure: None }).following(&done);
+    assert_eq!(waiting.external_id, done.external_id);
+    let single = connection(State::Pending { last_failure: None });
+    assert_eq!(single.clone().following(&organization), single);
+}

@@ -1,0 +1,8 @@
+//! The domain's larger tests, over the builders that all tests share.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod admission;
+mod connection;
+mod custom_resource;
+mod request_record;

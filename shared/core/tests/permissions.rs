@@ -1,0 +1,259 @@
+//! What a role may do is held against its tier: too little fails or degrades, too much is shown.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use std::collections::BTreeMap;
+
+use latchkey_core::{
+    domain::{
+        connection::{Connection, Status},
+        profile::Profile,
+        proof::{
+            permissions::{Decision, DeniedBy, Inspection},
+            reason::ReasonCode,
+            tiers::TierName,
+        },
+    },
+    ports::{Clock as _, Delivery},
+    use_cases::{answer_stack::Answered, start_connection::NewConnection, verify_role::Verified},
+};
+use latchkey_testing::{
+    builders::{account, tenant},
+    customer_stack::StackRequest,
+    scripted_sts::tier,
+    world::{PATIENCE_SECONDS, World},
+};
+
+const ACCOUNT: &str = "222222222222";
+
+/// IAM's answer where exactly `allowed` is allowed and the rest is denied by `by`.
+fn allowed(allowed: &[&str], by: DeniedBy) -> Inspection {
+    let tier = tier();
+    let actions = tier.questions().into_values().flatten();
+    let decide = |action: String| {
+        let decision = if allowed.contains(&action.as_str()) {
+            Decision::Allowed
+        } else {
+            Decision::Denied(by)
+        };
+        (action, decision)
+    };
+    Inspection::Decided(actions.map(decide).collect::<BTreeMap<_, _>>())
+}
+
+async fn recheck(world: &World, connection: &Connection) -> Connection {
+    world
+        .recheck
+        .run(&connection.tenant, &connection.id)
+        .await
+        .unwrap();
+    world.reload(connection).await
+}
+
+#[tokio::test]
+async fn a_role_that_lacks_what_its_tier_needs_is_waited_for_and_then_refused_by_name() {
+    for (inspection, code) in [
+        (
+            allowed(&["iam:SimulatePrincipalPolicy"], DeniedBy::Role),
+            ReasonCode::PermissionsMissing,
+        ),
+        (
+            allowed(&[], DeniedBy::PermissionsBoundary),
+            ReasonCode::PermissionsMissing,
+        ),
+        (
+            allowed(&[], DeniedBy::Organization),
+            ReasonCode::BlockedByOrganizationPolicy,
+        ),
+        (Inspection::NotPermitted, ReasonCode::PermissionsMissing),
+    ] {
+        let world = World::default();
+        world.sts.inspect_as(Some(inspection));
+        let connection = world.link("acme").await;
+        let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+        let create = stack
+            .create(&connection.external_id, &role_arn)
+            .signed(&world.bucket);
+        world.receive(&create).await.unwrap();
+        let start = world.clock.now();
+        assert_eq!(
+            world.verify_until_answered(&create.key).await,
+            Answered::Now(Delivery::Accepted)
+        );
+        let waited = world.clock.now().duration_since(start).as_secs();
+        assert_eq!(
+            waited, PATIENCE_SECONDS,
+            "a policy that is new takes its time too"
+        );
+        let answer = world.bucket.answer(&create.key).unwrap();
+        assert!(answer.failed_with(code), "{code:?}: {answer:?}");
+        assert_eq!(world.status(&connection).await, Status::Pending);
+    }
+}
+
+#[tokio::test]
+async fn permissions_that_arrive_in_time_connect() {
+    let world = World::default();
+    world.sts.inspect_as(Some(Inspection::NotPermitted));
+    let connection = world.link("acme").await;
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    let create = stack
+        .create(&connection.external_id, &role_arn)
+        .signed(&world.bucket);
+    world.receive(&create).await.unwrap();
+    assert!(matches!(
+        world.verify.run(&create.key, 1).await.unwrap(),
+        Verified::TryAgainIn(_)
+    ));
+    world.sts.inspect_as(None);
+    world.verify_until_answered(&create.key).await;
+    assert_eq!(world.status(&connection).await, Status::Active);
+}
+
+#[tokio::test]
+async fn an_iam_that_says_nothing_neither_keeps_a_role_out_nor_breaks_a_connection() {
+    let world = World::default();
+    world.sts.inspect_as(Some(Inspection::Inconclusive));
+    let customer = world.connect("acme", &account(ACCOUNT)).await;
+    assert_eq!(customer.connection.live_binding().unwrap().permissions, None);
+    world.sts.inspect_as(None);
+    let known = recheck(&world, &customer.connection).await;
+    let report = known.live_binding().unwrap().permissions.clone();
+    assert!(report.is_some());
+    world.sts.inspect_as(Some(Inspection::Inconclusive));
+    let still = recheck(&world, &customer.connection).await;
+    assert_eq!(still.state.status(), Status::Active);
+    assert_eq!(
+        still.live_binding().unwrap().permissions,
+        report,
+        "what was known stays known"
+    );
+}
+
+#[tokio::test]
+async fn a_live_connection_whose_role_is_cut_back_is_degraded_until_it_is_restored() {
+    let world = World::default();
+    let customer = world.connect("acme", &account(ACCOUNT)).await;
+    world
+        .sts
+        .inspect_as(Some(allowed(&["iam:SimulatePrincipalPolicy"], DeniedBy::Role)));
+    let degraded = recheck(&world, &customer.connection).await;
+    assert_eq!(degraded.state.status(), Status::Degraded);
+    let reason = degraded.reason().unwrap();
+    assert_eq!(reason.code, ReasonCode::PermissionsMissing);
+    assert_eq!(reason.detail.as_deref(), Some("Missing: ec2:DescribeRegions"));
+    let report = degraded.live_binding().unwrap().permissions.clone().unwrap();
+    assert_eq!(report.missing[0].reason, "to know the regions");
+    world.sts.inspect_as(None);
+    assert_eq!(
+        recheck(&world, &customer.connection).await.state.status(),
+        Status::Active
+    );
+}
+
+#[tokio::test]
+async fn a_role_that_can_do_too_much_connects_and_is_told_of() {
+    let world = World::default();
+    let everything = [
+        "iam:SimulatePrincipalPolicy",
+        "ec2:DescribeRegions",
+        "iam:CreateUser",
+    ];
+    world.sts.inspect_as(Some(allowed(&everything, DeniedBy::Role)));
+    let customer = world.connect("acme", &account(ACCOUNT)).await;
+    let report = customer
+        .connection
+        .live_binding()
+        .unwrap()
+        .permissions
+        .clone()
+        .unwrap();
+    assert_eq!(report.excessive, ["iam:CreateUser"]);
+    assert!(report.missing.is_empty());
+}
+
+/// The Create of a stack that claims to grant `claimed`, for a link of which the vendor wished `wished`.
+async fn create_of_tier(
+    world: &World,
+    wished: Option<&str>,
+    claimed: Option<&str>,
+) -> (Connection, StackRequest) {
+    let new = NewConnection {
+        profile: Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
+        account_id: None,
+        permission_tier: wished.map(|name| TierName::parse(name).unwrap()),
+        region: None,
+        organization: None,
+    };
+    let (connection, _) = world.start.run(tenant("acme"), new).await.unwrap();
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    let mut create = stack.create(&connection.external_id, &role_arn);
+    if let Some(claimed) = claimed {
+        create = create.with_property("PermissionTier", claimed);
+    }
+    let create = create.sent_at(world.clock.now()).signed(&world.bucket);
+    (connection, create)
+}
+
+#[tokio::test]
+async fn a_role_is_held_against_the_vendors_tier_before_the_customers_and_against_the_default_without_either()
+{
+    // The roles of this world meet the tier `test`, which is the default, and not `larger`.
+    for (wished, claimed, held_against, connects) in [
+        (None, None, None, true),
+        (None, Some("test"), Some("test"), true),
+        (None, Some("larger"), Some("larger"), false),
+        (Some("larger"), Some("test"), Some("larger"), false),
+        (Some("larger"), None, Some("larger"), false),
+        (Some("test"), Some("larger"), Some("test"), true),
+    ] {
+        let world = World::default();
+        let (connection, create) = create_of_tier(&world, wished, claimed).await;
+        let answer = world.complete(&create).await;
+        let stored = world.reload(&connection).await;
+        assert_eq!(answer.success, connects, "{wished:?} {claimed:?}: {answer:?}");
+        if connects {
+            let tier = stored.live_binding().unwrap().permission_tier.clone();
+            assert_eq!(tier.as_ref().map(TierName::as_str), held_against);
+        } else {
+            assert!(answer.failed_with(ReasonCode::PermissionsMissing), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tier_that_is_not_offered_or_is_no_name_fails_its_stack_at_once() {
+    for claimed in ["huge", "Test", "a b", ""] {
+        let world = World::default();
+        let (connection, create) = create_of_tier(&world, None, Some(claimed)).await;
+        let started = world.clock.now();
+        let answer = world.complete(&create).await;
+        assert!(
+            answer.failed_with(ReasonCode::InvalidRequest),
+            "{claimed}: {answer:?}"
+        );
+        assert_eq!(world.clock.now(), started, "nothing is waited for");
+        assert_eq!(world.sts.calls().len(), 0);
+        assert_eq!(world.status(&connection).await, Status::Pending);
+    }
+}
+
+#[tokio::test]
+async fn a_later_check_holds_a_role_against_the_tier_that_it_was_connected_with() {
+    let world = World::default();
+    let (connection, create) = create_of_tier(&world, Some("larger"), None).await;
+    let everything = [
+        "iam:SimulatePrincipalPolicy",
+        "ec2:DescribeRegions",
+        "ec2:DescribeInstances",
+    ];
+    let decisions = everything.map(|action| (action.to_owned(), Decision::Allowed));
+    world.sts.inspect_as(Some(Inspection::Decided(decisions.into())));
+    assert!(world.complete(&create).await.success);
+    world.sts.inspect_as(None);
+    let checked = recheck(&world, &connection).await;
+    assert_eq!(
+        checked.reason().map(|reason| reason.code),
+        Some(ReasonCode::PermissionsMissing)
+    );
+}

@@ -1,0 +1,51 @@
+//! A recorded request is decided: proven and connected, or refused, or tried again; and the stack is told once.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod answers;
+mod changes;
+mod claims;
+mod first_registrations;
+mod races_and_crashes;
+
+use latchkey_core::{
+    domain::{aws::RoleArn, connection::Connection},
+    ports::{Clock, Delivery},
+    use_cases::{answer_stack::Answered, verify_role::Verified},
+};
+use latchkey_testing::{
+    builders::account,
+    customer_stack::{CustomerStack, StackRequest},
+    world::{Customer, World},
+};
+
+const ACCOUNT: &str = "222222222222";
+const OTHER_ACCOUNT: &str = "333333333333";
+
+/// A link of acme, taken by a stack whose role trusts as it should.
+async fn received(world: &World) -> (Connection, CustomerStack, RoleArn, StackRequest) {
+    let connection = world.link("acme").await;
+    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
+    let create = stack
+        .create(&connection.external_id, &role_arn)
+        .signed(&world.bucket)
+        .sent_at(world.clock.now());
+    world.receive(&create).await.unwrap();
+    (connection, stack, role_arn, create)
+}
+
+fn answered(delivery: Delivery) -> Verified {
+    Verified::Answered(Answered::Now(delivery))
+}
+
+/// An Update of a connected customer to another role.
+fn an_update(world: &World, customer: &Customer, role_arn: &RoleArn) -> StackRequest {
+    customer
+        .stack
+        .update(
+            &customer.create.physical_resource_id(),
+            &customer.connection.external_id,
+            role_arn,
+        )
+        .signed(&world.bucket)
+}

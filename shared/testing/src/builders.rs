@@ -1,0 +1,112 @@
+//! Things of the domain, valid and in one line.
+
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, Hasher, RandomState},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use latchkey_core::{
+    domain::{
+        audit::{Actor, AuditEntry},
+        aws::{AccountId, Region, RoleArn, TopicArn},
+        connection::{Connection, TemplateRef},
+        ids::TenantId,
+        profile::Profile,
+        proof::verdict::{Probe, Probes, Proof, Verdict, judge},
+    },
+    ports::IdSource,
+};
+
+/// The vendor's own account.
+pub const VENDOR_ACCOUNT: &str = "111111111111";
+/// The region of every stack that does not say otherwise.
+pub const REGION: &str = "eu-west-1";
+/// How long a link works, in seconds.
+pub const LINK_LIFETIME_SECONDS: i64 = 7 * 24 * 3_600;
+
+/// A tenant.
+pub fn tenant(name: &str) -> TenantId {
+    TenantId::parse(name).unwrap()
+}
+
+/// An account, by its 12 digits.
+pub fn account(digits: &str) -> AccountId {
+    AccountId::parse(digits).unwrap()
+}
+
+/// A role.
+pub fn role(account: &AccountId, name: &str) -> RoleArn {
+    RoleArn::parse(&format!("arn:aws:iam::{account}:role/{name}")).unwrap()
+}
+
+/// The listener topic of a region.
+pub fn topic(region: &Region) -> TopicArn {
+    TopicArn::of(region, &account(VENDOR_ACCOUNT), "latchkey-listener").unwrap()
+}
+
+/// A published customer template.
+pub fn template() -> TemplateRef {
+    TemplateRef {
+        version: "1.0.0".to_owned(),
+        url: "https://templates.example/latchkey/1.0.0/connection-template.yaml".to_owned(),
+    }
+}
+
+/// A new connection.
+pub fn pending(tenant: &TenantId, ids: &dyn IdSource, now: Timestamp) -> Connection {
+    Connection::new(
+        tenant.clone(),
+        ids.connection_id(),
+        ids.external_id(),
+        Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
+        None,
+        Region::parse(REGION).unwrap(),
+        template(),
+        now,
+        now.checked_add(SignedDuration::from_secs(LINK_LIFETIME_SECONDS))
+            .unwrap(),
+    )
+}
+
+/// The audit entry of a new connection.
+pub fn created(connection: &Connection) -> AuditEntry {
+    AuditEntry::new(
+        connection,
+        Actor::VendorApi,
+        "created",
+        None,
+        connection.created_at,
+    )
+}
+
+/// A proof of a role, won as every proof is: from four probes that went as they should.
+pub fn proof(role_arn: &RoleArn) -> Proof {
+    let probes = Probes {
+        right_external_id: Probe::Accepted {
+            caller_account: role_arn.account(),
+        },
+        no_external_id: Some(Probe::Refused),
+        wrong_external_id: Some(Probe::Refused),
+        similar_external_id: Some(Probe::Refused),
+    };
+    match judge(&probes, role_arn) {
+        Verdict::Proven(proof) => proof,
+        verdict => panic!("{verdict:?}"),
+    }
+}
+
+/// A number that no other test has, not even one over the same table.
+pub fn fresh_number() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// An account that no other test has.
+pub fn fresh_account() -> AccountId {
+    account(&format!("{:012}", fresh_number() % 1_000_000_000_000))
+}
+
+/// A tenant that no other test has.
+pub fn fresh_tenant() -> TenantId {
+    tenant(&format!("tenant-{:x}", fresh_number()))
+}

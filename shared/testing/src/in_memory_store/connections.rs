@@ -1,0 +1,169 @@
+//! [`ConnectionStore`] in memory.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use latchkey_core::{
+    domain::{
+        audit::AuditEntry,
+        aws::{AccountId, StackId},
+        connection::{Connection, filing::Filing, organization::Counter},
+        external_id::ExternalId,
+        ids::{ConnectionId, TenantId},
+        request::{custom_resource::RequestKey, request_record::RequestRecord},
+    },
+    ports::{Change, Conflict, ConnectionSearch, ConnectionStore, Page, Unavailable},
+};
+
+use super::{super::faults::Operation, InMemoryStore, commit::commit, tables::key};
+
+/// The first `limit` of `connections`. As a DynamoDB query: a full page always says that there may be more.
+fn page(mut connections: Vec<Connection>, limit: u16) -> Page {
+    connections.truncate(usize::from(limit));
+    let is_full = connections.len() == usize::from(limit);
+    let next_after = connections.last().filter(|_| is_full).map(|last| last.id.clone());
+    Page {
+        connections,
+        next_after,
+    }
+}
+
+#[async_trait]
+impl ConnectionSearch for InMemoryStore {
+    async fn list_filed(
+        &self,
+        tenant: &TenantId,
+        filing: Filing,
+        members_of: Option<&ConnectionId>,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable> {
+        self.run(Operation::ListFiled, |tables| {
+            let mut connections = tables.connections_after(tenant, members_of, after);
+            connections.retain(|connection| Filing::of(connection) == Some(filing));
+            Ok(page(connections, limit))
+        })
+    }
+
+    async fn find_by_account(
+        &self,
+        tenant: &TenantId,
+        account: &AccountId,
+    ) -> Result<Option<Connection>, Unavailable> {
+        self.run(Operation::FindByAccount, |tables| {
+            let holder = tables.accounts.get(&(tenant.clone(), account.clone()));
+            Ok(holder.and_then(|id| tables.connection(&(tenant.clone(), id.clone()))))
+        })
+    }
+}
+
+#[async_trait]
+impl ConnectionStore for InMemoryStore {
+    async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable> {
+        self.run(Operation::Insert, |tables| {
+            let is_own = !connection.is_member();
+            if tables.connection(&key(connection)).is_some()
+                || is_own && tables.external_ids.contains_key(&connection.external_id)
+            {
+                return Err(Unavailable::new("in_memory.insert", "an id exists"));
+            }
+            tables.put_connection(connection, self.plan.slot(connection));
+            if is_own {
+                tables
+                    .external_ids
+                    .insert(connection.external_id.clone(), key(connection));
+            }
+            tables.put_audit(connection, audit.clone());
+            Ok(())
+        })
+    }
+
+    async fn get(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
+        self.run(Operation::Get, |tables| {
+            Ok(tables.connection(&(tenant.clone(), id.clone())))
+        })
+    }
+
+    async fn find_by_external_id(&self, external_id: &ExternalId) -> Result<Option<Connection>, Unavailable> {
+        self.run(Operation::FindByExternalId, |tables| {
+            let key = tables.external_ids.get(external_id);
+            Ok(key.and_then(|key| tables.connection(key)))
+        })
+    }
+
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        members_of: Option<&ConnectionId>,
+        after: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<Page, Unavailable> {
+        self.run(Operation::List, |tables| {
+            Ok(page(tables.connections_after(tenant, members_of, after), limit))
+        })
+    }
+
+    async fn count_for(
+        &self,
+        organization: &ConnectionId,
+        counter: Counter,
+        most: u32,
+    ) -> Result<bool, Unavailable> {
+        self.run(Operation::CountFor, |tables| {
+            let counted = tables.counted.entry((organization.clone(), counter)).or_default();
+            let may_come = *counted < most;
+            *counted += u32::from(may_come);
+            Ok(may_come)
+        })
+    }
+
+    async fn seats(&self, organization: &ConnectionId) -> Result<BTreeSet<u32>, Unavailable> {
+        self.run(Operation::Seats, |tables| {
+            let taken = tables.seats.keys().filter(|(of, _)| of == organization);
+            Ok(taken.map(|(_, seat)| *seat).collect())
+        })
+    }
+
+    async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable> {
+        self.run(Operation::Commit, |tables| Ok(commit(tables, self.plan, change)))
+    }
+
+    async fn find_request(&self, key: &RequestKey) -> Result<Option<RequestRecord>, Unavailable> {
+        self.run(Operation::FindRequest, |tables| Ok(tables.request(key)))
+    }
+
+    async fn mark_resource_deleted(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<(), Unavailable> {
+        self.run(Operation::MarkResourceDeleted, |tables| {
+            let resource = (stack_id.clone(), logical_resource_id.to_owned());
+            let deleted_at = tables.deleted.entry(resource).or_insert(i64::MIN);
+            *deleted_at = (*deleted_at).max(sent_at.as_millisecond());
+            Ok(())
+        })
+    }
+
+    async fn count_forged_delete(&self, connection: &Connection, at: Timestamp) -> Result<(), Unavailable> {
+        self.run(Operation::CountForgedDelete, |tables| {
+            tables.count_forged_delete(connection, at);
+            Ok(())
+        })
+    }
+
+    async fn resource_deleted_since(
+        &self,
+        stack_id: &StackId,
+        logical_resource_id: &str,
+        sent_at: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        self.run(Operation::ResourceDeletedSince, |tables| {
+            let resource = (stack_id.clone(), logical_resource_id.to_owned());
+            let deleted_at = tables.deleted.get(&resource);
+            Ok(deleted_at.is_some_and(|deleted_at| *deleted_at >= sent_at.as_millisecond()))
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! Who was let in at the listener topics is remembered, and read as it stands.
+
+use super::{
+    super::builders::{fresh_account, fresh_tenant, pending},
+    IDS, now,
+};
+use latchkey_core::{domain::listener_access::Grant, ports::GrantStore};
+
+/// One for each connection, whatever else it has in common with another.
+pub(super) async fn a_grant_is_remembered_once_and_forgotten<S: GrantStore>(store: &S) {
+    let account = fresh_account();
+    let [one, other] = [(); 2].map(|()| {
+        let mut connection = pending(&fresh_tenant(), &*IDS, now());
+        connection.expected_account = Some(account.clone());
+        Grant::of(&connection).unwrap()
+    });
+    let kept = async || {
+        let mut grants = store.grants().await.unwrap();
+        grants.retain(|grant| grant.account == account);
+        grants.sort_by(|a, b| a.connection_id.cmp(&b.connection_id));
+        grants
+    };
+    assert_eq!(kept().await, []);
+    for grant in [&one, &other, &one] {
+        store.remember_grant(grant).await.unwrap();
+    }
+    let mut both = vec![one.clone(), other.clone()];
+    both.sort_by(|a, b| a.connection_id.cmp(&b.connection_id));
+    assert_eq!(kept().await, both);
+    for _ in 0..2 {
+        store.forget_grant(&one).await.unwrap();
+        assert_eq!(kept().await, std::slice::from_ref(&other));
+    }
+}

@@ -1,0 +1,121 @@
+//! A request is recorded, decided and answered, each once.
+
+use latchkey_core::ports::{Conflict, ConnectionStore, IdSource as _, Known, RequestChange};
+
+use super::{Case, IDS, commit, connected, find, now, refused, request, verifying};
+
+/// I9: SNS delivers at least once.
+pub(super) async fn a_request_is_recorded_once<S: ConnectionStore>(store: &S) {
+    let mut case = Case::new(store).await;
+    let create = case.create();
+    let record = case.record(&create, now());
+    let after = verifying(&case.connection, &create, &case.role_arn);
+    let change = || Some(RequestChange::Record(&record));
+    assert_eq!(commit(store, &case.connection, &after, change()).await, Ok(()));
+    assert_eq!(find(store, &create.key).await.as_ref(), Some(&record));
+    assert_eq!(case.stored(store).await, after);
+    case.connection = after;
+
+    let again = verifying(&case.connection, &create, &case.role_arn);
+    let conflict = Err(Conflict::RequestChanged);
+    assert_eq!(commit(store, &case.connection, &again, change()).await, conflict);
+    assert_eq!(case.stored(store).await, case.connection);
+    // Another request of the same stack is another request.
+    let second = case.create();
+    let second = case.record(&second, now());
+    assert_eq!(
+        request(store, &case.connection, RequestChange::Record(&second)).await,
+        Ok(())
+    );
+}
+
+/// I5: the same request gets the same answer.
+pub(super) async fn a_request_is_decided_once<S: ConnectionStore>(store: &S) {
+    let case = Case::new(store).await;
+    let connection = &case.connection;
+    let create = case.create();
+    let record = case.record(&create, now());
+    let no = record.clone().decided(refused());
+    let yes = record.clone().decided(connected(connection));
+    let conflict = Err(Conflict::RequestChanged);
+    assert_eq!(
+        request(store, connection, RequestChange::Decide(&no)).await,
+        conflict,
+        "what was never recorded is not decided"
+    );
+    assert_eq!(
+        request(store, connection, RequestChange::Record(&record)).await,
+        Ok(())
+    );
+    assert_eq!(
+        request(store, connection, RequestChange::Decide(&no)).await,
+        Ok(())
+    );
+    assert_eq!(find(store, &create.key).await.as_ref(), Some(&no));
+    for decision in [&yes, &no] {
+        assert_eq!(
+            request(store, connection, RequestChange::Decide(decision)).await,
+            conflict
+        );
+    }
+    assert_eq!(
+        request(store, connection, RequestChange::Record(&record)).await,
+        conflict
+    );
+    assert_eq!(find(store, &create.key).await, Some(no));
+}
+
+/// I4: an answer URL is kept only as long as it is needed.
+pub(super) async fn an_answer_is_delivered_and_its_url_forgotten<S: ConnectionStore>(store: &S) {
+    let case = Case::new(store).await;
+    let connection = &case.connection;
+    let create = case.create();
+    let decided = case.record(&create, now()).decided(refused());
+    let delivered = decided.clone().delivered();
+    assert_eq!(
+        request(store, connection, RequestChange::Deliver(&delivered)).await,
+        Err(Conflict::RequestChanged),
+        "what was never recorded is not delivered"
+    );
+    let record = case.record(&create, now());
+    assert_eq!(
+        request(store, connection, RequestChange::Record(&record)).await,
+        Ok(())
+    );
+    assert_eq!(
+        request(store, connection, RequestChange::Decide(&decided)).await,
+        Ok(())
+    );
+    assert!(find(store, &create.key).await.unwrap().response_url().is_some());
+    for _ in 0..2 {
+        assert_eq!(
+            request(store, connection, RequestChange::Deliver(&delivered)).await,
+            Ok(())
+        );
+    }
+    let stored = find(store, &create.key).await.unwrap();
+    assert_eq!(stored, delivered);
+    assert!(stored.response_url().is_none());
+}
+
+/// In one step what the single reads say.
+pub(super) async fn what_a_listener_needs_is_found_in_one_step<S: ConnectionStore>(store: &S) {
+    let case = Case::new(store).await;
+    let create = case.create();
+    let external_id = &case.connection.external_id;
+    let found = store.find_for_request(&create.key, external_id).await.unwrap();
+    assert_eq!(found, Known::Connection(Box::new(case.connection.clone())));
+    let record = case.record(&create, now());
+    assert_eq!(
+        request(store, &case.connection, RequestChange::Record(&record)).await,
+        Ok(())
+    );
+    let found = store.find_for_request(&create.key, external_id).await.unwrap();
+    assert_eq!(found, Known::Recorded(Box::new(record.clone())));
+    let unknown = IDS.external_id();
+    let found = store.find_for_request(&create.key, &unknown).await.unwrap();
+    assert_eq!(found, Known::Recorded(Box::new(record)), "whatever it brings now");
+    let other = case.create();
+    let found = store.find_for_request(&other.key, &unknown).await.unwrap();
+    assert_eq!(found, Known::Nothing);
+}

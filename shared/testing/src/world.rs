@@ -1,0 +1,438 @@
+//! Every use case, joined over the fakes as the functions join them over AWS.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use latchkey_core::{
+    domain::{
+        aws::{AccountId, Region, RoleArn},
+        connection::{Connection, Organization, Status},
+        ids::ConnectionId,
+        profile::Profile,
+        proof::tiers::TierName,
+        request::custom_resource::{RequestKey, RequestType},
+        sweep::SweepPlan,
+    },
+    ports::{Clock, ConnectionStore, Unavailable, VerificationTask},
+    use_cases::{
+        answer_stack::{AnswerStack, Answered},
+        check_chunk::{CheckChunk, ChunkChecked},
+        disconnect::{Deleted, DisconnectByStack, DisconnectByVendor},
+        keep_doors::KeepDoors,
+        last_verified::LastVerified,
+        members::Members,
+        probe_role::ProbeRole,
+        recheck_role::RecheckRole,
+        register_by_hand::RegisterByHand,
+        register_role::{Received, RegisterRole},
+        revalidate::{Revalidate, SweepBudget},
+        rotate_external_id::RotateExternalId,
+        start_connection::{Doors, LinkPolicy, NewConnection, StartConnection},
+        verify_role::{MAX_TRIES_OF_UNKNOWN, Verified, VerifyRole, retry_delay_seconds},
+    },
+};
+
+use super::{
+    builders::{LINK_LIFETIME_SECONDS, REGION, VENDOR_ACCOUNT, account, role, tenant},
+    cloudformation_bucket::{CloudFormationBucket, StackAnswer},
+    customer_stack::{CustomerStack, StackRequest},
+    faults::Faults,
+    in_memory_store::InMemoryStore,
+    manual_clock::ManualClock,
+    recording_queue::RecordingQueue,
+    scripted_sts::{ScriptedSts, Trust, tiers},
+    sequential_ids::SequentialIds,
+    topic_policies::TopicPolicies,
+};
+
+/// How long a role may take to become assumable, in seconds.
+pub const PATIENCE_SECONDS: i64 = 240;
+/// Length of a sweep's tick, in seconds.
+pub const TICK_SECONDS: u32 = 300;
+/// How the sweep is cut.
+pub const PLAN: SweepPlan = SweepPlan {
+    slots: 4,
+    degraded_slots: 2,
+};
+
+/// What the sweep may ask of STS.
+pub const BUDGET: SweepBudget = SweepBudget {
+    calls_per_second: 100,
+    tick_seconds: TICK_SECONDS,
+    proof_every: 3,
+};
+
+/// How many accounts a topic lets in, where single accounts are let in.
+pub const TOPIC_ROOM: usize = 3;
+
+/// A deployment over fakes, and the customers' side of it.
+#[expect(missing_docs, reason = "each field is what its type says")]
+pub struct World {
+    pub clock: Arc<ManualClock>,
+    pub ids: Arc<SequentialIds>,
+    pub faults: Arc<Faults>,
+    pub store: Arc<InMemoryStore>,
+    pub sts: Arc<ScriptedSts>,
+    pub queue: Arc<RecordingQueue>,
+    pub bucket: Arc<CloudFormationBucket>,
+    pub start: StartConnection,
+    pub register: RegisterRole,
+    pub register_by_hand: RegisterByHand,
+    pub members: Members,
+    pub verify: VerifyRole,
+    pub recheck: Arc<RecheckRole>,
+    pub chunks: CheckChunk,
+    pub verified: LastVerified,
+    pub disconnect_by_stack: DisconnectByStack,
+    pub disconnect_by_vendor: DisconnectByVendor,
+    pub rotate: RotateExternalId,
+    pub topics: Arc<TopicPolicies>,
+    pub keep_doors: KeepDoors,
+    pub revalidate: Revalidate,
+}
+
+/// What a use case made of a stack's request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// Of a Create or Update.
+    Registered(Received),
+    /// Of a Delete.
+    Deleted(Deleted),
+}
+
+/// A connected customer.
+pub struct Customer {
+    /// Its connection, as it was when it became active.
+    pub connection: Connection,
+    /// Its stack.
+    pub stack: CustomerStack,
+    /// Its role.
+    pub role_arn: RoleArn,
+    /// The Create that connected it.
+    pub create: StackRequest,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let ids = Arc::new(SequentialIds::default());
+        let faults = Arc::new(Faults::default());
+        let store = Arc::new(InMemoryStore::new(faults.clone(), PLAN));
+        let sts = Arc::new(ScriptedSts::new(clock.clone()));
+        let queue = Arc::new(RecordingQueue::new(faults.clone()));
+        let bucket = Arc::new(CloudFormationBucket::new(clock.clone(), faults.clone()));
+        let region = Region::parse(REGION).unwrap();
+        let topics = Arc::new(TopicPolicies::new(faults.clone(), TOPIC_ROOM));
+        let answers = Arc::new(AnswerStack {
+            store: store.clone(),
+            sender: bucket.clone(),
+            clock: clock.clone(),
+        });
+        let probes = Arc::new(ProbeRole {
+            assumer: sts.clone(),
+            inspector: sts.clone(),
+            ids: ids.clone(),
+            clock: clock.clone(),
+            tiers: tiers(),
+        });
+        let members = Members {
+            store: store.clone(),
+            clock: clock.clone(),
+        };
+        let verified = LastVerified {
+            ledger: store.clone(),
+            plan: PLAN,
+        };
+        let recheck = Arc::new(RecheckRole {
+            store: store.clone(),
+            probes: probes.clone(),
+            verified: verified.clone(),
+            clock: clock.clone(),
+        });
+        Self {
+            chunks: CheckChunk {
+                recheck: recheck.clone(),
+                assumer: sts.clone(),
+                queue: queue.clone(),
+                ledger: store.clone(),
+                clock: clock.clone(),
+                concurrency: 8,
+            },
+            verified,
+            start: StartConnection {
+                store: store.clone(),
+                templates: store.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+                policy: LinkPolicy {
+                    requires_account: false,
+                    offered_tiers: vec![
+                        TierName::parse("test").unwrap(),
+                        TierName::parse("larger").unwrap(),
+                    ],
+                    lifetime: SignedDuration::from_secs(LINK_LIFETIME_SECONDS),
+                    listener_regions: vec![region.clone()],
+                    default_region: region.clone(),
+                    stack_name_prefix: "latchkey".to_owned(),
+                },
+                doors: None,
+            },
+            register: RegisterRole {
+                store: store.clone(),
+                queue: queue.clone(),
+                answers: answers.clone(),
+                members: members.clone(),
+                clock: clock.clone(),
+                vendor_account: account(VENDOR_ACCOUNT),
+                patience_seconds: PATIENCE_SECONDS,
+            },
+            register_by_hand: RegisterByHand {
+                store: store.clone(),
+                queue: queue.clone(),
+                members: members.clone(),
+                ids: ids.clone(),
+                clock: clock.clone(),
+                vendor_account: account(VENDOR_ACCOUNT),
+                patience_seconds: PATIENCE_SECONDS,
+            },
+            verify: VerifyRole {
+                store: store.clone(),
+                probes,
+                answers: answers.clone(),
+                members: members.clone(),
+                clock: clock.clone(),
+            },
+            recheck,
+            disconnect_by_stack: DisconnectByStack {
+                store: store.clone(),
+                queue: queue.clone(),
+                answers,
+                members: members.clone(),
+                clock: clock.clone(),
+            },
+            disconnect_by_vendor: DisconnectByVendor {
+                store: store.clone(),
+                members: members.clone(),
+                clock: clock.clone(),
+            },
+            keep_doors: KeepDoors {
+                store: store.clone(),
+                grants: store.clone(),
+                topics: topics.clone(),
+                regions: vec![region.clone()],
+                clock: clock.clone(),
+            },
+            rotate: RotateExternalId {
+                store: store.clone(),
+                members: members.clone(),
+                ids: ids.clone(),
+                clock: clock.clone(),
+            },
+            revalidate: Revalidate {
+                index: store.clone(),
+                queue: queue.clone(),
+                clock: clock.clone(),
+                plan: PLAN,
+                budget: BUDGET,
+            },
+            members,
+            clock,
+            ids,
+            topics,
+            faults,
+            store,
+            sts,
+            queue,
+            bucket,
+        }
+    }
+}
+
+impl World {
+    /// A world whose topics let in single accounts.
+    pub fn with_doors() -> Self {
+        let mut world = Self::default();
+        world.start.doors = Some(Doors {
+            grants: world.store.clone(),
+            topics: world.topics.clone(),
+        });
+        world
+    }
+
+    /// A new connection of a tenant, for any account.
+    pub async fn link(&self, tenant_name: &str) -> Connection {
+        self.link_for(tenant_name, None).await
+    }
+
+    /// A new connection of a tenant, for one account.
+    pub async fn link_for(&self, tenant_name: &str, account_id: Option<AccountId>) -> Connection {
+        let new = NewConnection {
+            profile: Profile::new("Acme".to_owned(), None, Default::default()).unwrap(),
+            account_id,
+            permission_tier: None,
+            region: None,
+            organization: None,
+        };
+        self.start.run(tenant(tenant_name), new).await.unwrap().0
+    }
+
+    /// A new connection of a tenant, for an organization.
+    pub async fn organization(&self, tenant_name: &str, organization: Organization) -> Connection {
+        let new = NewConnection {
+            profile: Profile::new("Acme".to_owned(), None, Default::default()).unwrap(),
+            account_id: None,
+            permission_tier: None,
+            region: None,
+            organization: Some(organization),
+        };
+        self.start.run(tenant(tenant_name), new).await.unwrap().0
+    }
+
+    /// A stack in `account`, and a role that trusts `connection` and nobody else.
+    pub fn customer_of(&self, connection: &Connection, account: &AccountId) -> (CustomerStack, RoleArn) {
+        let role_arn = role(account, "Reader");
+        self.sts.put_role(&role_arn, Trust::only(&connection.external_id));
+        (CustomerStack::new(account), role_arn)
+    }
+
+    /// A customer whose stack went through.
+    pub async fn connect(&self, tenant_name: &str, account: &AccountId) -> Customer {
+        let connection = self.link(tenant_name).await;
+        let (stack, role_arn) = self.customer_of(&connection, account);
+        let create = stack
+            .create(&connection.external_id, &role_arn)
+            .signed(&self.bucket)
+            .sent_at(self.clock.now());
+        self.complete(&create).await;
+        let connection = self.reload(&connection).await;
+        assert_eq!(connection.state.status(), Status::Active);
+        Customer {
+            connection,
+            stack,
+            role_arn,
+            create,
+        }
+    }
+
+    /// Hands a request to the use case that its type asks for, as the listener does.
+    pub async fn receive(&self, request: &StackRequest) -> Result<Handled, Unavailable> {
+        let envelope = request.envelope();
+        let sent_at = request.sent_at.unwrap_or_else(|| self.clock.now());
+        Ok(match envelope.request_type {
+            RequestType::Create | RequestType::Update => {
+                Handled::Registered(self.register.run(&envelope, sent_at).await?)
+            }
+            RequestType::Delete => Handled::Deleted(self.disconnect_by_stack.run(&envelope, sent_at).await?),
+        })
+    }
+
+    /// Receives a request and works until nothing waits; what the stack is told.
+    ///
+    /// # Panics
+    /// If it is never answered.
+    pub async fn complete(&self, request: &StackRequest) -> StackAnswer {
+        self.receive(request).await.unwrap();
+        self.drain().await;
+        self.bucket.answer(&request.key).unwrap()
+    }
+
+    /// Works on a request until it is decided, while time passes.
+    ///
+    /// # Panics
+    /// If that never happens.
+    pub async fn verify_until_answered(&self, key: &RequestKey) -> Answered {
+        for tries in 1..100 {
+            match self.verify.run(key, tries).await.unwrap() {
+                Verified::Answered(answered) => return answered,
+                Verified::TryAgainIn(seconds) => self.clock.advance(seconds.into()),
+                Verified::Unknown => panic!("{key:?} was never recorded"),
+            }
+        }
+        panic!("{key:?} is tried for ever");
+    }
+
+    /// Works until the queue is empty, as the verifier and SQS do between them, while time passes.
+    ///
+    /// # Panics
+    /// If that never happens.
+    pub async fn drain(&self) {
+        self.drain_looking(|_| ()).await;
+    }
+
+    /// As [`Self::drain`]; `look` is given each task that was worked on, before the next one.
+    ///
+    /// # Panics
+    /// If the queue never gets empty.
+    pub async fn drain_looking(&self, mut look: impl FnMut(&VerificationTask)) {
+        for tries in 1..100 {
+            let waiting = self.queue.take_all();
+            if waiting.is_empty() {
+                return;
+            }
+            let mut wait = 0;
+            for queued in waiting {
+                let done = self.work(&queued.task, tries).await;
+                look(&queued.task);
+                match done {
+                    Ok(None) => {}
+                    Ok(Some(seconds)) => {
+                        wait = wait.max(seconds);
+                        self.queue.put_back(queued);
+                    }
+                    Err(_) => self.queue.put_back(queued),
+                }
+            }
+            self.clock.advance(wait.into());
+        }
+        panic!("the queue never gets empty");
+    }
+
+    /// Works on one task; the seconds until it shall come again, if it is not done.
+    pub async fn work(&self, task: &VerificationTask, tries: u32) -> Result<Option<u32>, Unavailable> {
+        match task {
+            VerificationTask::Request { key } => Ok(match self.verify.run(key, tries).await? {
+                Verified::TryAgainIn(seconds) => Some(seconds),
+                Verified::Unknown if tries <= MAX_TRIES_OF_UNKNOWN => Some(retry_delay_seconds(tries)),
+                Verified::Answered(_) | Verified::Unknown => None,
+            }),
+            VerificationTask::Recheck {
+                tenant,
+                connection_id,
+                attempt,
+            } => {
+                self.chunks.run_single(tenant, connection_id, *attempt).await?;
+                Ok(None)
+            }
+            VerificationTask::Chunk(chunk) => Ok(match self.chunks.run(chunk).await? {
+                ChunkChecked::Done { .. } => None,
+                ChunkChecked::StsInTrouble => Some(60),
+            }),
+        }
+    }
+
+    /// A connection as it is stored now.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub async fn reload(&self, connection: &Connection) -> Connection {
+        let stored = self.store.get(&connection.tenant, &connection.id).await;
+        stored.unwrap().unwrap()
+    }
+
+    /// When a connection was last verified, as the API shows it.
+    pub async fn last_verified(&self, connection: &Connection) -> Option<jiff::Timestamp> {
+        let stored = self.reload(connection).await;
+        self.verified.complete(stored).await.unwrap().last_verified_at()
+    }
+
+    /// Where a connection stands.
+    pub async fn status(&self, connection: &Connection) -> Status {
+        self.reload(connection).await.status(self.clock.now())
+    }
+
+    /// The names of what happened to a connection, oldest first.
+    pub fn history(&self, id: &ConnectionId) -> Vec<String> {
+        let log = self.store.audit_log(id);
+        log.into_iter().map(|entry| entry.event).collect()
+    }
+}
