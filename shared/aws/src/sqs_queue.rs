@@ -1,17 +1,11 @@
 //! The queue of verifications, in SQS.
 
 use async_trait::async_trait;
-use aws_sdk_sqs::{
-    operation::{
-        change_message_visibility_batch::ChangeMessageVisibilityBatchInput,
-        send_message_batch::SendMessageBatchInput,
-    },
-    types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry},
-};
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry};
 use futures::future::try_join_all;
 use latchkey_core::ports::{ReceivedMessages, Unavailable, VerificationQueue, VerificationTask};
 
-use super::aws_operations::{AwsService, Sqs};
+use crate::sdk_errors::failed;
 
 /// SQS's limit on the entries of one batch call.
 const MAX_BATCH: usize = 10;
@@ -23,7 +17,7 @@ const MAX_BATCHES_AT_ONCE: usize = 8;
 
 /// One SQS queue.
 pub struct SqsQueue {
-    sqs: AwsService<Sqs>,
+    sqs: aws_sdk_sqs::Client,
     queue_url: String,
 }
 
@@ -31,7 +25,7 @@ impl SqsQueue {
     /// The queue at `queue_url`.
     pub fn new(config: &aws_types::SdkConfig, queue_url: String) -> Self {
         Self {
-            sqs: AwsService::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
             queue_url,
         }
     }
@@ -56,19 +50,17 @@ impl SqsQueue {
                 .message_body(body)
                 .delay_seconds(i32::from(*delay_seconds))
                 .build()
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
+                .map_err(failed(OPERATION))?;
             entries.push(entry);
         }
         let output = self
             .sqs
-            .call(
-                SendMessageBatchInput::builder()
-                    .queue_url(&self.queue_url)
-                    .set_entries(Some(entries))
-                    .build(),
-            )
+            .send_message_batch()
+            .queue_url(&self.queue_url)
+            .set_entries(Some(entries))
+            .send()
             .await
-            .map_err(|error| Unavailable::new(OPERATION, error))?;
+            .map_err(failed(OPERATION))?;
         match output.failed().first() {
             Some(failed) => Err(Unavailable::new(OPERATION, failed.code().to_owned())),
             None => Ok(()),
@@ -81,8 +73,7 @@ impl VerificationQueue for SqsQueue {
     async fn send_spread(&self, tasks: &[(VerificationTask, u16)]) -> Result<(), Unavailable> {
         let mut messages = Vec::with_capacity(tasks.len());
         for (task, delay_seconds) in tasks {
-            let body = serde_json::to_string(task)
-                .map_err(|error| Unavailable::new("sqs.SendMessageBatch", error))?;
+            let body = serde_json::to_string(task).map_err(failed("sqs.SendMessageBatch"))?;
             messages.push((body, *delay_seconds));
         }
         for batches in batches(messages).chunks(MAX_BATCHES_AT_ONCE) {
@@ -108,17 +99,15 @@ impl ReceivedMessages for SqsQueue {
                         .build()
                 })
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
+                .map_err(failed(OPERATION))?;
             let output = self
                 .sqs
-                .call(
-                    ChangeMessageVisibilityBatchInput::builder()
-                        .queue_url(&self.queue_url)
-                        .set_entries(Some(entries))
-                        .build(),
-                )
+                .change_message_visibility_batch()
+                .queue_url(&self.queue_url)
+                .set_entries(Some(entries))
+                .send()
                 .await
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
+                .map_err(failed(OPERATION))?;
             if let Some(failed) = output.failed().first() {
                 return Err(Unavailable::new(OPERATION, failed.code().to_owned()));
             }

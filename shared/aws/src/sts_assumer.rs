@@ -10,7 +10,7 @@ use aws_sdk_sts::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
         RequestId,
-        assume_role::{AssumeRoleError, AssumeRoleInput, AssumeRoleOutput},
+        assume_role::{AssumeRoleError, AssumeRoleOutput},
     },
 };
 use aws_types::SdkConfig;
@@ -27,8 +27,6 @@ use latchkey_core::{
     ports::{RoleAssumer, RoleInspector},
 };
 
-use super::aws_operations::{AwsService, Sts};
-
 /// The shortest session that STS gives.
 const SESSION_SECONDS: i32 = 900;
 /// Longest time for one call of STS: a check has to leave time for the others of its chunk.
@@ -41,7 +39,7 @@ const SESSION_NAME_PREFIX: &str = "latchkey-";
 
 /// STS.
 pub struct StsAssumer {
-    sts: AwsService<Sts>,
+    sts: aws_sdk_sts::Client,
     iam_config: SdkConfig,
     /// Made when a role is first looked into: not by a start.
     iam: OnceLock<aws_sdk_iam::Client>,
@@ -54,7 +52,7 @@ impl StsAssumer {
     pub fn new(sts: &SdkConfig, iam: SdkConfig) -> Self {
         let sts = sts.to_builder().retry_config(RetryConfig::disabled()).build();
         Self {
-            sts: AwsService::new(&sts),
+            sts: aws_sdk_sts::Client::new(&sts),
             iam_config: iam,
             iam: OnceLock::new(),
         }
@@ -69,14 +67,16 @@ impl StsAssumer {
         session_policy: &str,
     ) -> Result<AssumeRoleOutput, Probe> {
         let call = || {
-            let request = AssumeRoleInput::builder()
+            let request = self
+                .sts
+                .assume_role()
                 .role_arn(role_arn.as_str())
                 .role_session_name(format!("{SESSION_NAME_PREFIX}{session}"))
                 .set_external_id(external_id.map(ToString::to_string))
                 .duration_seconds(SESSION_SECONDS)
                 .policy(session_policy)
-                .build();
-            tokio::time::timeout(CALL_TIME, self.sts.call(request))
+                .send();
+            tokio::time::timeout(CALL_TIME, request)
         };
         let mut answer = call().await;
         // A connection that was kept, and that STS has closed since, is found out by its next use.

@@ -4,10 +4,7 @@ use std::{collections::BTreeSet, convert::identity};
 
 use aws_sdk_dynamodb::{
     error::SdkError,
-    operation::{
-        put_item::PutItemInput,
-        transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput},
-    },
+    operation::transact_write_items::TransactWriteItemsError,
     types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, builders::PutBuilder},
 };
 use jiff::Timestamp;
@@ -22,11 +19,13 @@ use latchkey_core::{
     ports::{Change, Conflict, RequestChange, Unavailable},
 };
 
+use crate::sdk_errors::failed;
+
 use super::{
     DynamoDbStore, REQUEST_RETENTION_SECONDS,
     items::{
-        CONNECTION_ID, DELETED_AT_MS, EXPIRES_AT, ExternalIdPointer, FILED_UNDER, Item, Key, SWEEP_ROLE,
-        SWEEP_SLOT, TTL, filed_under, number, text, to_item,
+        CONNECTION_ID, DELETED_AT_MS, ExternalIdPointer, FILED_UNDER, Item, Key, SWEEP_ROLE, SWEEP_SLOT, TTL,
+        filed_under, number, text, to_item,
     },
 };
 
@@ -49,28 +48,20 @@ impl DynamoDbStore {
         match self.transact(writes).await {
             Ok(_) => Ok(Ok(())),
             Err(error) => match conflict(&conflicts, &error) {
-                Some(conflict) => {
-                    if conflict == Conflict::ConnectionChanged {
-                        self.correct_pointer(change.before).await?;
-                    }
-                    Ok(Err(conflict))
-                }
+                Some(conflict) => Ok(Err(conflict)),
                 None => Err(Unavailable::new(OPERATION, error)),
             },
         }
     }
 
-    /// All of `writes`, or none. The token makes another try of a call whose answer was lost the same call, whose
-    /// conditions are not held against what it wrote.
+    /// All of `writes`, or none. The client adds a token, so that its own retry of a call whose answer was lost is the
+    /// same call, and is not refused by what the first one wrote.
     pub(super) async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
     ) -> Result<(), SdkError<TransactWriteItemsError>> {
-        let request = TransactWriteItemsInput::builder()
-            .set_transact_items(Some(writes))
-            .client_request_token(format!("{:032x}", fastrand::u128(..)))
-            .build();
-        self.dynamodb.call(request).await.map(drop)
+        let request = self.dynamodb.transact_write_items();
+        request.set_transact_items(Some(writes)).send().await.map(drop)
     }
 
     fn parts(&self, change: &Change<'_>) -> Result<Vec<Part>, Unavailable> {
@@ -102,7 +93,6 @@ impl DynamoDbStore {
         parts.push(self.replace_connection(before, after)?);
         parts.extend(self.move_claims(before, after)?);
         parts.extend(self.new_external_id(before, after)?);
-        parts.extend(self.touched(before, after)?);
         if let Some(audit) = audit {
             parts.push(Part {
                 write: put(self.audit_item(after, audit)?, &self.table, identity)?,
@@ -122,19 +112,12 @@ impl DynamoDbStore {
                 .condition_expression(condition)
                 .expression_attribute_values(":version", version)
                 .build()
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
+                .map_err(failed(OPERATION))?;
             TransactWriteItem::builder().condition_check(check).build()
         } else {
             put(self.connection_item(after)?, &self.table, |put| {
-                let put = put.expression_attribute_values(":version", version);
-                // A copy beside it may have been taken for it. Whoever ended a link by hand, in the table, must not be passed
-                // over.
-                if ExternalIdPointer::tells(before) {
-                    put.condition_expression(format!("{condition} AND {EXPIRES_AT} = :expires_at"))
-                        .expression_attribute_values(":expires_at", text(before.expires_at.to_string()))
-                } else {
-                    put.condition_expression(condition)
-                }
+                put.condition_expression(condition)
+                    .expression_attribute_values(":version", version)
             })?
         };
         Ok(Part {
@@ -204,7 +187,7 @@ impl DynamoDbStore {
             .condition_expression(format!("attribute_not_exists(pk) OR {DELETED_AT_MS} < :sent"))
             .expression_attribute_values(":sent", number(record.published_at.as_millisecond()))
             .build()
-            .map_err(|error| Unavailable::new(OPERATION, error))?;
+            .map_err(failed(OPERATION))?;
         let write = TransactWriteItem::builder().condition_check(check).build();
         Ok(Some(Part {
             write,
@@ -238,7 +221,7 @@ impl DynamoDbStore {
                     .condition_expression(format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id"))
                     .expression_attribute_values(":id", text(after.id.as_str()))
                     .build()
-                    .map_err(|error| Unavailable::new(OPERATION, error))?;
+                    .map_err(failed(OPERATION))?;
                 let write = TransactWriteItem::builder().delete(delete).build();
                 parts.push(Part {
                     write,
@@ -265,48 +248,6 @@ impl DynamoDbStore {
         )?;
         Ok(Some(Part {
             write: put_new(item, &self.table)?,
-            conflict: Conflict::ConnectionChanged,
-        }))
-    }
-
-    /// Makes the pointer of a connection that was taken for untouched, and is not, tell no more than where it is: were it
-    /// ever out of date, nobody would get further than the change that just failed.
-    async fn correct_pointer(&self, taken_for: &Connection) -> Result<(), Unavailable> {
-        if !ExternalIdPointer::tells(taken_for) {
-            return Ok(());
-        }
-        let item = to_item(
-            Key::external_id(&taken_for.external_id),
-            &ExternalIdPointer::without_connection(taken_for),
-        )?;
-        let corrected = self
-            .dynamodb
-            .call(
-                PutItemInput::builder()
-                    .table_name(&self.table)
-                    .set_item(Some(item))
-                    .condition_expression("attribute_exists(pk)")
-                    .build(),
-            )
-            .await;
-        match corrected {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(())
-            }
-            Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
-        }
-    }
-
-    /// The pointer of a connection that is changed for the first time tells no more what it was when it was made.
-    fn touched(&self, before: &Connection, after: &Connection) -> Result<Option<Part>, Unavailable> {
-        if before == after || !ExternalIdPointer::tells(before) {
-            return Ok(None);
-        }
-        let key = Key::external_id(&before.external_id);
-        let item = to_item(key, &ExternalIdPointer::without_connection(before))?;
-        Ok(Some(Part {
-            write: put(item, &self.table, identity)?,
             conflict: Conflict::ConnectionChanged,
         }))
     }
@@ -348,9 +289,7 @@ pub(super) fn put(
     finish: impl FnOnce(PutBuilder) -> PutBuilder,
 ) -> Result<TransactWriteItem, Unavailable> {
     let builder = Put::builder().table_name(table).set_item(Some(item));
-    let put = finish(builder)
-        .build()
-        .map_err(|error| Unavailable::new(OPERATION, error))?;
+    let put = finish(builder).build().map_err(failed(OPERATION))?;
     Ok(TransactWriteItem::builder().put(put).build())
 }
 

@@ -1,11 +1,12 @@
 //! [`GrantStore`] over the table: few items, in one place, so that all of them can be read as they stand.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::{delete_item::DeleteItemInput, put_item::PutItemInput, query::QueryInput};
 use latchkey_core::{
     domain::listener_access::Grant,
     ports::{GrantStore, Unavailable},
 };
+
+use crate::sdk_errors::failed;
 
 use super::{
     DynamoDbStore,
@@ -16,32 +17,30 @@ use super::{
 impl GrantStore for DynamoDbStore {
     async fn remember_grant(&self, grant: &Grant) -> Result<(), Unavailable> {
         self.dynamodb
-            .call(
-                PutItemInput::builder()
-                    .table_name(&self.table)
-                    .set_item(Some(to_item(Key::grant(grant), grant)?))
-                    .build(),
-            )
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(Key::grant(grant), grant)?))
+            .send()
             .await
-            .map_err(|error| Unavailable::new("dynamodb.PutItem", error))?;
+            .map_err(failed("dynamodb.PutItem"))?;
         Ok(())
     }
 
     async fn forget_grant(&self, grant: &Grant) -> Result<(), Unavailable> {
         self.dynamodb
-            .call(
-                DeleteItemInput::builder()
-                    .table_name(&self.table)
-                    .set_key(Some(Key::grant(grant).into_item()))
-                    .build(),
-            )
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::grant(grant).into_item()))
+            .send()
             .await
-            .map_err(|error| Unavailable::new("dynamodb.DeleteItem", error))?;
+            .map_err(failed("dynamodb.DeleteItem"))?;
         Ok(())
     }
 
     async fn grants(&self) -> Result<Vec<Grant>, Unavailable> {
-        let query = QueryInput::builder()
+        let query = self
+            .dynamodb
+            .query()
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(Key::GRANTS))
             .consistent_read(true);

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use latchkey_core::{
     domain::{
         aws::{AccountId, RoleArn, StackId},
-        connection::{Connection, FIRST_VERSION, filing::Filing, organization::Counter},
+        connection::{Connection, filing::Filing, organization::Counter},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
         listener_access::Grant,
@@ -16,6 +16,8 @@ use latchkey_core::{
     ports::Unavailable,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::sdk_errors::failed;
 
 /// An item as the SDK knows it.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -36,8 +38,6 @@ pub(super) const EXTERNAL_ID: &str = "external_id";
 pub(super) const FILED_UNDER: &str = "filed_under";
 /// The id of the connection that an item belongs to.
 pub(super) const CONNECTION_ID: &str = "connection_id";
-/// Until when the link of a connection may be used.
-pub(super) const EXPIRES_AT: &str = "expires_at";
 /// When the Delete of a resource was sent, in milliseconds since the epoch.
 pub(super) const DELETED_AT_MS: &str = "deleted_at_ms";
 /// How the sort key of a connection begins.
@@ -75,37 +75,19 @@ impl Generation {
     }
 }
 
-/// Whose connection an external ID was made for.
+/// Whose connection an external ID was made for. 0.1.0 also kept a copy of the connection here; it is not read.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ExternalIdPointer {
     pub(super) tenant: TenantId,
     pub(super) connection_id: ConnectionId,
-    /// The connection itself, for as long as it is what was made: the first stack of a link, for which somebody waits, is
-    /// answered one look sooner. Its first change takes this away in the same transaction.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) untouched: Option<Connection>,
 }
 
 impl ExternalIdPointer {
     pub(super) fn to(connection: &Connection) -> Self {
         Self {
-            untouched: Self::tells(connection).then(|| connection.clone()),
-            ..Self::without_connection(connection)
-        }
-    }
-
-    pub(super) fn without_connection(connection: &Connection) -> Self {
-        Self {
             tenant: connection.tenant.clone(),
             connection_id: connection.id.clone(),
-            untouched: None,
         }
-    }
-
-    /// Whether the pointer to this connection says what it is, too. Not to an organization's: its accounts are let in by its
-    /// rules, without a change of it that would notice that they are others by now.
-    pub(super) fn tells(connection: &Connection) -> bool {
-        connection.version == FIRST_VERSION && !connection.is_member() && connection.organization.is_none()
     }
 }
 
@@ -220,7 +202,7 @@ pub(super) fn last_id(last_key: Option<&Item>) -> Result<Option<ConnectionId>, U
         .and_then(|key| key.get(SK)?.as_s().ok()?.strip_prefix(CONNECTION_SK_PREFIX))
         .map(ConnectionId::parse)
         .transpose()
-        .map_err(|error| Unavailable::new("dynamodb.Query", error))
+        .map_err(failed("dynamodb.Query"))
 }
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
@@ -233,15 +215,14 @@ pub(super) fn number(value: impl std::fmt::Display) -> AttributeValue {
 
 /// `value` as an item under `key`.
 pub(super) fn to_item<T: Serialize>(key: Key, value: &T) -> Result<Item, Unavailable> {
-    let mut item: Item =
-        serde_dynamo::to_item(value).map_err(|error| Unavailable::new("dynamodb.write_item", error))?;
+    let mut item: Item = serde_dynamo::to_item(value).map_err(failed("dynamodb.write_item"))?;
     item.extend(key.into_item());
     Ok(item)
 }
 
 /// What stands in an item. An item that does not parse is an error, never an absent one.
 pub(super) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, Unavailable> {
-    serde_dynamo::from_item(item).map_err(|error| Unavailable::new("dynamodb.read_item", error))
+    serde_dynamo::from_item(item).map_err(failed("dynamodb.read_item"))
 }
 
 /// The slot whose ledger an item is.

@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::{put_item::PutItemInput, update_item::UpdateItemInput},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
 use latchkey_core::{
     domain::sweep::{latest_stored_tick, ledger::ChunkRecord},
     ports::{SweepLedger, Unavailable},
 };
+
+use crate::sdk_errors::{applied, failed};
 
 use super::{
     DynamoDbStore,
@@ -37,25 +35,17 @@ impl DynamoDbStore {
     ) -> Result<bool, Unavailable> {
         let result = self
             .dynamodb
-            .call(
-                UpdateItemInput::builder()
-                    .table_name(&self.table)
-                    .set_key(Some(key.clone().into_item()))
-                    .condition_expression(format!("{TICK} = :tick"))
-                    .update_expression(format!("SET {CHUNKS}.#first = :chunk"))
-                    .expression_attribute_names("#first", record.first.as_str())
-                    .expression_attribute_values(":tick", number(tick))
-                    .expression_attribute_values(":chunk", value.clone())
-                    .build(),
-            )
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.clone().into_item()))
+            .condition_expression(format!("{TICK} = :tick"))
+            .update_expression(format!("SET {CHUNKS}.#first = :chunk"))
+            .expression_attribute_names("#first", record.first.as_str())
+            .expression_attribute_values(":tick", number(tick))
+            .expression_attribute_values(":chunk", value.clone())
+            .send()
             .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(false)
-            }
-            Err(error) => Err(Unavailable::new("dynamodb.UpdateItem", error)),
-        }
+        applied("dynamodb.UpdateItem", result)
     }
 
     /// Begins the item of a sweep with its first chunk. `false` if it was begun, or a later one was; what was written when
@@ -73,33 +63,25 @@ impl DynamoDbStore {
         item.insert(CHUNKS.to_owned(), AttributeValue::M(chunks));
         let result = self
             .dynamodb
-            .call(
-                PutItemInput::builder()
-                    .table_name(&self.table)
-                    .set_item(Some(item))
-                    .condition_expression(format!(
-                        "attribute_not_exists(pk) OR {TICK} < :tick OR {TICK} > :latest"
-                    ))
-                    .expression_attribute_values(":tick", number(tick))
-                    .expression_attribute_values(":latest", number(latest_stored_tick(tick)))
-                    .build(),
-            )
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(format!(
+                "attribute_not_exists(pk) OR {TICK} < :tick OR {TICK} > :latest"
+            ))
+            .expression_attribute_values(":tick", number(tick))
+            .expression_attribute_values(":latest", number(latest_stored_tick(tick)))
+            .send()
             .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(false)
-            }
-            Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
-        }
+        applied("dynamodb.PutItem", result)
     }
 }
 
 #[async_trait]
 impl SweepLedger for DynamoDbStore {
     async fn record(&self, slot: &str, tick: i64, record: &ChunkRecord) -> Result<(), Unavailable> {
-        let value: AttributeValue = serde_dynamo::to_attribute_value(record)
-            .map_err(|error| Unavailable::new("dynamodb.write_item", error))?;
+        let value: AttributeValue =
+            serde_dynamo::to_attribute_value(record).map_err(failed("dynamodb.write_item"))?;
         let generation = Generation::of_sweep(self.sweep_plan.sweep_number(tick));
         let key = Key::ledger(slot, generation);
         // Another chunk may begin the item between the first and the second. What is left after all three is of a sweep
@@ -128,7 +110,7 @@ impl SweepLedger for DynamoDbStore {
             let chunks = item.get(CHUNKS).and_then(|chunks| chunks.as_m().ok());
             for chunk in chunks.into_iter().flat_map(HashMap::values) {
                 let record = serde_dynamo::from_attribute_value(chunk.clone())
-                    .map_err(|error| Unavailable::new("dynamodb.read_item", error))?;
+                    .map_err(failed("dynamodb.read_item"))?;
                 known.push(record);
             }
         }

@@ -11,15 +11,13 @@ mod templates;
 
 use latchkey_core::domain::sweep::SweepPlan;
 
-use crate::aws_operations::{AwsService, DynamoDb};
-
 /// How long a request's record and a deleted resource are remembered, in seconds: longer than any queue or
 /// dead-letter queue could hand a message out again (14 days at most).
 const REQUEST_RETENTION_SECONDS: i64 = 15 * 24 * 3_600;
 
 /// The table, seen through the ports.
 pub struct DynamoDbStore {
-    dynamodb: AwsService<DynamoDb>,
+    dynamodb: aws_sdk_dynamodb::Client,
     table: String,
     audit_retention_days: u32,
     sweep_plan: SweepPlan,
@@ -35,7 +33,7 @@ impl DynamoDbStore {
         sweep_plan: SweepPlan,
     ) -> Self {
         Self {
-            dynamodb: AwsService::new(config),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
             table,
             audit_retention_days,
             sweep_plan,

@@ -1,7 +1,6 @@
 //! [`ConnectionSearch`] over the table's second index and the claims on accounts.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::query::QueryInput;
 use latchkey_core::{
     domain::{
         aws::AccountId,
@@ -10,6 +9,8 @@ use latchkey_core::{
     },
     ports::{ConnectionSearch, ConnectionStore as _, Page, Unavailable},
 };
+
+use crate::sdk_errors::failed;
 
 use super::{
     DynamoDbStore,
@@ -41,19 +42,17 @@ impl ConnectionSearch for DynamoDbStore {
         });
         let output = self
             .dynamodb
-            .call(
-                QueryInput::builder()
-                    .table_name(&self.table)
-                    .index_name(INDEX)
-                    .key_condition_expression(format!("{FILED_UNDER} = :filed AND begins_with(sk, :prefix)"))
-                    .expression_attribute_values(":filed", text(filed_under(tenant, filing)))
-                    .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
-                    .set_exclusive_start_key(start)
-                    .limit(i32::from(limit))
-                    .build(),
-            )
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression(format!("{FILED_UNDER} = :filed AND begins_with(sk, :prefix)"))
+            .expression_attribute_values(":filed", text(filed_under(tenant, filing)))
+            .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
+            .set_exclusive_start_key(start)
+            .limit(i32::from(limit))
+            .send()
             .await
-            .map_err(|error| Unavailable::new(OPERATION, error))?;
+            .map_err(failed(OPERATION))?;
         let next_after = last_id(output.last_evaluated_key())?;
         let key_of = |item: &Item| {
             let mut key = item.clone();
@@ -85,8 +84,8 @@ impl ConnectionSearch for DynamoDbStore {
             return Ok(None);
         };
         let holder = claim.get(CONNECTION_ID).and_then(|id| id.as_s().ok());
-        let id = ConnectionId::parse(holder.map(String::as_str).unwrap_or_default())
-            .map_err(|error| Unavailable::new(OPERATION, error))?;
+        let id =
+            ConnectionId::parse(holder.map(String::as_str).unwrap_or_default()).map_err(failed(OPERATION))?;
         self.get(tenant, &id).await
     }
 }

@@ -3,17 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::{
-        batch_get_item::BatchGetItemInput,
-        get_item::GetItemInput,
-        put_item::PutItemInput,
-        query::{QueryInput, builders::QueryInputBuilder},
-        update_item::UpdateItemInput,
-    },
-    types::KeysAndAttributes,
-};
+use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::KeysAndAttributes};
 use jiff::Timestamp;
 use latchkey_core::{
     domain::{
@@ -26,6 +16,8 @@ use latchkey_core::{
     },
     ports::{Change, Conflict, ConnectionStore, Known, Page, Unavailable},
 };
+
+use crate::sdk_errors::{applied, failed};
 
 use super::{
     DynamoDbStore,
@@ -44,15 +36,13 @@ impl DynamoDbStore {
     pub(super) async fn get_item(&self, key: Key) -> Result<Option<Item>, Unavailable> {
         let output = self
             .dynamodb
-            .call(
-                GetItemInput::builder()
-                    .table_name(&self.table)
-                    .set_key(Some(key.into_item()))
-                    .consistent_read(true)
-                    .build(),
-            )
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.into_item()))
+            .consistent_read(true)
+            .send()
             .await
-            .map_err(|error| Unavailable::new("dynamodb.GetItem", error))?;
+            .map_err(failed("dynamodb.GetItem"))?;
         Ok(output.item)
     }
 
@@ -65,16 +55,14 @@ impl DynamoDbStore {
                 .set_keys(Some(keys))
                 .consistent_read(true)
                 .build()
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
+                .map_err(failed(OPERATION))?;
             let output = self
                 .dynamodb
-                .call(
-                    BatchGetItemInput::builder()
-                        .request_items(&self.table, wanted)
-                        .build(),
-                )
+                .batch_get_item()
+                .request_items(&self.table, wanted)
+                .send()
                 .await
-                .map_err(|error| Unavailable::new(OPERATION, error))?;
+                .map_err(failed(OPERATION))?;
             items.extend(output.responses.unwrap_or_default().into_values().flatten());
             keys = output
                 .unprocessed_keys
@@ -90,16 +78,12 @@ impl DynamoDbStore {
     }
 
     /// What a query of the table finds, all pages of it.
-    pub(super) async fn query_all(&self, query: QueryInputBuilder) -> Result<Vec<Item>, Unavailable> {
+    pub(super) async fn query_all(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, Unavailable> {
         let query = query.table_name(&self.table);
         let (mut items, mut start) = (Vec::new(), None);
         loop {
-            let page = query.clone().set_exclusive_start_key(start).build();
-            let output = self
-                .dynamodb
-                .call(page)
-                .await
-                .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
+            let page = query.clone().set_exclusive_start_key(start).send();
+            let output = page.await.map_err(failed("dynamodb.Query"))?;
             items.extend(output.items.unwrap_or_default());
             start = output.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() {
@@ -126,7 +110,7 @@ impl ConnectionStore for DynamoDbStore {
             .collect::<Result<_, _>>()?;
         self.transact(puts)
             .await
-            .map_err(|error| Unavailable::new("dynamodb.TransactWriteItems", error))?;
+            .map_err(failed("dynamodb.TransactWriteItems"))?;
         Ok(())
     }
 
@@ -165,10 +149,6 @@ impl ConnectionStore for DynamoDbStore {
             return Ok(Known::Recorded(Box::new(record)));
         }
         let connection = match pointed {
-            Some(ExternalIdPointer {
-                untouched: Some(connection),
-                ..
-            }) => Some(connection),
             Some(pointer) => self.get(&pointer.tenant, &pointer.connection_id).await?,
             None => None,
         };
@@ -187,20 +167,18 @@ impl ConnectionStore for DynamoDbStore {
         let members = members_of.map(ConnectionId::members_prefix).unwrap_or_default();
         let output = self
             .dynamodb
-            .call(
-                QueryInput::builder()
-                    .table_name(&self.table)
-                    // What concerns all members must not leave one out.
-                    .consistent_read(members_of.is_some())
-                    .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                    .expression_attribute_values(":pk", text(tenant_pk(tenant)))
-                    .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
-                    .set_exclusive_start_key(after.map(|id| Key::connection(tenant, id).into_item()))
-                    .limit(i32::from(limit))
-                    .build(),
-            )
+            .query()
+            .table_name(&self.table)
+            // What concerns all members must not leave one out.
+            .consistent_read(members_of.is_some())
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", text(tenant_pk(tenant)))
+            .expression_attribute_values(":prefix", text(format!("{CONNECTION_SK_PREFIX}{members}")))
+            .set_exclusive_start_key(after.map(|id| Key::connection(tenant, id).into_item()))
+            .limit(i32::from(limit))
+            .send()
             .await
-            .map_err(|error| Unavailable::new("dynamodb.Query", error))?;
+            .map_err(failed("dynamodb.Query"))?;
         let next_after = last_id(output.last_evaluated_key())?;
         let connections = output
             .items
@@ -222,26 +200,18 @@ impl ConnectionStore for DynamoDbStore {
     ) -> Result<bool, Unavailable> {
         let counted = self
             .dynamodb
-            .call(
-                UpdateItemInput::builder()
-                    .table_name(&self.table)
-                    .set_key(Some(Key::counter(organization, counter).into_item()))
-                    .condition_expression("attribute_not_exists(pk) OR counted < :most")
-                    .update_expression("SET #ttl = :ttl ADD counted :one")
-                    .expression_attribute_names("#ttl", TTL)
-                    .expression_attribute_values(":most", number(most))
-                    .expression_attribute_values(":ttl", number(counter.forget_at()))
-                    .expression_attribute_values(":one", number(1))
-                    .build(),
-            )
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(Key::counter(organization, counter).into_item()))
+            .condition_expression("attribute_not_exists(pk) OR counted < :most")
+            .update_expression("SET #ttl = :ttl ADD counted :one")
+            .expression_attribute_names("#ttl", TTL)
+            .expression_attribute_values(":most", number(most))
+            .expression_attribute_values(":ttl", number(counter.forget_at()))
+            .expression_attribute_values(":one", number(1))
+            .send()
             .await;
-        match counted {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(false)
-            }
-            Err(error) => Err(Unavailable::new("dynamodb.UpdateItem", error)),
-        }
+        applied("dynamodb.UpdateItem", counted)
     }
 
     async fn seats(&self, organization: &ConnectionId) -> Result<BTreeSet<u32>, Unavailable> {
@@ -250,7 +220,9 @@ impl ConnectionStore for DynamoDbStore {
             let text = item.get(SK)?.as_s().ok()?.strip_prefix(SEAT_SK_PREFIX)?;
             text.parse().ok()
         };
-        let query = QueryInput::builder()
+        let query = self
+            .dynamodb
+            .query()
             .consistent_read(true)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(seats_pk(organization)));
@@ -280,22 +252,16 @@ impl ConnectionStore for DynamoDbStore {
         item.insert(TTL.to_owned(), number(forget_deletion_at(sent_at)));
         let result = self
             .dynamodb
-            .call(
-                PutItemInput::builder()
-                    .table_name(&self.table)
-                    .set_item(Some(item))
-                    .condition_expression(format!("attribute_not_exists(pk) OR {DELETED_AT_MS} < :sent"))
-                    .expression_attribute_values(":sent", number(sent_at.as_millisecond()))
-                    .build(),
-            )
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(format!("attribute_not_exists(pk) OR {DELETED_AT_MS} < :sent"))
+            .expression_attribute_values(":sent", number(sent_at.as_millisecond()))
+            .send()
             .await;
-        match result {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(())
-            }
-            Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
-        }
+        // Where a later Delete is remembered, it stays.
+        applied("dynamodb.PutItem", result)?;
+        Ok(())
     }
 
     async fn count_forged_delete(&self, connection: &Connection, at: Timestamp) -> Result<(), Unavailable> {
@@ -303,7 +269,8 @@ impl ConnectionStore for DynamoDbStore {
         let midnight = at.as_second().div_euclid(DAY_SECONDS) * DAY_SECONDS;
         let forget_at = at.as_second() + i64::from(self.audit_retention_days) * DAY_SECONDS;
         let order = format!("{:015}#{FORGED_DELETE_EVENT}", midnight * 1_000);
-        let request = UpdateItemInput::builder()
+        self.dynamodb
+            .update_item()
             .table_name(&self.table)
             .set_key(Some(Key::audit(&connection.id, order).into_item()))
             .update_expression(
@@ -319,11 +286,9 @@ impl ConnectionStore for DynamoDbStore {
             .expression_attribute_values(":status", text(connection.state.status().as_str()))
             .expression_attribute_values(":ttl", number(forget_at))
             .expression_attribute_values(":one", number(1))
-            .build();
-        self.dynamodb
-            .call(request)
+            .send()
             .await
-            .map_err(|error| Unavailable::new("dynamodb.UpdateItem", error))?;
+            .map_err(failed("dynamodb.UpdateItem"))?;
         Ok(())
     }
 

@@ -1,14 +1,12 @@
 //! [`SweepIndex`] over the table's sparse index.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::{put_item::PutItemInput, query::QueryInput},
-};
 use latchkey_core::{
     domain::sweep::{Cursor, SweepKey},
     ports::{SweepIndex, SweepPage, Unavailable},
 };
+
+use crate::sdk_errors::{applied, failed};
 
 use super::{
     DynamoDbStore,
@@ -24,17 +22,15 @@ impl SweepIndex for DynamoDbStore {
         const OPERATION: &str = "dynamodb.Query";
         let output = self
             .dynamodb
-            .call(
-                QueryInput::builder()
-                    .table_name(&self.table)
-                    .index_name(INDEX)
-                    .key_condition_expression(format!("{SWEEP_SLOT} = :slot"))
-                    .expression_attribute_values(":slot", text(slot))
-                    .set_exclusive_start_key(after.map(|key| sweep_start(slot, &key)))
-                    .build(),
-            )
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression(format!("{SWEEP_SLOT} = :slot"))
+            .expression_attribute_values(":slot", text(slot))
+            .set_exclusive_start_key(after.map(|key| sweep_start(slot, &key)))
+            .send()
             .await
-            .map_err(|error| Unavailable::new(OPERATION, error))?;
+            .map_err(failed(OPERATION))?;
         let members = output
             .items()
             .iter()
@@ -56,7 +52,9 @@ impl SweepIndex for DynamoDbStore {
             version: cursor.version + 1,
             ..cursor.clone()
         };
-        let put = PutItemInput::builder()
+        let put = self
+            .dynamodb
+            .put_item()
             .table_name(&self.table)
             .set_item(Some(to_item(Key::sweep_cursor(), &next)?));
         // `version` is no reserved word of DynamoDB's.
@@ -66,12 +64,6 @@ impl SweepIndex for DynamoDbStore {
                 .condition_expression("version = :version")
                 .expression_attribute_values(":version", number(version)),
         };
-        match self.dynamodb.call(put.build()).await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(false)
-            }
-            Err(error) => Err(Unavailable::new("dynamodb.PutItem", error)),
-        }
+        applied("dynamodb.PutItem", put.send().await)
     }
 }

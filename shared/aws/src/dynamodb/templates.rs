@@ -1,7 +1,6 @@
 //! [`TemplateCatalog`] over the pointer that publishing moves.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::query::QueryInput;
 use latchkey_core::{
     domain::{
         connection::TemplateRef,
@@ -25,7 +24,9 @@ impl TemplateCatalog for DynamoDbStore {
     }
 
     async fn versions(&self) -> Result<Vec<PublishedVersion>, Unavailable> {
-        let query = QueryInput::builder()
+        let query = self
+            .dynamodb
+            .query()
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", text(TEMPLATE_PK))
             .expression_attribute_values(":prefix", text(VERSION_SK_PREFIX));
