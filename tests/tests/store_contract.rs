@@ -1,25 +1,12 @@
 //! The real table keeps every rule of a store: the same suite that the fake of the use-case tests runs. In a table of
 //! its own with the keys and the index of `template.yaml`, as nobody shall sweep what is stored here.
 
-use std::collections::BTreeSet;
-
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
-    Projection, ProjectionType, ScalarAttributeType,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
 };
-use latchkey_aws::{dynamodb::DynamoDbStore, system::Cuid2Ids};
-use latchkey_core::{
-    domain::{
-        connection::{Connection, organization::Organization},
-        request::custom_resource::RequestKey,
-    },
-    ports::{Change, Conflict, ConnectionStore as _, IdSource as _, Known},
-};
-use latchkey_testing::{
-    builders::{created, fresh_tenant, pending},
-    store_contract,
-    world::PLAN,
-};
+use latchkey_aws::dynamodb::DynamoDbStore;
+use latchkey_testing::{store_contract, world::PLAN};
 use latchkey_tests::{
     Error, failed,
     sam_template::load,
@@ -92,75 +79,6 @@ async fn new_table(scene: &Scene) -> Result<String, Error> {
         .await
         .map_err(|error| failed("making a table", &error))?;
     Ok(name)
-}
-
-/// Stores a connection, deletes it by hand but for the item of its external ID, and looks for it as a listener does.
-async fn known_by_its_external_id(
-    scene: &Scene,
-    table: &str,
-    store: &DynamoDbStore,
-    connection: &Connection,
-) -> Result<Known, Error> {
-    store.insert(connection, &created(connection)).await?;
-    aws_sdk_dynamodb::Client::new(&scene.vendor)
-        .delete_item()
-        .table_name(table)
-        .key("pk", AttributeValue::S(format!("TENANT#{}", connection.tenant)))
-        .key("sk", AttributeValue::S(format!("CONN#{}", connection.id)))
-        .send()
-        .await
-        .map_err(|error| failed("deleting a connection", &error))?;
-    assert_eq!(store.get(&connection.tenant, &connection.id).await?, None);
-    look(store, connection).await
-}
-
-async fn look(store: &DynamoDbStore, connection: &Connection) -> Result<Known, Error> {
-    let key = RequestKey {
-        stack_id: None,
-        request_id: Cuid2Ids.connection_id().to_string(),
-    };
-    Ok(store.find_for_request(&key, &connection.external_id).await?)
-}
-
-/// The first stack of a link is answered one look sooner: shown by a connection that cannot be looked at.
-#[tokio::test]
-async fn a_connection_that_nothing_has_changed_is_known_without_a_look_at_it() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let table = new_table(&scene).await?;
-    let store = DynamoDbStore::new(&scene.vendor, table.clone(), 30, PLAN);
-    let connection = pending(&fresh_tenant(), &Cuid2Ids, jiff::Timestamp::now());
-    let known = known_by_its_external_id(&scene, &table, &store, &connection).await?;
-    assert_eq!(known, Known::Connection(Box::new(connection.clone())));
-    // And should that ever be out of date, whoever finds out by a change that fails puts it right.
-    let after = Connection {
-        version: connection.version + 1,
-        ..connection.clone()
-    };
-    let change = Change {
-        before: &connection,
-        after: &after,
-        request: None,
-        audit: None,
-    };
-    assert_eq!(store.commit(change).await?, Err(Conflict::ConnectionChanged));
-    let known = look(&store, &connection).await?;
-    assert_eq!(known, Known::Nothing, "the connection itself is looked at");
-    Ok(())
-}
-
-/// An organization's accounts are let in by its rules, and no change of it would notice that these are others by now.
-#[tokio::test]
-async fn an_organization_is_looked_at_for_each_of_its_accounts() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let table = new_table(&scene).await?;
-    let store = DynamoDbStore::new(&scene.vendor, table.clone(), 30, PLAN);
-    let organization = Connection {
-        organization: Some(Organization::new(None, BTreeSet::new())?),
-        ..pending(&fresh_tenant(), &Cuid2Ids, jiff::Timestamp::now())
-    };
-    let known = known_by_its_external_id(&scene, &table, &store, &organization).await?;
-    assert_eq!(known, Known::Nothing);
-    Ok(())
 }
 
 #[tokio::test]

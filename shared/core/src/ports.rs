@@ -6,17 +6,22 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    audit::AuditEntry,
+    audit::{Actor, AuditEntry},
     aws::{AccountId, Region, RoleArn, StackId},
-    connection::{Connection, TemplateRef, filing::Filing, organization::Counter},
+    connection::{Connection, TemplateRef, claims::Claim, filing::Filing, organization::Counter},
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
     listener_access::Grant,
     proof::{
         permissions::{Inspection, Scope},
+        reason::ReasonCode,
         verdict::Probe,
     },
-    request::{custom_resource::RequestKey, request_record::RequestRecord, response_url::ResponseUrl},
+    request::{
+        custom_resource::{Envelope, RequestKey},
+        request_record::RequestRecord,
+        response_url::ResponseUrl,
+    },
     sweep::{Chunk, Cursor, Member, SweepKey, ledger::ChunkRecord},
     template_version::PublishedVersion,
 };
@@ -42,8 +47,8 @@ impl Unavailable {
     }
 }
 
-/// One atomic change: all of it is stored, or none. The claims on account and role are not named here: the store
-/// derives them from what the connection is bound to before and after.
+/// One atomic change: all of it is stored, or none. The claims are not named here: they follow from the connection
+/// before and after ([`Claims::of_change`](crate::domain::connection::claims::Claims::of_change)).
 #[derive(Debug, Clone)]
 pub struct Change<'a> {
     /// The connection as it was read.
@@ -54,6 +59,41 @@ pub struct Change<'a> {
     pub request: Option<RequestChange<'a>>,
     /// The entry that the change leaves in the audit log; none for one that nobody needs to read about.
     pub audit: Option<AuditEntry>,
+}
+
+impl<'a> Change<'a> {
+    /// A change that leaves no line in the audit log.
+    pub fn new(before: &'a Connection, after: &'a Connection) -> Self {
+        Self {
+            before,
+            after,
+            request: None,
+            audit: None,
+        }
+    }
+
+    /// With a line in the audit log: `event` happened at `at`, by `actor`, and with the request `key` if by one.
+    #[must_use]
+    pub fn audited(mut self, actor: Actor, event: &str, key: Option<&RequestKey>, at: Timestamp) -> Self {
+        self.audit = Some(AuditEntry::new(self.after, actor, event, key, at));
+        self
+    }
+
+    /// With the reason of a refusal in that line.
+    #[must_use]
+    pub fn because(mut self, reason: ReasonCode) -> Self {
+        if let Some(entry) = &mut self.audit {
+            entry.reason = Some(reason);
+        }
+        self
+    }
+
+    /// With what happens to a request in the same moment.
+    #[must_use]
+    pub fn with_request(mut self, request: RequestChange<'a>) -> Self {
+        self.request = Some(request);
+        self
+    }
 }
 
 /// What a [`Change`] does to a request's record.
@@ -85,13 +125,49 @@ pub enum Conflict {
     SeatTaken,
 }
 
+impl From<&Claim> for Conflict {
+    fn from(taken: &Claim) -> Self {
+        match taken {
+            Claim::Account(..) => Self::AccountTaken,
+            Claim::Role(_) => Self::RoleTaken,
+            Claim::Seat(..) => Self::SeatTaken,
+        }
+    }
+}
+
+/// Why a [`Change`] is not stored, as far as is known.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Something stands against it; nothing was stored.
+    #[error("the change conflicts with what is stored: {0:?}")]
+    Conflict(Conflict),
+    /// The store could not be used.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl CommitError {
+    /// The conflict, for a caller that decides by it.
+    pub fn conflict(self) -> Result<Conflict, Unavailable> {
+        match self {
+            Self::Conflict(conflict) => Ok(conflict),
+            Self::Unavailable(error) => Err(error),
+        }
+    }
+}
+
 /// What is known of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
     /// Its request came before.
     Recorded(Box<RequestRecord>),
     /// Its request did not, and its external ID was made for this connection.
-    Connection(Box<Connection>),
+    Connection {
+        /// Which one.
+        connection: Box<Connection>,
+        /// Whether the request's resource was deleted since the request was sent.
+        resource_deleted: bool,
+    },
     /// Neither its request nor its external ID.
     Nothing,
 }
@@ -141,20 +217,27 @@ pub trait ConnectionStore: Send + Sync {
     /// The connection that an external ID was made for: the one place where a tenant comes from a message (I2).
     async fn find_by_external_id(&self, external_id: &ExternalId) -> Result<Option<Connection>, Unavailable>;
 
-    /// What a listener needs to know of a message, in as few calls as the store can: the record of its request, or else
-    /// the connection that its external ID was made for.
+    /// What a listener needs to know of a message that was sent at `sent_at`, in as few calls as the store can: the
+    /// record of its request, or else the connection that its external ID was made for.
     async fn find_for_request(
         &self,
-        key: &RequestKey,
+        envelope: &Envelope,
         external_id: &ExternalId,
+        sent_at: Timestamp,
     ) -> Result<Known, Unavailable> {
-        if let Some(record) = self.find_request(key).await? {
+        if let Some(record) = self.find_request(&envelope.key).await? {
             return Ok(Known::Recorded(Box::new(record)));
         }
-        let connection = self.find_by_external_id(external_id).await?;
-        Ok(connection.map_or(Known::Nothing, |connection| {
-            Known::Connection(Box::new(connection))
-        }))
+        let Some(connection) = self.find_by_external_id(external_id).await? else {
+            return Ok(Known::Nothing);
+        };
+        let resource_deleted = self
+            .resource_deleted_since(&envelope.stack_id, &envelope.logical_resource_id, sent_at)
+            .await?;
+        Ok(Known::Connection {
+            connection: Box::new(connection),
+            resource_deleted,
+        })
     }
 
     /// A tenant's connections after `after`, at most `limit`: all of them, or the members of one.
@@ -178,7 +261,7 @@ pub trait ConnectionStore: Send + Sync {
     async fn seats(&self, organization: &ConnectionId) -> Result<BTreeSet<u32>, Unavailable>;
 
     /// Stores a change, or says what stands against it.
-    async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable>;
+    async fn commit(&self, change: Change<'_>) -> Result<(), CommitError>;
 
     /// The record of a request.
     async fn find_request(&self, key: &RequestKey) -> Result<Option<RequestRecord>, Unavailable>;

@@ -1,6 +1,6 @@
 //! One atomic change, as one transaction, and what its failure means.
 
-use std::{collections::BTreeSet, convert::identity};
+use std::convert::identity;
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -11,12 +11,11 @@ use jiff::Timestamp;
 use latchkey_core::{
     domain::{
         audit::AuditEntry,
-        aws::RoleArn,
-        connection::{Connection, filing::Filing},
+        connection::{Connection, claims::Claims, filing::Filing},
         request::{custom_resource::Outcome, request_record::RequestRecord},
         sweep::Member,
     },
-    ports::{Change, Conflict, RequestChange, Unavailable},
+    ports::{Change, CommitError, Conflict, RequestChange, Unavailable},
 };
 
 use crate::sdk_errors::failed;
@@ -38,20 +37,16 @@ struct Part {
 }
 
 impl DynamoDbStore {
-    pub(super) async fn commit_change(
-        &self,
-        change: Change<'_>,
-    ) -> Result<Result<(), Conflict>, Unavailable> {
+    pub(super) async fn commit_change(&self, change: Change<'_>) -> Result<(), CommitError> {
         let parts = self.parts(&change)?;
         let (writes, conflicts): (_, Vec<_>) =
             parts.into_iter().map(|part| (part.write, part.conflict)).unzip();
-        match self.transact(writes).await {
-            Ok(_) => Ok(Ok(())),
-            Err(error) => match conflict(&conflicts, &error) {
-                Some(conflict) => Ok(Err(conflict)),
-                None => Err(Unavailable::new(OPERATION, error)),
-            },
-        }
+        self.transact(writes)
+            .await
+            .map_err(|error| match conflict(&conflicts, &error) {
+                Some(conflict) => CommitError::Conflict(conflict),
+                None => failed(OPERATION)(error).into(),
+            })
     }
 
     /// All of `writes`, or none. The client adds a token, so that its own retry of a call whose answer was lost is the
@@ -195,57 +190,46 @@ impl DynamoDbStore {
         }))
     }
 
-    /// Takes what the connection is bound to now and was not before, and gives back what it was and is not any more.
+    /// Takes what the connection holds from now on, and gives back what it held until now.
     fn move_claims(&self, before: &Connection, after: &Connection) -> Result<Vec<Part>, Unavailable> {
-        let (old, new) = (claims(before), claims(after));
+        let claims = Claims::of_change(before, after);
+        let holder = || text(after.id.as_str());
+        let condition = format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id");
         let mut parts = Vec::new();
-        for (key, conflict) in &new {
-            if !old.iter().any(|(held, _)| held == key) {
-                let mut item = key.clone().into_item();
-                item.insert(CONNECTION_ID.to_owned(), text(after.id.as_str()));
-                let write = put(item, &self.table, |put| {
-                    put.condition_expression(format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id"))
-                        .expression_attribute_values(":id", text(after.id.as_str()))
-                })?;
-                parts.push(Part {
-                    write,
-                    conflict: *conflict,
-                });
-            }
+        for claim in &claims.taken {
+            let mut item = Key::claim(claim).into_item();
+            item.insert(CONNECTION_ID.to_owned(), holder());
+            let write = put(item, &self.table, |put| {
+                put.condition_expression(&condition)
+                    .expression_attribute_values(":id", holder())
+            })?;
+            parts.push(Part {
+                write,
+                conflict: claim.into(),
+            });
         }
-        for (key, _) in old {
-            if !new.iter().any(|(kept, _)| *kept == key) {
-                let delete = Delete::builder()
-                    .table_name(&self.table)
-                    .set_key(Some(key.into_item()))
-                    .condition_expression(format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id"))
-                    .expression_attribute_values(":id", text(after.id.as_str()))
-                    .build()
-                    .map_err(failed(OPERATION))?;
-                let write = TransactWriteItem::builder().delete(delete).build();
-                parts.push(Part {
-                    write,
-                    conflict: Conflict::ConnectionChanged,
-                });
-            }
+        for claim in &claims.given_back {
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .set_key(Some(Key::claim(claim).into_item()))
+                .condition_expression(&condition)
+                .expression_attribute_values(":id", holder())
+                .build()
+                .map_err(failed(OPERATION))?;
+            parts.push(Part {
+                write: TransactWriteItem::builder().delete(delete).build(),
+                conflict: Conflict::ConnectionChanged,
+            });
         }
         Ok(parts)
     }
-}
 
-impl DynamoDbStore {
-    /// Makes the next external ID of a rotation findable, for ever (I1). A member's is its organization's.
+    /// Makes the next external ID of a rotation findable, for ever (I1).
     fn new_external_id(&self, before: &Connection, after: &Connection) -> Result<Option<Part>, Unavailable> {
-        let Some(rotation) = after.rotation.as_ref().filter(|next| {
-            let known = before.rotation.as_ref().map(|rotation| &rotation.external_id);
-            known != Some(&next.external_id) && !after.is_member()
-        }) else {
+        let Some(external_id) = after.new_external_id(before) else {
             return Ok(None);
         };
-        let item = to_item(
-            Key::external_id(&rotation.external_id),
-            &ExternalIdPointer::to(after),
-        )?;
+        let item = to_item(Key::external_id(external_id), &ExternalIdPointer::to(after))?;
         Ok(Some(Part {
             write: put_new(item, &self.table)?,
             conflict: Conflict::ConnectionChanged,
@@ -258,28 +242,6 @@ pub(super) fn put_new(item: Item, table: &str) -> Result<TransactWriteItem, Unav
     put(item, table, |put| {
         put.condition_expression("attribute_not_exists(pk)")
     })
-}
-
-/// The account and the roles that a connection holds, and a member's seat: while a change of role is not settled, both
-/// roles.
-fn claims(connection: &Connection) -> Vec<(Key, Conflict)> {
-    let Some(binding) = connection.live_binding() else {
-        return Vec::new();
-    };
-    let roles: BTreeSet<&str> = std::iter::once(binding)
-        .chain(binding.replaced())
-        .map(|binding| binding.role_arn.as_str())
-        .collect();
-    let mut claims = vec![(
-        Key::account_claim(&connection.tenant, &binding.account()),
-        Conflict::AccountTaken,
-    )];
-    let roles = roles.into_iter().filter_map(|role| RoleArn::parse(role).ok());
-    claims.extend(roles.map(|role| (Key::role_claim(&role), Conflict::RoleTaken)));
-    if let (Some(organization), Some(seat)) = (connection.id.organization(), connection.seat) {
-        claims.push((Key::seat(&organization, seat), Conflict::SeatTaken));
-    }
-    claims
 }
 
 /// A put of `item`, with what `finish` adds to it.

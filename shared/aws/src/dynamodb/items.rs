@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use latchkey_core::{
     domain::{
         aws::{AccountId, RoleArn, StackId},
-        connection::{Connection, filing::Filing, organization::Counter},
+        connection::{Connection, claims::Claim, filing::Filing, organization::Counter},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
         listener_access::Grant,
@@ -120,14 +120,20 @@ impl Key {
         Self::new(format!("DELETED#{stack_id}#{logical_resource_id}"), "DELETED")
     }
 
+    pub(super) fn claim(claim: &Claim) -> Self {
+        match claim {
+            Claim::Account(tenant, account) => Self::account_claim(tenant, account),
+            // One connection's, whoever its tenant is.
+            Claim::Role(role_arn) => Self::new(format!("ROLE#{role_arn}"), "ROLE"),
+            Claim::Seat(organization, seat) => {
+                Self::new(seats_pk(organization), format!("{SEAT_SK_PREFIX}{seat}"))
+            }
+        }
+    }
+
     /// The claim of one tenant's connection on one account.
     pub(super) fn account_claim(tenant: &TenantId, account: &AccountId) -> Self {
         Self::new(format!("ACCOUNT#{tenant}#{account}"), "ACCOUNT")
-    }
-
-    /// The claim of one connection on one role, whoever its tenant is.
-    pub(super) fn role_claim(role_arn: &RoleArn) -> Self {
-        Self::new(format!("ROLE#{role_arn}"), "ROLE")
     }
 
     /// What is counted for an organization within a day or an hour.
@@ -137,11 +143,6 @@ impl Key {
             Counter::Requests(hour) => ("REQUESTS", hour),
         };
         Self::new(format!("COUNT#{organization}"), format!("{name}#{period}"))
-    }
-
-    /// A member's seat in its organization.
-    pub(super) fn seat(organization: &ConnectionId, seat: u32) -> Self {
-        Self::new(seats_pk(organization), format!("{SEAT_SK_PREFIX}{seat}"))
     }
 
     pub(super) fn audit(connection: &ConnectionId, order: String) -> Self {

@@ -12,9 +12,12 @@ use latchkey_core::{
         connection::{Connection, organization::Counter},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
-        request::{custom_resource::RequestKey, request_record::RequestRecord},
+        request::{
+            custom_resource::{Envelope, RequestKey},
+            request_record::RequestRecord,
+        },
     },
-    ports::{Change, Conflict, ConnectionStore, Known, Page, Unavailable},
+    ports::{Change, CommitError, ConnectionStore, Known, Page, Unavailable},
 };
 
 use crate::sdk_errors::{applied, failed};
@@ -93,6 +96,12 @@ impl DynamoDbStore {
     }
 }
 
+/// Whether the mark of a deleted resource, if there is one, is of a Delete sent at or after `sent_at`.
+fn was_deleted_since(mark: Option<&Item>, sent_at: Timestamp) -> bool {
+    let deleted_at = mark.and_then(|item| item.get(DELETED_AT_MS)?.as_n().ok()?.parse::<i64>().ok());
+    deleted_at.is_some_and(|deleted_at| deleted_at >= sent_at.as_millisecond())
+}
+
 #[async_trait]
 impl ConnectionStore for DynamoDbStore {
     async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable> {
@@ -100,8 +109,8 @@ impl ConnectionStore for DynamoDbStore {
             self.connection_item(connection)?,
             self.audit_item(connection, audit)?,
         ];
-        if !connection.is_member() {
-            let key = Key::external_id(&connection.external_id);
+        if let Some(external_id) = connection.first_external_id() {
+            let key = Key::external_id(external_id);
             items.push(to_item(key, &ExternalIdPointer::to(connection))?);
         }
         let puts: Vec<_> = items
@@ -131,29 +140,31 @@ impl ConnectionStore for DynamoDbStore {
 
     async fn find_for_request(
         &self,
-        key: &RequestKey,
+        envelope: &Envelope,
         external_id: &ExternalId,
+        sent_at: Timestamp,
     ) -> Result<Known, Unavailable> {
-        let keys = [Key::request(key), Key::external_id(external_id)];
-        let [request, pointer] = keys.map(Key::into_item);
-        let mut record = None;
-        let mut pointed = None;
-        for item in self.get_batch(vec![request.clone(), pointer]).await? {
-            if item.get(PK) == request.get(PK) {
-                record = Some(from_item(item)?);
-            } else {
-                pointed = Some(from_item::<ExternalIdPointer>(item)?);
-            }
+        let [request, pointer, deleted] = [
+            Key::request(&envelope.key),
+            Key::external_id(external_id),
+            Key::deleted_resource(&envelope.stack_id, &envelope.logical_resource_id),
+        ]
+        .map(Key::into_item);
+        let items = self
+            .get_batch(vec![request.clone(), pointer.clone(), deleted.clone()])
+            .await?;
+        let found = |key: &Item| items.iter().find(|item| item.get(PK) == key.get(PK)).cloned();
+        if let Some(record) = found(&request) {
+            return Ok(Known::Recorded(Box::new(from_item(record)?)));
         }
-        if let Some(record) = record {
-            return Ok(Known::Recorded(Box::new(record)));
-        }
-        let connection = match pointed {
-            Some(pointer) => self.get(&pointer.tenant, &pointer.connection_id).await?,
-            None => None,
+        let Some(pointer) = found(&pointer) else {
+            return Ok(Known::Nothing);
         };
-        Ok(connection.map_or(Known::Nothing, |connection| {
-            Known::Connection(Box::new(connection))
+        let pointer: ExternalIdPointer = from_item(pointer)?;
+        let connection = self.get(&pointer.tenant, &pointer.connection_id).await?;
+        Ok(connection.map_or(Known::Nothing, |connection| Known::Connection {
+            connection: Box::new(connection),
+            resource_deleted: was_deleted_since(found(&deleted).as_ref(), sent_at),
         }))
     }
 
@@ -233,7 +244,7 @@ impl ConnectionStore for DynamoDbStore {
             .collect()
     }
 
-    async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable> {
+    async fn commit(&self, change: Change<'_>) -> Result<(), CommitError> {
         self.commit_change(change).await
     }
 
@@ -301,7 +312,6 @@ impl ConnectionStore for DynamoDbStore {
         let item = self
             .get_item(Key::deleted_resource(stack_id, logical_resource_id))
             .await?;
-        let deleted_at = item.and_then(|item| item.get(DELETED_AT_MS)?.as_n().ok()?.parse::<i64>().ok());
-        Ok(deleted_at.is_some_and(|deleted_at| deleted_at >= sent_at.as_millisecond()))
+        Ok(was_deleted_since(item.as_ref(), sent_at))
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     wire::adapter,
     world::{SimClock, id_of, pattern, tenant_of},
 };
+use tokio::task::{LocalSet, spawn_local};
 
 pub const HOUR: f64 = 3_600.0;
 pub const PLAN: SweepPlan = SweepPlan {
@@ -269,6 +270,10 @@ async fn working_time<F: Future>(future: F, table: &Table) -> (F::Output, Durati
 
 /// Plays a day. Under Tokio's paused clock: time jumps to whatever is next.
 pub async fn play(plot: Plot) -> Report {
+    LocalSet::new().run_until(play_here(plot)).await
+}
+
+async fn play_here(plot: Plot) -> Report {
     let real = WallInstant::now();
     let clock = Arc::new(SimClock::new());
     let table = table_of(plot.connections, plot.plan, &pattern(clock.now())).await;
@@ -322,7 +327,7 @@ pub async fn play(plot: Plot) -> Report {
                 clock: clock.clone(),
                 work: work.clone(),
             };
-            tokio::spawn(verifier.run(end))
+            spawn_local(verifier.run(end))
         })
         .collect();
     let revalidate = Revalidate {

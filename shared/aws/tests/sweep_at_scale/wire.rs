@@ -114,13 +114,8 @@ mod tests {
             ..before.clone()
         };
         let commit = async |before: &Connection| {
-            let change = Change {
-                before,
-                after: &after,
-                request: None,
-                audit: None,
-            };
-            store.commit(change).await.unwrap()
+            let committed = store.commit(Change::new(before, &after)).await;
+            committed.map_err(|error| error.conflict().unwrap())
         };
         assert_eq!(commit(&stale).await, Err(Conflict::ConnectionChanged));
         assert!(table.written().is_empty());

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{MAX_COMMIT_TRIES, contended};
+use super::{is_stored, retry_commit};
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry, ROTATED_EVENT},
+        audit::{Actor, ROTATED_EVENT},
         connection::Event,
         request::{
             custom_resource::{Envelope, Outcome, answer_body},
@@ -78,9 +78,9 @@ impl AnswerStack {
 
     async fn settle(&self, record: &RequestRecord, delivery: Delivery) -> Result<(), Unavailable> {
         let delivered = record.clone().delivered();
-        for _ in 0..MAX_COMMIT_TRIES {
+        retry_commit("answer_stack", async || {
             let Some(before) = self.store.get(&record.tenant, &record.connection_id).await? else {
-                return Ok(());
+                return Ok(Some(()));
             };
             let now = self.clock.now();
             let request = record.key.clone();
@@ -104,18 +104,12 @@ impl AnswerStack {
             // An accepted answer is what everybody expects, unless it ended a rotation; a refused one is news.
             let rotated = after.external_id != before.external_id;
             let name = if rotated { ROTATED_EVENT } else { name };
-            let audit = (rotated || delivery == Delivery::Refused)
-                .then(|| AuditEntry::new(&after, Actor::CustomerStack, name, Some(&record.key), now));
-            let change = Change {
-                before: &before,
-                after: &after,
-                request: Some(RequestChange::Deliver(&delivered)),
-                audit,
-            };
-            if self.store.commit(change).await?.is_ok() {
-                return Ok(());
+            let mut change = Change::new(&before, &after).with_request(RequestChange::Deliver(&delivered));
+            if rotated || delivery == Delivery::Refused {
+                change = change.audited(Actor::CustomerStack, name, Some(&record.key), now);
             }
-        }
-        Err(contended("answer_stack"))
+            Ok(is_stored(&*self.store, change).await?.then_some(()))
+        })
+        .await
     }
 }

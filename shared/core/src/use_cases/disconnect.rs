@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{MAX_COMMIT_TRIES, answer_stack::AnswerStack, contended, members::Members, store_event};
+use super::{answer_stack::AnswerStack, members::Members, retry_commit, store_event};
 use crate::{
     domain::{
         audit::Actor,
@@ -69,12 +69,14 @@ impl DisconnectByStack {
         self.store
             .mark_resource_deleted(&envelope.stack_id, &envelope.logical_resource_id, sent_at)
             .await?;
-        for _ in 0..MAX_COMMIT_TRIES {
+        retry_commit("disconnect", async || {
             let Some(connection) = self.find(envelope, &external_id).await? else {
-                return Ok(Deleted::LeftAlone);
+                return Ok(Some(Deleted::LeftAlone));
             };
             match connection.live_binding() {
-                Some(bound) if bound.stack_id() != Some(&envelope.stack_id) => return Ok(Deleted::LeftAlone),
+                Some(bound) if bound.stack_id() != Some(&envelope.stack_id) => {
+                    return Ok(Some(Deleted::LeftAlone));
+                }
                 Some(bound)
                     if envelope.physical_resource_id.as_ref() == Some(&bound.physical_resource_id) => {}
                 // CloudFormation gave up on the very resource whose SUCCESS it has not taken yet, and made up an id
@@ -90,7 +92,7 @@ impl DisconnectByStack {
                     };
                     let (actor, now) = (Actor::CustomerStack, self.clock.now());
                     store_event(&*self.store, &connection, event, actor, Some(&request), now).await?;
-                    continue;
+                    return Ok(None);
                 }
                 // The stack's own resource under an id that is not ours: CloudFormation made one up because it never
                 // saw our answer, or this is the old one of two. A look at the role tells which.
@@ -100,14 +102,14 @@ impl DisconnectByStack {
                         let (event, key) = (Event::DeletionSeen, Some(&envelope.key));
                         let noted = store_event(&*self.store, &connection, event, actor, key, now).await?;
                         if noted.is_none() {
-                            continue;
+                            return Ok(None);
                         }
                     }
-                    return self.look_later(&connection).await;
+                    return self.look_later(&connection).await.map(Some);
                 }
                 None => {
                     self.members.complete_rotation_of(&connection).await?;
-                    return Ok(Deleted::LeftAlone);
+                    return Ok(Some(Deleted::LeftAlone));
                 }
             }
             let event = Event::Disconnected(ReasonCode::StackDeleted.into());
@@ -122,10 +124,11 @@ impl DisconnectByStack {
             if ended.await?.is_some() {
                 // It may have been the last one with the former external ID.
                 self.members.complete_rotation_of(&connection).await?;
-                return Ok(Deleted::Disconnected);
+                return Ok(Some(Deleted::Disconnected));
             }
-        }
-        Err(contended("disconnect"))
+            Ok(None)
+        })
+        .await
     }
 
     async fn find(
@@ -200,12 +203,12 @@ impl DisconnectByVendor {
     }
 
     async fn end(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
-        for _ in 0..MAX_COMMIT_TRIES {
+        retry_commit("disconnect", async || {
             let Some(connection) = self.store.get(tenant, id).await? else {
-                return Ok(None);
+                return Ok(Some(None));
             };
             if connection.state.status() == Status::Disconnected {
-                return Ok(Some(connection));
+                return Ok(Some(Some(connection)));
             }
             let event = Event::Disconnected(ReasonCode::DisconnectedByVendor.into());
             let ended = store_event(
@@ -216,10 +219,8 @@ impl DisconnectByVendor {
                 None,
                 self.clock.now(),
             );
-            if let Some(ended) = ended.await? {
-                return Ok(Some(ended));
-            }
-        }
-        Err(contended("disconnect"))
+            Ok(ended.await?.map(Some))
+        })
+        .await
     }
 }

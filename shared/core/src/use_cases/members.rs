@@ -4,17 +4,16 @@ use std::{future::Future, sync::Arc};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{MAX_COMMIT_TRIES, contended, store_change, store_event};
+use super::{is_stored, retry_commit, store_event};
 use crate::{
     domain::{
         audit::{Actor, AuditEntry},
         aws::AccountId,
-        connection::{Connection, Event, State, Status, organization::Counter},
+        connection::{Connection, Event, Status, organization::Counter},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
-        proof::reason::ReasonCode,
     },
-    ports::{Clock, ConnectionStore, Unavailable},
+    ports::{Change, Clock, ConnectionStore, Unavailable},
 };
 
 /// Members that are read at a time, if a page has room for so many.
@@ -27,8 +26,6 @@ const SIDE_BY_SIDE: usize = 16;
 pub enum Newcomer {
     /// A message that anybody may have sent: as many as a day may bring (I10).
     ByMessage,
-    /// A message that cannot be the first of an account: none.
-    Never,
     /// The vendor.
     ByVendor,
 }
@@ -58,52 +55,42 @@ impl Members {
         }
     }
 
-    /// The member that `account` is of `organization`, or becomes by asking for the first time: it is stored then. `None`
-    /// where it is none and cannot become one this way.
-    pub async fn admit(
+    /// The member that `account` is of `found`, if that is an organization's and the account is one.
+    pub async fn member(
+        &self,
+        found: &Connection,
+        account: &AccountId,
+    ) -> Result<Option<Connection>, Unavailable> {
+        match found.organization {
+            Some(_) => self.store.get(&found.tenant, &found.id.member(account)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Stores a new member of `organization`, and says how it is stored. `None` where the day has brought as many as it
+    /// may (I10).
+    pub async fn join(
         &self,
         organization: &Connection,
-        account: &AccountId,
+        member: Connection,
         newcomer: Newcomer,
-    ) -> Result<Result<Option<Connection>, ReasonCode>, Unavailable> {
-        let Some(rules) = &organization.organization else {
-            return Ok(Ok(Some(organization.clone())));
-        };
-        if let State::Disconnected { reason, .. } = &organization.state {
-            return Ok(Err(reason.code));
-        }
-        if let Err(code) = rules.check(account) {
-            return Ok(Err(code));
-        }
-        let id = organization.id.member(account);
-        if let Some(member) = self.store.get(&organization.tenant, &id).await? {
-            return Ok(Ok(Some(member)));
-        }
+    ) -> Result<Option<Connection>, Unavailable> {
         let now = self.clock.now();
-        let may_come = match newcomer {
-            Newcomer::Never => return Ok(Ok(None)),
-            Newcomer::ByVendor => true,
-            Newcomer::ByMessage => {
-                let counter = Counter::newcomers(now);
-                self.store
-                    .count_for(&organization.id, counter, rules.most_newcomers())
-                    .await?
-            }
-        };
-        if !may_come {
-            return Ok(Err(ReasonCode::TooManyRequests));
-        }
-        let member = organization.new_member(account, now);
         let actor = match newcomer {
             Newcomer::ByVendor => Actor::VendorApi,
-            Newcomer::ByMessage | Newcomer::Never => Actor::CustomerStack,
+            Newcomer::ByMessage => {
+                if !self.is_counted(organization, Counter::newcomers(now)).await? {
+                    return Ok(None);
+                }
+                Actor::CustomerStack
+            }
         };
         let audit = AuditEntry::new(&member, actor, "created", None, now);
         match self.store.insert(&member, &audit).await {
-            Ok(()) => Ok(Ok(Some(member))),
+            Ok(()) => Ok(Some(member)),
             // Two of its messages came at once.
-            Err(error) => match self.store.get(&organization.tenant, &id).await? {
-                Some(member) => Ok(Ok(Some(member))),
+            Err(error) => match self.store.get(&member.tenant, &member.id).await? {
+                Some(member) => Ok(Some(member)),
                 None => Err(error),
             },
         }
@@ -119,12 +106,15 @@ impl Members {
 
     /// Counts a request of a member that is not connected. `false` where the hour has brought as many as it may (I10).
     pub async fn may_ask(&self, organization: &Connection) -> Result<bool, Unavailable> {
+        self.is_counted(organization, Counter::requests(self.clock.now()))
+            .await
+    }
+
+    async fn is_counted(&self, organization: &Connection, counter: Counter) -> Result<bool, Unavailable> {
         match &organization.organization {
             Some(rules) => {
-                let counter = Counter::requests(self.clock.now());
-                self.store
-                    .count_for(&organization.id, counter, rules.most_newcomers())
-                    .await
+                let most = rules.most_newcomers();
+                self.store.count_for(&organization.id, counter, most).await
             }
             None => Ok(true),
         }
@@ -180,25 +170,27 @@ impl Members {
         mut member: Connection,
         event: &str,
     ) -> Result<(), Unavailable> {
-        for _ in 0..MAX_COMMIT_TRIES {
+        retry_commit("members", async || {
             let after = member.clone().following(organization);
             if member.live_binding().is_none() || after == member {
-                return Ok(());
+                return Ok(Some(()));
             }
             let after = Connection {
                 version: member.version + 1,
                 ..after
             };
-            let audit = AuditEntry::new(&after, Actor::VendorApi, event, None, self.clock.now());
-            if store_change(&*self.store, &member, after, audit).await?.is_some() {
-                return Ok(());
+            let now = self.clock.now();
+            let change = Change::new(&member, &after).audited(Actor::VendorApi, event, None, now);
+            if is_stored(&*self.store, change).await? {
+                return Ok(Some(()));
             }
             match self.store.get(&member.tenant, &member.id).await? {
                 Some(read_again) => member = read_again,
-                None => return Ok(()),
+                None => return Ok(Some(())),
             }
-        }
-        Err(contended("members"))
+            Ok(None)
+        })
+        .await
     }
 
     /// The same for the organization that a member is of, if it is one.
@@ -233,12 +225,12 @@ impl Members {
         tenant: &TenantId,
         organization: &ConnectionId,
     ) -> Result<(), Unavailable> {
-        for _ in 0..MAX_COMMIT_TRIES {
+        retry_commit("members", async || {
             let Some(organization) = self.store.get(tenant, organization).await? else {
-                return Ok(());
+                return Ok(Some(()));
             };
             let Some(rotation) = &organization.rotation else {
-                return Ok(());
+                return Ok(Some(()));
             };
             let members = self.all(&organization).await?;
             let now = self.clock.now();
@@ -248,14 +240,12 @@ impl Members {
             };
             let mut live = members.iter().filter(counts).peekable();
             if live.peek().is_none() || live.any(|member| member.external_id != rotation.external_id) {
-                return Ok(());
+                return Ok(Some(()));
             }
             let (actor, event) = (Actor::Verification, Event::RotationCompleted);
             let done = store_event(&*self.store, &organization, event, actor, None, now).await?;
-            if done.is_some() {
-                return Ok(());
-            }
-        }
-        Err(contended("members"))
+            Ok(done.map(drop))
+        })
+        .await
     }
 }

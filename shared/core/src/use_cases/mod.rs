@@ -21,20 +21,37 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry},
+        audit::Actor,
         connection::{Connection, Event},
         request::custom_resource::RequestKey,
     },
-    ports::{Change, ConnectionStore, Unavailable},
+    ports::{Change, CommitError, ConnectionStore, Unavailable},
 };
 
 /// How often a step that lost a race against another writer is tried again at once. Each try reads anew, so that
 /// more than a few mean that something writes without end; then the step goes back to whatever delivered it.
 pub const MAX_COMMIT_TRIES: usize = 5;
 
-/// The error of a step that lost every race it is allowed.
-fn contended(operation: &'static str) -> Unavailable {
-    Unavailable::new(operation, "the connection was changed by others each time")
+/// Tries `step` until it comes to something. `None` means that another writer came first: the next try reads anew.
+async fn retry_commit<T, E: From<Unavailable>>(
+    operation: &'static str,
+    mut step: impl AsyncFnMut() -> Result<Option<T>, E>,
+) -> Result<T, E> {
+    for _ in 0..MAX_COMMIT_TRIES {
+        if let Some(done) = step().await? {
+            return Ok(done);
+        }
+    }
+    Err(Unavailable::new(operation, "the connection was changed by others each time").into())
+}
+
+/// Stores a change. `false` where another writer came first.
+async fn is_stored(store: &dyn ConnectionStore, change: Change<'_>) -> Result<bool, Unavailable> {
+    match store.commit(change).await {
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict(_)) => Ok(false),
+        Err(CommitError::Unavailable(error)) => Err(error),
+    }
 }
 
 /// Stores what `event`, which has `request` for its cause if any, makes of a connection, with its line in the audit
@@ -51,22 +68,6 @@ async fn store_event(
     let after = before
         .apply(event, now)
         .map_err(|error| Unavailable::new(name, error))?;
-    let audit = AuditEntry::new(&after, actor, name, request, now);
-    store_change(store, before, after, audit).await
-}
-
-/// Stores a connection as it shall be, with its line in the audit log. `None` where another writer came first.
-async fn store_change(
-    store: &dyn ConnectionStore,
-    before: &Connection,
-    after: Connection,
-    audit: AuditEntry,
-) -> Result<Option<Connection>, Unavailable> {
-    let change = Change {
-        before,
-        after: &after,
-        request: None,
-        audit: Some(audit),
-    };
-    Ok(store.commit(change).await?.is_ok().then_some(after))
+    let change = Change::new(before, &after).audited(actor, name, request, now);
+    Ok(is_stored(store, change).await?.then_some(after))
 }

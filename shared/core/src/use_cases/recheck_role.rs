@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    MAX_COMMIT_TRIES, contended,
+    is_stored,
     last_verified::LastVerified,
     probe_role::{Finding, ProbeRole},
-    store_event,
+    retry_commit, store_event,
 };
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry},
+        audit::Actor,
         connection::{Connection, Event, Status},
         ids::{ConnectionId, TenantId},
         proof::{
@@ -63,9 +63,9 @@ impl RecheckRole {
         id: &ConnectionId,
         stores_time: bool,
     ) -> Result<Rechecked, Unavailable> {
-        for _ in 0..MAX_COMMIT_TRIES {
+        retry_commit("recheck_role", async || {
             let Some(before) = self.store.get(tenant, id).await? else {
-                return Ok(Rechecked::NotLive);
+                return Ok(Some(Rechecked::NotLive));
             };
             let current = before.state_at(self.clock.now());
             if let Some(unfinished) = before.live_binding().filter(|_| current != before.state) {
@@ -76,17 +76,14 @@ impl RecheckRole {
                 };
                 let (actor, now) = (Actor::Verification, self.clock.now());
                 let stored = store_event(&*self.store, &before, event, actor, Some(&request), now).await?;
-                match stored {
-                    Some(after) => return Ok(Rechecked::Stands(after.state.status())),
-                    None => continue,
-                }
+                return Ok(stored.map(|after| Rechecked::Stands(after.state.status())));
             }
             // One that waits for its stack's bucket to take our SUCCESS is looked at when that is settled.
             let settled = before
                 .live_binding()
                 .filter(|binding| binding.unsettled.is_none());
             let Some(binding) = settled else {
-                return Ok(Rechecked::NotLive);
+                return Ok(Some(Rechecked::NotLive));
             };
             let tier = binding.permission_tier.as_ref();
             let mut finding = self
@@ -103,7 +100,7 @@ impl RecheckRole {
                     .await;
             }
             if !stores_time && is_no_news(&before, &finding) {
-                return Ok(Rechecked::AsItWas);
+                return Ok(Some(Rechecked::AsItWas));
             }
             let event = match finding.verdict {
                 Verdict::Proven(proof) => Event::CheckPassed(proof),
@@ -114,7 +111,7 @@ impl RecheckRole {
                     Event::Disconnected(ReasonCode::StackDeleted.into())
                 }
                 Verdict::NotAssumable => Event::CheckFailed(ReasonCode::RoleGone.into()),
-                Verdict::Inconclusive(cause) => return Ok(Rechecked::Inconclusive(cause)),
+                Verdict::Inconclusive(cause) => return Ok(Some(Rechecked::Inconclusive(cause))),
             };
             let name = event.name();
             // The last time that it was well, which so far only the ledger may know, is written down with the trouble.
@@ -131,18 +128,14 @@ impl RecheckRole {
                 None => after,
             };
             let news = after.state.status() != before.state.status() || after.reason() != before.reason();
-            let audit = news.then(|| AuditEntry::new(&after, Actor::Verification, name, None, now));
-            let change = Change {
-                before: &before,
-                after: &after,
-                request: None,
-                audit,
-            };
-            if self.store.commit(change).await?.is_ok() {
-                return Ok(Rechecked::Stands(after.state.status()));
+            let mut change = Change::new(&before, &after);
+            if news {
+                change = change.audited(Actor::Verification, name, None, now);
             }
-        }
-        Err(contended("recheck_role"))
+            let stored = is_stored(&*self.store, change).await?;
+            Ok(stored.then(|| Rechecked::Stands(after.state.status())))
+        })
+        .await
     }
 }
 

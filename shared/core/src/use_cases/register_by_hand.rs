@@ -2,19 +2,26 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{
-    MAX_COMMIT_TRIES, contended,
+    is_stored,
     members::{Members, Newcomer},
+    retry_commit,
 };
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry},
+        audit::Actor,
         aws::{AccountId, RoleArn},
-        connection::{Attempt, Connection, Event, State},
+        connection::{Connection, Event, State},
         ids::{ConnectionId, TenantId},
         invalid::Invalid,
         proof::reason::{Reason, ReasonCode},
-        request::{admission::admit_by_hand, request_record::RequestRecord},
+        request::{
+            admission::{Admitted, Asked, Facts, NotAdmitted, decide},
+            custom_resource::RequestKey,
+            request_record::RequestRecord,
+        },
     },
     ports::{
         Change, Clock, ConnectionStore, IdSource, RequestChange, Unavailable, VerificationQueue,
@@ -66,69 +73,114 @@ impl RegisterByHand {
         id: &ConnectionId,
         role_arn: &RoleArn,
     ) -> Result<Connection, ByHandError> {
-        for _ in 0..MAX_COMMIT_TRIES {
-            let found = self.store.get(tenant, id).await?.ok_or(ByHandError::NotFound)?;
-            self.check(&found, role_arn)?;
-            let account = role_arn.account();
-            // Named by its own id, a member is still one of its organization's.
-            let found = self.members.organization_of(&found).await?.unwrap_or(found);
-            let stored = self
-                .members
-                .admit(&found, &account, Newcomer::ByVendor)
-                .await?
-                .map_err(refused)?
-                .filter(|stored| found.id == *id || stored.id == *id)
-                .ok_or_else(|| refused(ReasonCode::AccountMismatch))?;
-            let connection = stored
-                .asked_again(&found, self.clock.now())
-                .map_err(|error| Unavailable::new("register_by_hand", error))?;
-            if self.is_under_way(&connection, role_arn) {
-                return Ok(connection);
-            }
+        retry_commit("register_by_hand", async || {
+            let facts = self.gather(tenant, id, role_arn).await?;
             let now = self.clock.now();
-            let request_id = self.ids.connection_id().to_string();
-            let record = RequestRecord::by_hand(
-                &connection,
-                role_arn.clone(),
-                request_id,
-                now,
-                self.patience_seconds,
-            );
-            let is_stacks = connection
-                .live_binding()
-                .is_some_and(|binding| binding.stack_id().is_some());
-            if is_stacks {
-                return Err(ByHandError::OfAStack);
+            let key = RequestKey {
+                stack_id: None,
+                request_id: self.ids.connection_id().to_string(),
+            };
+            match self.decide(&facts, id, &key, role_arn, now)? {
+                Decided::UnderWay(connection) => Ok(Some(*connection)),
+                Decided::Admitted(admitted) => self.act(&facts, *admitted, key, role_arn, now).await,
             }
-            let admission =
-                admit_by_hand(&connection, &account, &record.external_id, now).map_err(refused)?;
-            let spent = admission.spend(&connection, now).map_err(refused)?;
-            let attempt = Attempt {
-                request: record.key.clone(),
-                role_arn: role_arn.clone(),
-                started_at: now,
-            };
-            let after = admission
-                .start(spent, attempt, now)
-                .map_err(|error| Unavailable::new("register_by_hand", error))?;
-            let name = Event::ATTEMPT_STARTED;
-            let audit = AuditEntry::new(&after, Actor::VendorApi, name, Some(&record.key), now);
-            let change = Change {
-                before: &stored,
-                after: &after,
-                request: Some(RequestChange::Record(&record)),
-                audit: Some(audit),
-            };
-            // First the queue, then the record, as for a stack's request.
-            let task = VerificationTask::Request {
-                key: record.key.clone(),
-            };
-            self.queue.send(&[task], 0).await?;
-            if self.store.commit(change).await?.is_ok() {
-                return Ok(after);
-            }
+        })
+        .await
+    }
+
+    /// Reads what is known: the connection or, where it is a member's or an organization's, both.
+    async fn gather(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+        role_arn: &RoleArn,
+    ) -> Result<Facts, ByHandError> {
+        let named = self.store.get(tenant, id).await?.ok_or(ByHandError::NotFound)?;
+        // Named by its own id, a member is still one of its organization's.
+        let found = self.members.organization_of(&named).await?.unwrap_or(named);
+        Ok(Facts {
+            member: self.members.member(&found, &role_arn.account()).await?,
+            found,
+            resource_deleted: false,
+        })
+    }
+
+    /// Whether the role is taken for the connection that is named `id`.
+    fn decide(
+        &self,
+        facts: &Facts,
+        id: &ConnectionId,
+        key: &RequestKey,
+        role_arn: &RoleArn,
+        now: Timestamp,
+    ) -> Result<Decided, ByHandError> {
+        self.check(&facts.found, role_arn)?;
+        let asked = Asked {
+            key,
+            role_arn,
+            stack: None,
+            sent_at: now,
+        };
+        let member = facts.found.id.member(&role_arn.account());
+        let is_members = facts.found.organization.is_some();
+        if facts.found.id != *id && !(is_members && member == *id) {
+            return Err(refused(ReasonCode::AccountMismatch));
         }
-        Err(contended("register_by_hand").into())
+        let connection = facts.member.as_ref().unwrap_or(&facts.found);
+        match decide(facts, &asked, now) {
+            Err(NotAdmitted::Refused(code)) => Err(refused(code)),
+            _ if is_under_way(connection, role_arn, now) => {
+                let following = connection.clone().following(&facts.found);
+                Ok(Decided::UnderWay(Box::new(following)))
+            }
+            Ok(admitted) => Ok(Decided::Admitted(Box::new(admitted))),
+            Err(NotAdmitted::RefusedByState(connection, code)) => {
+                let bound = connection.live_binding();
+                match bound.is_some_and(|bound| bound.stack_id().is_some()) {
+                    true => Err(ByHandError::OfAStack),
+                    false => Err(refused(code)),
+                }
+            }
+            Err(NotAdmitted::Illegal(error)) => Err(Unavailable::new("register_by_hand", error).into()),
+        }
+    }
+
+    /// Queues the verification and records the request. `None` where another writer came first.
+    async fn act(
+        &self,
+        facts: &Facts,
+        admitted: Admitted,
+        key: RequestKey,
+        role_arn: &RoleArn,
+        now: Timestamp,
+    ) -> Result<Option<Connection>, ByHandError> {
+        let Admitted {
+            before,
+            after,
+            is_new,
+            ..
+        } = admitted;
+        let before = match is_new {
+            true => {
+                let joined = self
+                    .members
+                    .join(&facts.found, before, Newcomer::ByVendor)
+                    .await?;
+                joined.ok_or_else(|| refused(ReasonCode::TooManyRequests))?
+            }
+            false => before,
+        };
+        let record = RequestRecord::by_hand(&after, role_arn.clone(), key, now, self.patience_seconds);
+        // First the queue, then the record, as for a stack's request.
+        let task = VerificationTask::Request {
+            key: record.key.clone(),
+        };
+        self.queue.send(&[task], 0).await?;
+        let (actor, event) = (Actor::VendorApi, Event::ATTEMPT_STARTED);
+        let change = Change::new(&before, &after)
+            .audited(actor, event, Some(&record.key), now)
+            .with_request(RequestChange::Record(&record));
+        Ok(is_stored(&*self.store, change).await?.then_some(after))
     }
 
     /// What the role itself says (I2).
@@ -142,16 +194,20 @@ impl RegisterByHand {
         }
         Ok(())
     }
+}
 
-    /// Whether this very role is being verified already.
-    fn is_under_way(&self, connection: &Connection, role_arn: &RoleArn) -> bool {
-        let state = connection.state_at(self.clock.now());
-        matches!(
-            &state,
-            State::Verifying { attempt }
-                if attempt.request.stack_id.is_none() && attempt.role_arn == *role_arn
-        )
-    }
+enum Decided {
+    UnderWay(Box<Connection>),
+    Admitted(Box<Admitted>),
+}
+
+/// Whether this very role is being verified already.
+fn is_under_way(connection: &Connection, role_arn: &RoleArn, now: Timestamp) -> bool {
+    matches!(
+        &connection.state_at(now),
+        State::Verifying { attempt }
+            if attempt.request.stack_id.is_none() && attempt.role_arn == *role_arn
+    )
 }
 
 fn refused(code: ReasonCode) -> ByHandError {

@@ -7,25 +7,24 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    MAX_COMMIT_TRIES,
     answer_stack::AnswerStack,
-    contended,
     members::{Members, Newcomer},
+    retry_commit,
 };
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry},
+        audit::Actor,
         aws::AccountId,
-        connection::{Attempt, Connection, Event, Standing, State, Status},
+        connection::{Connection, Event, State, Status},
         proof::reason::{Reason, ReasonCode},
         request::{
-            admission::{Admission, Claim, admit, check_accounts},
-            custom_resource::{Envelope, Outcome, Properties, RequestKey, RequestType},
+            admission::{Admitted, Asked, Facts, NotAdmitted, StackClaims, check_accounts, decide},
+            custom_resource::{Envelope, Outcome, Properties, RequestKey},
             request_record::RequestRecord,
         },
     },
     ports::{
-        Change, Clock, Conflict, ConnectionStore, Delivery, Known, RequestChange, Unavailable,
+        Change, Clock, CommitError, Conflict, ConnectionStore, Delivery, Known, RequestChange, Unavailable,
         VerificationQueue, VerificationTask,
     },
 };
@@ -59,138 +58,155 @@ pub struct RegisterRole {
     pub patience_seconds: i64,
 }
 
+/// A request with what was read of it.
+struct Request<'a> {
+    envelope: &'a Envelope,
+    properties: &'a Properties,
+    sent_at: Timestamp,
+}
+
+impl Request<'_> {
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            key: &self.envelope.key,
+            role_arn: &self.properties.role_arn,
+            stack: Some(StackClaims {
+                request_type: self.envelope.request_type,
+                stack_id: &self.envelope.stack_id,
+                external_id: &self.properties.external_id,
+                physical_resource_id: self.envelope.physical_resource_id.as_deref(),
+            }),
+            sent_at: self.sent_at,
+        }
+    }
+}
+
+/// What was found of a request.
+enum Gathered {
+    /// What it is decided by.
+    Facts(Box<Facts>),
+    /// It came before.
+    Before(Box<RequestRecord>),
+    /// Its external ID was never made.
+    Nothing,
+}
+
 impl RegisterRole {
     /// Takes one request, which SNS took at `sent_at`. Delivered again, it goes on where it was left.
     pub async fn run(&self, envelope: &Envelope, sent_at: Timestamp) -> Result<Received, Unavailable> {
-        let properties = match envelope.properties() {
+        let properties = match self.read(envelope) {
             Ok(properties) => properties,
-            Err(invalid) => return self.refuse(envelope, invalid.into()).await,
+            Err(reason) => return self.refuse(envelope, reason).await,
         };
-        if let Err(code) = check_accounts(&properties, &envelope.stack_id, &self.vendor_account) {
-            return self.refuse(envelope, code.into()).await;
-        }
+        let request = Request {
+            envelope,
+            properties: &properties,
+            sent_at,
+        };
         let mut is_queued = false;
-        for _ in 0..MAX_COMMIT_TRIES {
-            let known = self
-                .store
-                .find_for_request(&envelope.key, &properties.external_id)
-                .await?;
-            let found = match known {
-                Known::Recorded(record) => return self.resume(&record, envelope).await,
-                Known::Connection(found) => found,
-                Known::Nothing => {
-                    let code = ReasonCode::ExternalIdUnknown;
-                    return self.refuse(envelope, code.into()).await;
+        retry_commit("register_role", async || {
+            let facts = match self.gather(&request).await? {
+                Gathered::Facts(facts) => facts,
+                Gathered::Before(record) => return self.resume(&record, envelope).await.map(Some),
+                Gathered::Nothing => {
+                    let unknown = ReasonCode::ExternalIdUnknown.into();
+                    return self.refuse(envelope, unknown).await.map(Some);
                 }
             };
-            let account = envelope.stack_id.account();
-            // Only what could be the first request of an account makes it one.
-            let standing = found.standing(&properties.external_id, sent_at);
-            let newcomer = match (envelope.request_type, standing) {
-                (RequestType::Create, Standing::Current | Standing::Next) => Newcomer::ByMessage,
-                _ => Newcomer::Never,
-            };
-            let stored = match self.members.admit(&found, &account, newcomer).await? {
-                Ok(Some(stored)) => stored,
-                Ok(None) if standing == Standing::Retired => {
-                    return self.refuse(envelope, ReasonCode::ExternalIdRetired.into()).await;
-                }
-                Ok(None) => return self.refuse(envelope, ReasonCode::ExternalIdChanged.into()).await,
-                Err(code) => return self.refuse(envelope, code.into()).await,
-            };
-            let connection = match envelope.request_type {
-                RequestType::Create => stored
-                    .asked_again(&found, self.clock.now())
-                    .map_err(|error| Unavailable::new("register_role", error))?,
-                RequestType::Update | RequestType::Delete => stored.clone().following(&found),
-            };
-            let claim = Claim {
-                request_type: envelope.request_type,
-                stack_id: &envelope.stack_id,
-                external_id: &properties.external_id,
-                physical_resource_id: envelope.physical_resource_id.as_deref(),
-            };
-            let admitted = admit(&connection, claim, sent_at)
-                .and_then(|admission| Ok((admission, admission.spend(&connection, self.clock.now())?)));
-            // What is refused below is remembered, and told again however late it is delivered again (I5).
-            let is_newcomer = stored.is_member() && stored.live_binding().is_none() && !is_queued;
-            let admitted = match admitted {
-                Ok(_) if is_newcomer && !self.members.may_ask(&found).await? => {
-                    Err(ReasonCode::TooManyRequests)
-                }
-                admitted => admitted,
-            };
-            let (admission, spent) = match admitted {
-                Ok(admitted) => admitted,
-                Err(code) => {
-                    // A request that was told that its resource is deleted is told so for ever, whatever became of
-                    // the connection meanwhile (I5).
-                    if self.was_deleted(envelope, sent_at).await? {
-                        return self.refuse(envelope, ReasonCode::StackDeleted.into()).await;
-                    }
-                    let refused = self.refuse(envelope, code.into()).await?;
-                    if let Received::Refused(reason, Delivery::Accepted) = &refused {
-                        self.remember(stored, envelope, &properties, sent_at, reason)
-                            .await?;
-                    }
-                    return Ok(refused);
-                }
-            };
-            // First the queue, then the record: what is recorded is on the queue, and a message that is played again is not
-            // put there again. The verifier waits a moment for the record.
-            if !is_queued {
-                self.enqueue(&envelope.key).await?;
-                is_queued = true;
+            let decision = decide(&facts, &request.asked(), self.clock.now());
+            self.act(&request, &facts, decision, &mut is_queued).await
+        })
+        .await
+    }
+
+    /// What the request itself says, if that may be said.
+    fn read(&self, envelope: &Envelope) -> Result<Properties, Reason> {
+        let properties = envelope.properties()?;
+        check_accounts(&properties, &envelope.stack_id, &self.vendor_account)?;
+        Ok(properties)
+    }
+
+    /// Reads what is known of the request.
+    async fn gather(&self, request: &Request<'_>) -> Result<Gathered, Unavailable> {
+        let external_id = &request.properties.external_id;
+        let known = self
+            .store
+            .find_for_request(request.envelope, external_id, request.sent_at)
+            .await?;
+        Ok(match known {
+            Known::Recorded(record) => Gathered::Before(record),
+            Known::Nothing => Gathered::Nothing,
+            Known::Connection {
+                connection,
+                resource_deleted,
+            } => {
+                let account = request.envelope.stack_id.account();
+                Gathered::Facts(Box::new(Facts {
+                    member: self.members.member(&connection, &account).await?,
+                    found: *connection,
+                    resource_deleted,
+                }))
             }
-            match self
-                .record(&stored, (admission, spent), envelope, &properties, sent_at)
+        })
+    }
+
+    /// Does what was decided. `None` where another writer came first.
+    async fn act(
+        &self,
+        request: &Request<'_>,
+        facts: &Facts,
+        decision: Result<Admitted, NotAdmitted>,
+        is_queued: &mut bool,
+    ) -> Result<Option<Received>, Unavailable> {
+        let envelope = request.envelope;
+        let admitted = match decision {
+            Ok(admitted) => admitted,
+            Err(NotAdmitted::Refused(code)) => return self.refuse(envelope, code.into()).await.map(Some),
+            Err(NotAdmitted::RefusedByState(connection, code)) => {
+                return self
+                    .refuse_and_remember(request, *connection, code)
+                    .await
+                    .map(Some);
+            }
+            Err(NotAdmitted::Illegal(error)) => return Err(Unavailable::new("register_role", error)),
+        };
+        let before = match admitted.is_new {
+            true => match self
+                .members
+                .join(&facts.found, admitted.before, Newcomer::ByMessage)
                 .await?
             {
-                Ok(()) => return Ok(Received::Queued),
-                Err(Conflict::ResourceDeleted) => {
-                    let code = ReasonCode::StackDeleted;
-                    return self.refuse(envelope, code.into()).await;
+                Some(before) => before,
+                None => {
+                    let code = ReasonCode::TooManyRequests;
+                    return self.refuse(envelope, code.into()).await.map(Some);
                 }
-                Err(_) => {}
-            }
+            },
+            false => admitted.before,
+        };
+        if admitted.counts && !*is_queued && !self.members.may_ask(&facts.found).await? {
+            let code = ReasonCode::TooManyRequests;
+            return self.refuse_and_remember(request, before, code).await.map(Some);
         }
-        Err(contended("register_role"))
-    }
-
-    async fn record(
-        &self,
-        connection: &Connection,
-        (admission, spent): (Admission, Connection),
-        envelope: &Envelope,
-        properties: &Properties,
-        sent_at: Timestamp,
-    ) -> Result<Result<(), Conflict>, Unavailable> {
-        let now = self.clock.now();
-        let record = self.new_record(connection, envelope, properties, sent_at);
-        let attempt = Attempt {
-            request: envelope.key.clone(),
-            role_arn: properties.role_arn.clone(),
-            started_at: now,
-        };
-        let after = admission
-            .start(spent, attempt, now)
-            .map_err(|error| Unavailable::new("register_role", error))?;
-        let name = Event::ATTEMPT_STARTED;
-        let audit = AuditEntry::new(&after, Actor::CustomerStack, name, Some(&envelope.key), now);
-        let change = Change {
-            before: connection,
-            after: &after,
-            request: Some(RequestChange::Record(&record)),
-            audit: Some(audit),
-        };
-        self.store.commit(change).await
-    }
-
-    async fn was_deleted(&self, envelope: &Envelope, sent_at: Timestamp) -> Result<bool, Unavailable> {
-        let stack_id = &envelope.stack_id;
-        self.store
-            .resource_deleted_since(stack_id, &envelope.logical_resource_id, sent_at)
-            .await
+        // First the queue, then the record: what is recorded is on the queue, and a message that is played again is not
+        // put there again. The verifier waits a moment for the record.
+        if !*is_queued {
+            self.enqueue(&envelope.key).await?;
+            *is_queued = true;
+        }
+        let record = self.new_record(&before, request);
+        let (actor, event) = (Actor::CustomerStack, Event::ATTEMPT_STARTED);
+        let change = Change::new(&before, &admitted.after)
+            .audited(actor, event, Some(&envelope.key), self.clock.now())
+            .with_request(RequestChange::Record(&record));
+        match self.store.commit(change).await {
+            Ok(()) => Ok(Some(Received::Queued)),
+            Err(CommitError::Conflict(Conflict::ResourceDeleted)) => {
+                let code = ReasonCode::StackDeleted;
+                self.refuse(envelope, code.into()).await.map(Some)
+            }
+            Err(error) => error.conflict().map(|_| None),
+        }
     }
 
     /// The same request again: sends the answer that it got, if any.
@@ -216,26 +232,35 @@ impl RegisterRole {
         Ok(Received::Refused(reason, delivery))
     }
 
-    /// Keeps what a request was refused for because of the state of its connection: that may be another one when
-    /// the message is delivered again, and the answer must not be (I5). Only for requests whose answer
-    /// CloudFormation took, so that forged ones leave nothing behind (I10). A connection that waits for a stack
-    /// remembers how this one failed.
-    async fn remember(
+    /// Tells the stack, and keeps what it was told: the state of its connection may be another one when the message is
+    /// delivered again, and the answer must not be (I5). Only if CloudFormation took the answer, so that forged requests
+    /// leave nothing behind (I10). A connection that waits for a stack remembers how this one failed.
+    async fn refuse_and_remember(
         &self,
-        mut connection: Connection,
-        envelope: &Envelope,
-        properties: &Properties,
-        sent_at: Timestamp,
-        reason: &Reason,
-    ) -> Result<(), Unavailable> {
-        for _ in 0..MAX_COMMIT_TRIES {
+        request: &Request<'_>,
+        connection: Connection,
+        code: ReasonCode,
+    ) -> Result<Received, Unavailable> {
+        let envelope = request.envelope;
+        let refused = self.refuse(envelope, code.into()).await?;
+        let Received::Refused(reason, Delivery::Accepted) = &refused else {
+            return Ok(refused);
+        };
+        let (tenant, id) = (connection.tenant.clone(), connection.id.clone());
+        let mut read = Some(connection);
+        retry_commit("register_role", async || {
+            let current = match read.take() {
+                Some(connection) => Some(connection),
+                None => self.store.get(&tenant, &id).await?,
+            };
+            let Some(connection) = current else {
+                return Ok(Some(()));
+            };
             let now = self.clock.now();
-            let record = self
-                .new_record(&connection, envelope, properties, sent_at)
-                .decided(Outcome::Refused {
-                    reason: reason.clone(),
-                })
-                .delivered();
+            let outcome = Outcome::Refused {
+                reason: reason.clone(),
+            };
+            let record = self.new_record(&connection, request).decided(outcome).delivered();
             let event = match (&connection.state, connection.status(now)) {
                 (_, Status::Pending) => Some(Event::AttemptFailed {
                     request: envelope.key.clone(),
@@ -244,48 +269,37 @@ impl RegisterRole {
                 (State::Pending { .. }, Status::Expired) => Some(Event::LinkExpired),
                 _ => None,
             };
-            let (after, audit) = match event {
-                Some(event) => {
-                    let name = event.name();
-                    let after = connection
-                        .apply(event, now)
-                        .map_err(|error| Unavailable::new("register_role", error))?;
-                    let audit = AuditEntry::new(&after, Actor::CustomerStack, name, Some(&envelope.key), now);
-                    (after, Some(audit))
-                }
-                None => (connection.clone(), None),
+            let name = event.as_ref().map(Event::name);
+            let after = match event {
+                Some(event) => connection
+                    .apply(event, now)
+                    .map_err(|error| Unavailable::new("register_role", error))?,
+                None => connection.clone(),
             };
-            let change = Change {
-                before: &connection,
-                after: &after,
-                request: Some(RequestChange::Record(&record)),
-                audit,
-            };
-            if self.store.commit(change).await? != Err(Conflict::ConnectionChanged) {
-                // Stored; or recorded by another delivery, or deleted since: then that decides.
-                return Ok(());
+            let mut change = Change::new(&connection, &after).with_request(RequestChange::Record(&record));
+            if let Some(name) = name {
+                change = change.audited(Actor::CustomerStack, name, Some(&envelope.key), now);
             }
-            let Some(read_again) = self.store.get(&connection.tenant, &connection.id).await? else {
-                return Ok(());
-            };
-            connection = read_again;
-        }
-        Err(contended("register_role"))
+            match self.store.commit(change).await {
+                Ok(()) => Ok(Some(())),
+                Err(error) => match error.conflict()? {
+                    Conflict::ConnectionChanged => Ok(None),
+                    // Recorded by another delivery, or deleted since: then that decides.
+                    _ => Ok(Some(())),
+                },
+            }
+        })
+        .await?;
+        Ok(refused)
     }
 
-    fn new_record(
-        &self,
-        connection: &Connection,
-        envelope: &Envelope,
-        properties: &Properties,
-        sent_at: Timestamp,
-    ) -> RequestRecord {
+    fn new_record(&self, connection: &Connection, request: &Request<'_>) -> RequestRecord {
         RequestRecord::new(
-            envelope,
-            properties,
+            request.envelope,
+            request.properties,
             connection.tenant.clone(),
             connection.id.clone(),
-            sent_at,
+            request.sent_at,
             self.patience_seconds,
         )
     }

@@ -4,15 +4,15 @@
 
 use std::sync::Arc;
 
-use super::{MAX_COMMIT_TRIES, contended, members::Members, store_change};
+use super::{is_stored, members::Members, retry_commit};
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry},
+        audit::Actor,
         connection::{Connection, Event, Rotation, Status},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
     },
-    ports::{Clock, ConnectionStore, IdSource, Unavailable},
+    ports::{Change, Clock, ConnectionStore, IdSource, Unavailable},
 };
 
 /// Starts and cancels rotations.
@@ -59,7 +59,7 @@ pub enum Rotated {
 impl RotateExternalId {
     /// Makes the next external ID; while that waits for the customer's stack, the same one again.
     pub async fn start(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Rotated, RotateError> {
-        for _ in 0..MAX_COMMIT_TRIES {
+        retry_commit("rotate_external_id", async || {
             let connection = self.live(tenant, id).await?;
             let now = self.clock.now();
             if connection.rotation_at(now).is_some() {
@@ -67,33 +67,35 @@ impl RotateExternalId {
                 if connection.organization.is_some() {
                     self.members.complete_rotation(tenant, id).await?;
                 }
-                return Ok(Rotated::UnderWay(Box::new(connection)));
+                return Ok(Some(Rotated::UnderWay(Box::new(connection))));
             }
             let next = self.next_external_id(&connection).await?;
             let event = Event::RotationStarted(Rotation::new(next, now));
             if let Some(started) = self.store_event(&connection, event).await? {
                 self.members_follow(&started, Event::ROTATION_STARTED).await?;
-                return Ok(Rotated::Started(Box::new(started)));
+                return Ok(Some(Rotated::Started(Box::new(started))));
             }
-        }
-        Err(contended("rotate_external_id").into())
+            Ok(None)
+        })
+        .await
     }
 
     /// Takes the next external ID back: it is retired, and the current one stays. Without a rotation, nothing happens.
     pub async fn cancel(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Connection, RotateError> {
-        for _ in 0..MAX_COMMIT_TRIES {
+        retry_commit("rotate_external_id", async || {
             let connection = self.live(tenant, id).await?;
             if connection.rotation.is_none() {
                 self.members_follow(&connection, Event::ROTATION_CANCELLED)
                     .await?;
-                return Ok(connection);
+                return Ok(Some(connection));
             }
             if let Some(cancelled) = self.store_event(&connection, Event::RotationCancelled).await? {
                 self.members_follow(&cancelled, Event::ROTATION_CANCELLED).await?;
-                return Ok(cancelled);
+                return Ok(Some(cancelled));
             }
-        }
-        Err(contended("rotate_external_id").into())
+            Ok(None)
+        })
+        .await
     }
 
     async fn live(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Connection, RotateError> {
@@ -149,7 +151,7 @@ impl RotateExternalId {
         let after = connection
             .apply(event, now)
             .map_err(|_| RotateError::BeingChanged)?;
-        let audit = AuditEntry::new(&after, Actor::VendorApi, name, None, now);
-        Ok(store_change(&*self.store, connection, after, audit).await?)
+        let change = Change::new(connection, &after).audited(Actor::VendorApi, name, None, now);
+        Ok(is_stored(&*self.store, change).await?.then_some(after))
     }
 }

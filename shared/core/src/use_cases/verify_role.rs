@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::{
-    MAX_COMMIT_TRIES,
     answer_stack::{AnswerStack, Answered},
-    contended,
+    is_stored,
     members::Members,
     probe_role::ProbeRole,
+    retry_commit,
 };
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry},
-        connection::{Binding, Connection, Event, Standing, State},
+        audit::Actor,
+        connection::{Binding, Connection, Event},
         invalid::Invalid,
         proof::{
             permissions::PermissionReport,
@@ -21,7 +21,7 @@ use crate::{
             verdict::{Cause, Proof, Verdict},
         },
         request::{
-            admission::{Claim, admit, admit_by_hand},
+            admission::{Asked, Facts, StackClaims, decide_again},
             custom_resource::{Outcome, RequestKey, RequestType},
             request_record::RequestRecord,
         },
@@ -70,35 +70,35 @@ pub fn retry_delay_seconds(tries: u32) -> u32 {
 impl VerifyRole {
     /// Works on a request for the `tries`-th time.
     pub async fn run(&self, key: &RequestKey, tries: u32) -> Result<Verified, Unavailable> {
-        for _ in 0..MAX_COMMIT_TRIES {
+        retry_commit("verify_role", async || {
             let Some(record) = self.store.find_request(key).await? else {
-                return Ok(Verified::Unknown);
+                return Ok(Some(Verified::Unknown));
             };
             if record.outcome.is_some() {
-                return self.answer(&record).await;
+                return self.answer(&record).await.map(Some);
             }
-            let Some(connection) = self.store.get(&record.tenant, &record.connection_id).await? else {
-                return Ok(Verified::Unknown);
+            let Some(facts) = self.gather(&record).await? else {
+                return Ok(Some(Verified::Unknown));
             };
-            let decision = match self.obstacle(&connection, &record).await? {
+            let connection = facts.member.as_ref().unwrap_or(&facts.found);
+            let decision = match self.obstacle(&facts, &record) {
                 Some(reason) => Decision::Refuse(reason),
-                None => self.decide(&connection, &record, tries).await,
+                None => self.decide(connection, &record, tries).await,
             };
             let stored = match decision {
                 Decision::Connect(proof, permissions) => {
-                    self.connect(&connection, &record, (proof, permissions), tries)
-                        .await?
+                    self.connect(&facts, &record, (proof, permissions), tries).await?
                 }
-                Decision::Refuse(reason) => self.refuse(&connection, &record, reason).await?,
+                Decision::Refuse(reason) => self.refuse(connection, &record, reason).await?,
                 Decision::TryAgainIn(seconds) => Stored::TryAgainIn(seconds),
             };
-            match stored {
-                Stored::Decided(decided) => return self.answer(&decided).await,
-                Stored::TryAgainIn(seconds) => return Ok(Verified::TryAgainIn(seconds)),
-                Stored::LostRace => {}
-            }
-        }
-        Err(contended("verify_role"))
+            Ok(match stored {
+                Stored::Decided(decided) => Some(self.answer(&decided).await?),
+                Stored::TryAgainIn(seconds) => Some(Verified::TryAgainIn(seconds)),
+                Stored::LostRace => None,
+            })
+        })
+        .await
     }
 
     /// Tells the stack. A member that has the next external ID now may have been the last one to get it.
@@ -112,53 +112,51 @@ impl VerifyRole {
         Ok(Verified::Answered(answered))
     }
 
-    /// What has come between the recording of the request and now.
-    async fn obstacle(
-        &self,
-        connection: &Connection,
-        record: &RequestRecord,
-    ) -> Result<Option<Reason>, Unavailable> {
-        if let Some((stack_id, resource)) = record.resource() {
-            let sent_at = record.published_at;
-            let deleted = self
-                .store
-                .resource_deleted_since(stack_id, resource, sent_at)
-                .await?;
-            if deleted {
-                return Ok(Some(ReasonCode::StackDeleted.into()));
-            }
-        }
-        if let Some(organization) = self.members.organization_of(connection).await? {
-            if let State::Disconnected { reason, .. } = &organization.state {
-                return Ok(Some(reason.code.into()));
-            }
-            // Its rotation has ended since: nobody new is connected by what was retired for all.
-            let standing = organization.standing(&record.external_id, record.published_at);
-            if connection.live_binding().is_none() && standing == Standing::Retired {
-                return Ok(Some(ReasonCode::ExternalIdRetired.into()));
-            }
-        }
-        if self.probes.tiers.find(record.permission_tier.as_ref()).is_none() {
-            return Ok(Some(
-                Invalid::new("PermissionTier", "is not a tier that this vendor offers").into(),
-            ));
-        }
-        let admitted = match &record.key.stack_id {
-            Some(stack_id) => {
-                let claim = Claim {
-                    request_type: record.request_type,
-                    stack_id,
-                    external_id: &record.external_id,
-                    physical_resource_id: Some(&record.physical_resource_id),
-                };
-                admit(connection, claim, record.published_at)
-            }
-            None => {
-                let account = record.account();
-                admit_by_hand(connection, &account, &record.external_id, record.published_at)
-            }
+    /// Reads what is known now. `None` where there is no such connection.
+    async fn gather(&self, record: &RequestRecord) -> Result<Option<Facts>, Unavailable> {
+        let Some(connection) = self.store.get(&record.tenant, &record.connection_id).await? else {
+            return Ok(None);
         };
-        Ok(admitted.err().map(Reason::from))
+        let resource_deleted = match record.resource() {
+            Some((stack_id, resource)) => {
+                let sent_at = record.published_at;
+                self.store
+                    .resource_deleted_since(stack_id, resource, sent_at)
+                    .await?
+            }
+            None => false,
+        };
+        let organization = self.members.organization_of(&connection).await?;
+        let (found, member) = match organization {
+            Some(organization) => (organization, Some(connection)),
+            None => (connection, None),
+        };
+        Ok(Some(Facts {
+            found,
+            member,
+            resource_deleted,
+        }))
+    }
+
+    /// What has come between the recording of the request and now.
+    fn obstacle(&self, facts: &Facts, record: &RequestRecord) -> Option<Reason> {
+        let asked = Asked {
+            key: &record.key,
+            role_arn: &record.role_arn,
+            stack: record.key.stack_id.as_ref().map(|stack_id| StackClaims {
+                request_type: record.request_type,
+                stack_id,
+                external_id: &record.external_id,
+                physical_resource_id: Some(&record.physical_resource_id),
+            }),
+            sent_at: record.published_at,
+        };
+        if let Err(code) = decide_again(facts, &asked, &record.external_id) {
+            return Some(code.into());
+        }
+        let is_offered = self.probes.tiers.find(record.permission_tier.as_ref()).is_some();
+        let not_offered = Invalid::new("PermissionTier", "is not a tier that this vendor offers");
+        (!is_offered).then(|| not_offered.into())
     }
 
     async fn decide(&self, connection: &Connection, record: &RequestRecord, tries: u32) -> Decision {
@@ -195,11 +193,12 @@ impl VerifyRole {
     /// Stores the proven connection and the decision in one step.
     async fn connect(
         &self,
-        connection: &Connection,
+        facts: &Facts,
         record: &RequestRecord,
         (proof, permissions): (Proof, Option<PermissionReport>),
         tries: u32,
     ) -> Result<Stored, Unavailable> {
+        let connection = facts.member.as_ref().unwrap_or(&facts.found);
         let binding = Box::new(Binding {
             role_arn: record.role_arn.clone(),
             external_id: record.external_id.clone(),
@@ -223,29 +222,28 @@ impl VerifyRole {
                 Decision::Connect(..) => Ok(Stored::LostRace),
             };
         };
-        if connection.live_binding().is_none()
-            && let Some(organization) = self.members.organization_of(connection).await?
-        {
-            after.seat = self.members.free_seat(&organization, &record.account()).await?;
+        if connection.live_binding().is_none() && facts.member.is_some() {
+            after.seat = self.members.free_seat(&facts.found, &record.account()).await?;
             if after.seat.is_none() {
                 return self
                     .refuse(connection, record, ReasonCode::OrganizationFull.into())
                     .await;
             }
         }
-        let audit = AuditEntry::new(&after, Actor::Verification, name, Some(&record.key), now);
-        let outcome = Outcome::Connected {
+        let decided = record.clone().decided(Outcome::Connected {
             connection_id: connection.id.clone(),
+        });
+        let change = Change::new(connection, &after)
+            .audited(Actor::Verification, name, Some(&record.key), now)
+            .with_request(RequestChange::Decide(&decided));
+        let Err(error) = self.store.commit(change).await else {
+            return Ok(Stored::Decided(Box::new(decided)));
         };
-        let code = match self
-            .store_decision(connection, &after, record, outcome, audit)
-            .await?
-        {
-            Ok(decided) => return Ok(Stored::Decided(Box::new(decided))),
-            Err(Conflict::AccountTaken) => ReasonCode::AccountAlreadyConnected,
-            Err(Conflict::RoleTaken) => ReasonCode::RoleAlreadyConnected,
-            Err(Conflict::ResourceDeleted) => ReasonCode::StackDeleted,
-            Err(Conflict::ConnectionChanged | Conflict::RequestChanged | Conflict::SeatTaken) => {
+        let code = match error.conflict()? {
+            Conflict::AccountTaken => ReasonCode::AccountAlreadyConnected,
+            Conflict::RoleTaken => ReasonCode::RoleAlreadyConnected,
+            Conflict::ResourceDeleted => ReasonCode::StackDeleted,
+            Conflict::ConnectionChanged | Conflict::RequestChanged | Conflict::SeatTaken => {
                 return Ok(Stored::LostRace);
             }
         };
@@ -266,32 +264,16 @@ impl VerifyRole {
         let after = connection
             .apply(event, now)
             .map_err(|error| Unavailable::new("verify_role", error))?;
-        let mut audit = AuditEntry::new(&after, Actor::Verification, name, Some(&record.key), now);
-        audit.reason = Some(reason.code);
-        let outcome = Outcome::Refused { reason };
-        let stored = self
-            .store_decision(connection, &after, record, outcome, audit)
-            .await?;
-        Ok(stored.map_or(Stored::LostRace, |decided| Stored::Decided(Box::new(decided))))
-    }
-
-    async fn store_decision(
-        &self,
-        before: &Connection,
-        after: &Connection,
-        record: &RequestRecord,
-        outcome: Outcome,
-        audit: AuditEntry,
-    ) -> Result<Result<RequestRecord, Conflict>, Unavailable> {
-        let decided = record.clone().decided(outcome);
-        let request = Some(RequestChange::Decide(&decided));
-        let change = Change {
-            before,
-            after,
-            request,
-            audit: Some(audit),
-        };
-        Ok(self.store.commit(change).await?.map(|()| decided))
+        let code = reason.code;
+        let decided = record.clone().decided(Outcome::Refused { reason });
+        let change = Change::new(connection, &after)
+            .audited(Actor::Verification, name, Some(&record.key), now)
+            .because(code)
+            .with_request(RequestChange::Decide(&decided));
+        Ok(match is_stored(&*self.store, change).await? {
+            true => Stored::Decided(Box::new(decided)),
+            false => Stored::LostRace,
+        })
     }
 }
 

@@ -174,7 +174,7 @@ fn every_request_in_every_state_is_let_in_or_refused_as_the_table_says() {
         for ((request_type, stack_id, physical_resource_id), word) in CLAIMS.into_iter().zip(words) {
             let stack_id = stack(stack_id);
             let current = connection(state.clone(), None).external_id;
-            let claim = Claim {
+            let claim = StackClaims {
                 request_type,
                 stack_id: &stack_id,
                 external_id: &current,
@@ -253,7 +253,7 @@ fn a_rotation_lets_its_next_external_id_in_for_what_is_bound_and_for_nothing_els
             ),
         ] {
             let stack_id = stack(stack_id);
-            let claim = Claim {
+            let claim = StackClaims {
                 request_type,
                 stack_id: &stack_id,
                 external_id,

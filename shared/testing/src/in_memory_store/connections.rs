@@ -8,12 +8,12 @@ use latchkey_core::{
     domain::{
         audit::AuditEntry,
         aws::{AccountId, StackId},
-        connection::{Connection, filing::Filing, organization::Counter},
+        connection::{Connection, claims::Claim, filing::Filing, organization::Counter},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
         request::{custom_resource::RequestKey, request_record::RequestRecord},
     },
-    ports::{Change, Conflict, ConnectionSearch, ConnectionStore, Page, Unavailable},
+    ports::{Change, CommitError, ConnectionSearch, ConnectionStore, Page, Unavailable},
 };
 
 use super::{super::faults::Operation, InMemoryStore, commit::commit, tables::key};
@@ -52,7 +52,9 @@ impl ConnectionSearch for InMemoryStore {
         account: &AccountId,
     ) -> Result<Option<Connection>, Unavailable> {
         self.run(Operation::FindByAccount, |tables| {
-            let holder = tables.accounts.get(&(tenant.clone(), account.clone()));
+            let holder = tables
+                .claims
+                .get(&Claim::Account(tenant.clone(), account.clone()));
             Ok(holder.and_then(|id| tables.connection(&(tenant.clone(), id.clone()))))
         })
     }
@@ -62,17 +64,15 @@ impl ConnectionSearch for InMemoryStore {
 impl ConnectionStore for InMemoryStore {
     async fn insert(&self, connection: &Connection, audit: &AuditEntry) -> Result<(), Unavailable> {
         self.run(Operation::Insert, |tables| {
-            let is_own = !connection.is_member();
+            let external_id = connection.first_external_id();
             if tables.connection(&key(connection)).is_some()
-                || is_own && tables.external_ids.contains_key(&connection.external_id)
+                || external_id.is_some_and(|external_id| tables.external_ids.contains_key(external_id))
             {
                 return Err(Unavailable::new("in_memory.insert", "an id exists"));
             }
             tables.put_connection(connection, self.plan.slot(connection));
-            if is_own {
-                tables
-                    .external_ids
-                    .insert(connection.external_id.clone(), key(connection));
+            if let Some(external_id) = external_id {
+                tables.external_ids.insert(external_id.clone(), key(connection));
             }
             tables.put_audit(connection, audit.clone());
             Ok(())
@@ -120,13 +120,17 @@ impl ConnectionStore for InMemoryStore {
 
     async fn seats(&self, organization: &ConnectionId) -> Result<BTreeSet<u32>, Unavailable> {
         self.run(Operation::Seats, |tables| {
-            let taken = tables.seats.keys().filter(|(of, _)| of == organization);
-            Ok(taken.map(|(_, seat)| *seat).collect())
+            let seat = |claim: &Claim| match claim {
+                Claim::Seat(of, seat) if of == organization => Some(*seat),
+                _ => None,
+            };
+            Ok(tables.claims.keys().filter_map(seat).collect())
         })
     }
 
-    async fn commit(&self, change: Change<'_>) -> Result<Result<(), Conflict>, Unavailable> {
-        self.run(Operation::Commit, |tables| Ok(commit(tables, self.plan, change)))
+    async fn commit(&self, change: Change<'_>) -> Result<(), CommitError> {
+        self.run(Operation::Commit, |tables| Ok(commit(tables, self.plan, change)))?
+            .map_err(CommitError::Conflict)
     }
 
     async fn find_request(&self, key: &RequestKey) -> Result<Option<RequestRecord>, Unavailable> {

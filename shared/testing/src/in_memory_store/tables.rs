@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use latchkey_core::domain::{
     audit::{Actor, AuditEntry, FORGED_DELETE_EVENT},
-    aws::{AccountId, RoleArn, StackId},
-    connection::{Connection, TemplateRef, organization::Counter},
+    aws::StackId,
+    connection::{Connection, TemplateRef, claims::Claim, organization::Counter},
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
     listener_access::Grant,
@@ -29,10 +29,8 @@ pub(super) struct Tables {
     requests: HashMap<RequestKey, String>,
     /// When the Delete of a resource was sent, in milliseconds since the epoch.
     pub deleted: HashMap<(StackId, String), i64>,
-    pub accounts: HashMap<(TenantId, AccountId), ConnectionId>,
-    pub roles: HashMap<RoleArn, ConnectionId>,
-    /// Who has which seat of which organization.
-    pub seats: BTreeMap<(ConnectionId, u32), ConnectionId>,
+    /// Who holds which account, role and seat.
+    pub claims: BTreeMap<Claim, ConnectionId>,
     /// What was counted for which organization.
     pub counted: BTreeMap<(ConnectionId, Counter), u32>,
     /// By time, version, event and request, as the sort key of the table is.
@@ -141,9 +139,7 @@ impl Tables {
             + self.external_ids.len()
             + self.requests.len()
             + self.deleted.len()
-            + self.accounts.len()
-            + self.roles.len()
-            + self.seats.len()
+            + self.claims.len()
             + self.counted.len()
             + audit
     }

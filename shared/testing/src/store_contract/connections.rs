@@ -24,7 +24,6 @@ pub(super) async fn a_connection_is_found_by_its_own_tenant_and_by_its_external_
     assert_eq!(found, Some(connection));
 }
 
-/// Whatever a store remembers of a connection beside it, so that a link's first stack is answered sooner.
 pub(super) async fn a_connection_is_found_by_its_external_id_as_it_is_now<S: ConnectionStore>(store: &S) {
     let mut case = Case::new(store).await;
     for change in 0..2 {
@@ -34,8 +33,15 @@ pub(super) async fn a_connection_is_found_by_its_external_id_as_it_is_now<S: Con
         let external_id = &case.connection.external_id;
         let found = store.find_by_external_id(external_id).await.unwrap();
         assert_eq!(found.as_ref(), Some(&case.connection), "change {change}");
-        let found = store.find_for_request(&create.key, external_id).await.unwrap();
-        assert_eq!(found, Known::Connection(Box::new(case.connection.clone())));
+        let known = Known::Connection {
+            connection: Box::new(case.connection.clone()),
+            resource_deleted: false,
+        };
+        let next = case.create().envelope();
+        assert_eq!(
+            store.find_for_request(&next, external_id, now()).await.unwrap(),
+            known
+        );
     }
 }
 

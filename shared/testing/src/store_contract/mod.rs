@@ -23,7 +23,7 @@ use super::{
 };
 use latchkey_core::{
     domain::{
-        audit::{Actor, AuditEntry},
+        audit::Actor,
         aws::{AccountId, RoleArn},
         connection::{Attempt, Binding, Connection, Event},
         ids::TenantId,
@@ -223,14 +223,12 @@ async fn commit<S: ConnectionStore>(
     after: &Connection,
     request: Option<RequestChange<'_>>,
 ) -> Result<(), Conflict> {
-    let audit = AuditEntry::new(after, Actor::Verification, "contract", None, now());
     let change = Change {
-        before,
-        after,
         request,
-        audit: Some(audit),
+        ..Change::new(before, after).audited(Actor::Verification, "contract", None, now())
     };
-    store.commit(change).await.unwrap()
+    let committed = store.commit(change).await;
+    committed.map_err(|error| error.conflict().unwrap())
 }
 
 /// Stores what happens to a request, and nothing else.

@@ -2,7 +2,7 @@
 
 use latchkey_core::ports::{Conflict, ConnectionStore, IdSource as _, Known, RequestChange};
 
-use super::{Case, IDS, commit, connected, find, now, refused, request, verifying};
+use super::{Case, IDS, commit, connected, find, later, now, refused, request, verifying};
 
 /// I9: SNS delivers at least once.
 pub(super) async fn a_request_is_recorded_once<S: ConnectionStore>(store: &S) {
@@ -102,20 +102,33 @@ pub(super) async fn an_answer_is_delivered_and_its_url_forgotten<S: ConnectionSt
 pub(super) async fn what_a_listener_needs_is_found_in_one_step<S: ConnectionStore>(store: &S) {
     let case = Case::new(store).await;
     let create = case.create();
+    let envelope = create.envelope();
     let external_id = &case.connection.external_id;
-    let found = store.find_for_request(&create.key, external_id).await.unwrap();
-    assert_eq!(found, Known::Connection(Box::new(case.connection.clone())));
-    let record = case.record(&create, now());
+    let look = async |external_id| {
+        store
+            .find_for_request(&envelope, external_id, now())
+            .await
+            .unwrap()
+    };
+    let known = |resource_deleted| Known::Connection {
+        connection: Box::new(case.connection.clone()),
+        resource_deleted,
+    };
+    assert_eq!(look(external_id).await, known(false));
+    let (stack_id, resource) = (&envelope.stack_id, &envelope.logical_resource_id);
+    store
+        .mark_resource_deleted(stack_id, resource, later(1))
+        .await
+        .unwrap();
+    assert_eq!(look(external_id).await, known(true));
+    let unknown = IDS.external_id();
+    assert_eq!(look(&unknown).await, Known::Nothing);
+    let record = case.record(&create, later(2));
     assert_eq!(
         request(store, &case.connection, RequestChange::Record(&record)).await,
         Ok(())
     );
-    let found = store.find_for_request(&create.key, external_id).await.unwrap();
-    assert_eq!(found, Known::Recorded(Box::new(record.clone())));
-    let unknown = IDS.external_id();
-    let found = store.find_for_request(&create.key, &unknown).await.unwrap();
-    assert_eq!(found, Known::Recorded(Box::new(record)), "whatever it brings now");
-    let other = case.create();
-    let found = store.find_for_request(&other.key, &unknown).await.unwrap();
-    assert_eq!(found, Known::Nothing);
+    for external_id in [external_id, &unknown] {
+        assert_eq!(look(external_id).await, Known::Recorded(Box::new(record.clone())));
+    }
 }

@@ -2,7 +2,7 @@ use super::{AccountId, Partition, split_arn};
 use crate::domain::invalid::{Invalid, checked_text};
 
 /// The ARN of an IAM role, path included: `arn:<partition>:iam::<account>:role/<path><name>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoleArn(String);
 
 /// What the message of every refused role ARN is about.

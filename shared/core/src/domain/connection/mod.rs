@@ -1,5 +1,6 @@
 //! A connection and where it can stand. What can happen to it is in [`transitions`].
 
+pub mod claims;
 pub mod filing;
 pub mod organization;
 pub mod rotation;

@@ -52,6 +52,13 @@ impl Connection {
         self.rotation.as_ref().filter(|rotation| at < rotation.expires_at)
     }
 
+    /// The external ID that a role made by hand and named at `at` is asked for with: the next one while there is one, since
+    /// who made the role knows it from the vendor.
+    pub fn external_id_by_hand(&self, at: Timestamp) -> &ExternalId {
+        self.rotation_at(at)
+            .map_or(&self.external_id, |next| &next.external_id)
+    }
+
     /// What `external_id`, which was made for this connection, is to a request sent at `at`.
     pub fn standing(&self, external_id: &ExternalId, at: Timestamp) -> Standing {
         if *external_id == self.external_id {

@@ -1,18 +1,18 @@
-//! Whether a request may be verified at all: what its claims must agree with before anybody asks STS.
+//! Whether a request may be verified at all: decided from what is known, before anybody asks STS.
 
 use jiff::Timestamp;
 
 use crate::domain::{
-    aws::{AccountId, StackId},
+    aws::{AccountId, RoleArn, StackId},
     connection::{Attempt, Binding, Connection, Event, IllegalTransition, Standing, State, Status},
     external_id::ExternalId,
     proof::reason::ReasonCode,
-    request::custom_resource::{Properties, RequestType},
+    request::custom_resource::{Properties, RequestKey, RequestType},
 };
 
-/// What a Create or Update claims about itself.
+/// What a Create or Update says of itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Claim<'a> {
+pub struct StackClaims<'a> {
     /// Create or Update.
     pub request_type: RequestType,
     /// The stack.
@@ -64,6 +64,154 @@ impl Admission {
     }
 }
 
+/// A request to connect a role: by a stack's message, or by the vendor's call for a role that was made by hand.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its name.
+    pub key: &'a RequestKey,
+    /// The role that it is for.
+    pub role_arn: &'a RoleArn,
+    /// What a stack's message says of itself; none of the vendor's call.
+    pub stack: Option<StackClaims<'a>>,
+    /// When it was sent. This decides, and not when it is worked on: the same request gets the same answer however
+    /// late it is delivered again.
+    pub sent_at: Timestamp,
+}
+
+/// What is known when a request is decided on.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The connection that the external ID was made for, or that the vendor named; an organization's for its members.
+    pub found: Connection,
+    /// The member that the account is of that organization, if it is one already.
+    pub member: Option<Connection>,
+    /// Whether the request's resource was deleted since the request was sent.
+    pub resource_deleted: bool,
+}
+
+/// What a request that may be verified changes.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    /// The connection as it is stored; where it is new, as it has to be stored first.
+    pub before: Connection,
+    /// The connection while the request is worked on.
+    pub after: Connection,
+    /// Whether the account asks its organization for the first time: counted by the day where a message brings it.
+    pub is_new: bool,
+    /// Whether the request counts among those that accounts which are not connected may send within an hour.
+    pub counts: bool,
+}
+
+/// Why a request is not verified.
+#[derive(Debug, Clone)]
+pub enum NotAdmitted {
+    /// It is refused, whatever the state of the connection that it names: the same refusal follows from it again.
+    Refused(ReasonCode),
+    /// It is refused for the state of this connection, which may be another one when it is delivered again.
+    RefusedByState(Box<Connection>, ReasonCode),
+    /// The state machine has no such step. A bug: nothing was decided.
+    Illegal(IllegalTransition),
+}
+
+impl From<IllegalTransition> for NotAdmitted {
+    fn from(illegal: IllegalTransition) -> Self {
+        Self::Illegal(illegal)
+    }
+}
+
+/// Decides on a request at `now`.
+pub fn decide(facts: &Facts, asked: &Asked<'_>, now: Timestamp) -> Result<Admitted, NotAdmitted> {
+    let (stored, is_new) = connection_of(facts, asked, now)?;
+    // A request that was told that its resource is deleted is told so for ever, whatever became of the connection (I5).
+    if facts.resource_deleted {
+        return Err(NotAdmitted::Refused(ReasonCode::StackDeleted));
+    }
+    let refused = |code| NotAdmitted::RefusedByState(Box::new(stored.clone()), code);
+    let connection = match asked.stack.map(|claims| claims.request_type) {
+        None | Some(RequestType::Create) => stored.asked_again(&facts.found, now)?,
+        Some(RequestType::Update | RequestType::Delete) => stored.clone().following(&facts.found),
+    };
+    let admission = match asked.stack {
+        Some(claims) => admit(&connection, claims, asked.sent_at),
+        None => {
+            let external_id = connection.external_id_by_hand(asked.sent_at);
+            admit_by_hand(&connection, &asked.role_arn.account(), external_id, asked.sent_at)
+        }
+    }
+    .map_err(refused)?;
+    let spent = admission.spend(&connection, now).map_err(refused)?;
+    let attempt = Attempt {
+        request: asked.key.clone(),
+        role_arn: asked.role_arn.clone(),
+        started_at: now,
+    };
+    Ok(Admitted {
+        after: admission.start(spent, attempt, now)?,
+        is_new,
+        counts: asked.stack.is_some() && stored.is_member() && stored.live_binding().is_none(),
+        before: stored,
+    })
+}
+
+/// The connection that a request is about: the one that was found or, of an organization, its account's own. The flag
+/// says whether it is new.
+fn connection_of(
+    facts: &Facts,
+    asked: &Asked<'_>,
+    now: Timestamp,
+) -> Result<(Connection, bool), NotAdmitted> {
+    let refused = NotAdmitted::Refused;
+    let Some(rules) = &facts.found.organization else {
+        return Ok((facts.found.clone(), false));
+    };
+    if let State::Disconnected { reason, .. } = &facts.found.state {
+        return Err(refused(reason.code));
+    }
+    let account = match asked.stack {
+        Some(claims) => claims.stack_id.account(),
+        None => asked.role_arn.account(),
+    };
+    rules.check(&account).map_err(refused)?;
+    if let Some(member) = &facts.member {
+        return Ok((member.clone(), false));
+    }
+    // Only what could be the first request of an account makes it a member.
+    if let Some(claims) = asked.stack {
+        let standing = facts.found.standing(claims.external_id, asked.sent_at);
+        if standing == Standing::Retired {
+            return Err(refused(ReasonCode::ExternalIdRetired));
+        }
+        if claims.request_type != RequestType::Create {
+            return Err(refused(ReasonCode::ExternalIdChanged));
+        }
+    }
+    Ok((facts.found.new_member(&account, now), true))
+}
+
+/// Whether a request that was admitted may still be connected: what has come since. `facts.found` is the organization of
+/// a member, and `facts.member` the member.
+pub fn decide_again(facts: &Facts, asked: &Asked<'_>, external_id: &ExternalId) -> Result<(), ReasonCode> {
+    if facts.resource_deleted {
+        return Err(ReasonCode::StackDeleted);
+    }
+    let connection = facts.member.as_ref().unwrap_or(&facts.found);
+    if facts.member.is_some() {
+        if let State::Disconnected { reason, .. } = &facts.found.state {
+            return Err(reason.code);
+        }
+        // Its rotation has ended since: nobody new is connected by what was retired for all.
+        let standing = facts.found.standing(external_id, asked.sent_at);
+        if connection.live_binding().is_none() && standing == Standing::Retired {
+            return Err(ReasonCode::ExternalIdRetired);
+        }
+    }
+    match asked.stack {
+        Some(claims) => admit(connection, claims, asked.sent_at),
+        None => admit_by_hand(connection, &asked.role_arn.account(), external_id, asked.sent_at),
+    }
+    .map(drop)
+}
+
 /// The role must be in the stack's own account and partition, and not in the vendor's (I2).
 pub fn check_accounts(
     properties: &Properties,
@@ -82,7 +230,11 @@ pub fn check_accounts(
 
 /// Whether `connection` can take the request, which was sent at `sent_at`. The moment of sending decides, so that
 /// the same request gets the same answer however late it is delivered again.
-pub fn admit(connection: &Connection, claim: Claim<'_>, sent_at: Timestamp) -> Result<Admission, ReasonCode> {
+pub fn admit(
+    connection: &Connection,
+    claim: StackClaims<'_>,
+    sent_at: Timestamp,
+) -> Result<Admission, ReasonCode> {
     if let Some(expected) = &connection.expected_account
         && *expected != claim.stack_id.account()
     {
@@ -152,7 +304,7 @@ pub fn admit_by_hand(
     }
 }
 
-fn names(claim: Claim<'_>, bound: &Binding) -> bool {
+fn names(claim: StackClaims<'_>, bound: &Binding) -> bool {
     bound.stack_id() == Some(claim.stack_id)
         && claim.physical_resource_id == Some(&bound.physical_resource_id)
 }

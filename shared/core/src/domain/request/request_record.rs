@@ -108,25 +108,17 @@ impl RequestRecord {
         }
     }
 
-    /// The record of a role that was made by hand and that the vendor named at `now`. It is asked for with the next
-    /// external ID while there is one: who made the role knows it from the vendor.
+    /// The record of a role that was made by hand and that the vendor named at `now`.
     pub fn by_hand(
         connection: &Connection,
         role_arn: RoleArn,
-        request_id: String,
+        key: RequestKey,
         now: Timestamp,
         patience_seconds: i64,
     ) -> Self {
-        let external_id = match connection.rotation_at(now) {
-            Some(rotation) => &rotation.external_id,
-            None => &connection.external_id,
-        };
         let is_change = connection.live_binding().is_some();
         Self {
-            key: RequestKey {
-                stack_id: None,
-                request_id,
-            },
+            key,
             request_type: if is_change {
                 RequestType::Update
             } else {
@@ -135,7 +127,7 @@ impl RequestRecord {
             tenant: connection.tenant.clone(),
             connection_id: connection.id.clone(),
             role_arn,
-            external_id: external_id.clone(),
+            external_id: connection.external_id_by_hand(now).clone(),
             permission_tier: None,
             template_version: String::new(),
             logical_resource_id: String::new(),
