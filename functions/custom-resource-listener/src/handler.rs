@@ -7,6 +7,7 @@ use latchkey_core::{
     domain::{
         aws::TopicArn,
         invalid::Invalid,
+        proof::reason::ReasonCode,
         request::custom_resource::{Envelope, RequestType},
     },
     ports::Unavailable,
@@ -70,17 +71,19 @@ impl Handler {
     async fn answer(&self, envelope: &Envelope, message: &SnsMessage) -> Result<(), Unavailable> {
         let sent_at = jiff::Timestamp::from_millisecond(message.timestamp.timestamp_millis())
             .map_err(|error| Unavailable::new("sns.timestamp", error))?;
-        let done = match envelope.request_type {
+        let (outcome, reason) = match envelope.request_type {
             RequestType::Create | RequestType::Update => {
-                format!("{:?}", self.register.run(envelope, sent_at).await?)
+                let received = self.register.run(envelope, sent_at).await?;
+                (received.code(), received.reason())
             }
-            RequestType::Delete => format!("{:?}", self.disconnect.run(envelope, sent_at).await?),
+            RequestType::Delete => (self.disconnect.run(envelope, sent_at).await?.code(), None),
         };
         tracing::info!(
-            "request.type" = ?envelope.request_type,
+            "request.type" = envelope.request_type.as_str(),
             "request.id" = envelope.key.request_id,
             "stack.id" = %envelope.stack_id,
-            "request.outcome" = done,
+            "request.outcome" = outcome,
+            "request.reason" = reason.map(ReasonCode::as_str),
             "request.received"
         );
         Ok(())

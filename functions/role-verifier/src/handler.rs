@@ -7,6 +7,7 @@ use futures::{FutureExt as _, future::join_all};
 use lambda_runtime::Error;
 use latchkey_aws::telemetry::causes;
 use latchkey_core::{
+    domain::proof::verdict::Cause,
     ports::{ReceivedMessages, Unavailable, VerificationTask},
     use_cases::{
         check_chunk::{CheckChunk, ChunkChecked},
@@ -111,7 +112,7 @@ impl Handler {
                     "request.id" = key.request_id,
                     "stack.id" = key.stack_id.as_ref().map(tracing::field::display),
                     "sqs.tries" = tries,
-                    "verification.outcome" = ?verified,
+                    "verification.outcome" = verified.code(),
                     "request.verified"
                 );
                 Ok(match verified {
@@ -130,7 +131,8 @@ impl Handler {
                     "tenant.id" = %tenant,
                     "connection.id" = %connection_id,
                     "sweep.attempt" = attempt,
-                    "verification.outcome" = ?rechecked,
+                    "verification.outcome" = rechecked.code(),
+                    "sts.cause" = rechecked.cause().map(Cause::code),
                     "connection.rechecked"
                 );
                 Ok(None)
@@ -138,11 +140,15 @@ impl Handler {
             // One line for all of them: a line for each healthy connection would cost more than its check.
             VerificationTask::Chunk(chunk) => {
                 let checked = self.chunks.run(chunk).await?;
+                let counts = checked.counts();
                 tracing::info!(
                     "sweep.slot" = chunk.slot,
                     "sweep.tick" = chunk.tick,
                     "sqs.tries" = tries,
-                    "verification.outcome" = ?checked,
+                    "verification.outcome" = checked.code(),
+                    "chunk.members" = counts.map(|(members, ..)| members),
+                    "chunk.news" = counts.map(|(_, news, _)| news),
+                    "chunk.given_back" = counts.map(|(.., given_back)| given_back),
                     "chunk.checked"
                 );
                 Ok(match checked {

@@ -84,7 +84,7 @@ impl StsAssumer {
             answer = call().await;
         }
         let Ok(answer) = answer else {
-            tracing::warn!("connection.id" = %session, "sts.cause" = ?Cause::Unreachable, "probe.inconclusive");
+            tracing::warn!("connection.id" = %session, "sts.cause" = Cause::Unreachable.code(), "probe.inconclusive");
             return Err(Probe::Inconclusive(Cause::Unreachable));
         };
         match answer {
@@ -94,7 +94,7 @@ impl StsAssumer {
                 let cause = cause(&error);
                 tracing::warn!(
                     "connection.id" = %session,
-                    "sts.cause" = ?cause,
+                    "sts.cause" = cause.code(),
                     "sts.code" = error.code(),
                     "sts.request_id" = error.as_service_error().and_then(RequestId::request_id),
                     "probe.inconclusive"

@@ -37,7 +37,7 @@ async fn a_forged_delete_that_names_the_real_stack_and_resource_leaves_the_conne
         scene
             .wait_for_log(
                 LISTENER,
-                &[forged.request_id(), "Delete", "NotFromCloudFormation"],
+                &[forged.request_id(), "Delete", "not_from_cloudformation"],
             )
             .await?;
         assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
@@ -93,7 +93,7 @@ async fn a_genuine_delete_of_another_stack_that_names_the_victims_ids_leaves_the
         .await?;
     let request_id = text(&delete, "RequestId")?;
     scene
-        .wait_for_log(LISTENER, &[&request_id, "Delete", "LeftAlone"])
+        .wait_for_log(LISTENER, &[&request_id, "Delete", "left_alone"])
         .await?;
     assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
     assert_eq!(settled(&api.get(&attacker.id).await?), settled(&attacker.shown));

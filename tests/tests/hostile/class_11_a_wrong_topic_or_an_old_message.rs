@@ -40,7 +40,7 @@ async fn a_genuine_message_that_is_replayed_after_its_time_changes_nothing() -> 
     };
 
     // The Create names the former role.
-    replay(&create, "AnsweredAgain(Accepted)").await?;
+    replay(&create, "answered_again").await?;
     assert_eq!(settled(&api.get(&one.id).await?), active);
 
     one.customer
@@ -49,9 +49,9 @@ async fn a_genuine_message_that_is_replayed_after_its_time_changes_nothing() -> 
         .expect("DELETE_COMPLETE")?;
     let ended = api.wait_for(&one.id, "disconnected").await?;
     let delete = wiretap.request("Delete", &one.stack.stack_id).await?;
-    replay(&create, "AnsweredAgain(Accepted)").await?;
-    replay(&update, "AnsweredAgain(Accepted)").await?;
-    replay(&delete, "LeftAlone").await?;
+    replay(&create, "answered_again").await?;
+    replay(&update, "answered_again").await?;
+    replay(&delete, "left_alone").await?;
     assert_eq!(api.get(&one.id).await?, ended);
     // Through the topic of another region it is not even read.
     let elsewhere = Customer::sign_in(&scene.ready.endpoint, &attacker.account, "eu-west-1").await?;

@@ -46,10 +46,7 @@ async fn a_request_that_is_delivered_again_is_worked_on_once_and_answered_the_sa
     // And once more when all is done.
     customer.publish(topic, &message).await?;
     scene
-        .wait_for_log(
-            "custom-resource-listener",
-            &[&request_id, "AnsweredAgain(Accepted)"],
-        )
+        .wait_for_log("custom-resource-listener", &[&request_id, "answered_again"])
         .await?;
     assert_eq!(scene.answer(&stack, "Connection", &request_id).await?, answer);
     assert_eq!(settled(&api.get(&id).await?), first);
@@ -82,7 +79,7 @@ async fn a_create_that_comes_after_the_delete_of_its_stack_connects_nothing() ->
         .expect("DELETE_COMPLETE")?;
     let delete = wiretap.request("Delete", &stack_id).await?;
     scene
-        .wait_for_log(LISTENER, &[&text(&delete, "RequestId")?, "LeftAlone"])
+        .wait_for_log(LISTENER, &[&text(&delete, "RequestId")?, "left_alone"])
         .await?;
 
     let mut late = notification(scene, &create.to_string())?;
@@ -133,7 +130,7 @@ async fn an_update_that_comes_while_another_is_being_verified_does_not_overtake_
     one.customer.update_stack(Connected::STACK, &late.text()).await?;
     let waiting = wiretap.request("Update", &one.stack.stack_id).await?;
     scene
-        .wait_for_log("role-verifier", &[&text(&waiting, "RequestId")?, "TryAgainIn"])
+        .wait_for_log("role-verifier", &[&text(&waiting, "RequestId")?, "try_again"])
         .await?;
 
     // A forged one meanwhile, to a role that the vendor could assume at once.
@@ -151,7 +148,7 @@ async fn an_update_that_comes_while_another_is_being_verified_does_not_overtake_
         .publish(scene.ready.topic("us-east-1")?, &forged.text())
         .await?;
     scene
-        .wait_for_log("role-verifier", &[forged.request_id(), "Answered(Now(Refused))"])
+        .wait_for_log("role-verifier", &[forged.request_id(), "answer_refused"])
         .await?;
     assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
 
@@ -200,7 +197,7 @@ async fn an_update_that_comes_while_the_first_registration_is_being_verified_cha
         .publish(scene.ready.topic("us-east-1")?, &update.text())
         .await?;
     scene
-        .wait_for_log(LISTENER, &[update.request_id(), "ExternalIdChanged"])
+        .wait_for_log(LISTENER, &[update.request_id(), "external_id_changed"])
         .await?;
     let shown = api.get(&id).await?;
     assert_eq!(

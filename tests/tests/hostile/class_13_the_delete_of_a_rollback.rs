@@ -108,7 +108,7 @@ async fn a_delete_with_an_invented_id_is_answered_and_only_a_look_at_the_role_de
         .await?;
     let request_id = text(&create, "RequestId")?;
     scene
-        .wait_for_log("custom-resource-listener", &[&request_id, "Delete", "LeftAlone"])
+        .wait_for_log("custom-resource-listener", &[&request_id, "Delete", "left_alone"])
         .await?;
     let answer = scene
         .answer(&one.stack.stack_id, "Connection", &request_id)

@@ -70,11 +70,11 @@ async fn a_role_that_appears_twenty_seconds_late_is_waited_for() -> Result<(), E
 
 /// Each kind of trouble, and what the verifier calls it.
 const TROUBLES: [(Mood, &str); 5] = [
-    (Mood::Throttling, "Inconclusive(Throttled)"),
-    (Mood::Failing, "Inconclusive(ServiceError)"),
-    (Mood::Gone, "Inconclusive(Unreachable)"),
-    (Mood::RegionDisabled, "Inconclusive(RegionDisabled)"),
-    (Mood::Silent, "Inconclusive(Unreachable)"),
+    (Mood::Throttling, "throttled"),
+    (Mood::Failing, "service_error"),
+    (Mood::Gone, "unreachable"),
+    (Mood::RegionDisabled, "region_disabled"),
+    (Mood::Silent, "unreachable"),
 ];
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn no_trouble_of_sts_breaks_a_connection_and_who_connects_meanwhile_is_wai
     let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
     customer.create_stack("Meanwhile", &template.text()).await?;
     scene
-        .wait_for_log("role-verifier", &["request.verified", "TryAgainIn"])
+        .wait_for_log("role-verifier", &["request.verified", "try_again"])
         .await?;
     sleep(Duration::from_secs(4)).await;
     assert_eq!(api.get(&id).await?["status"], "verifying");

@@ -44,7 +44,7 @@ async fn a_connection_whose_external_id_is_known_is_verified_so_many_times_an_ho
     }
     let last = last.ok_or("nothing was forged")?;
     scene
-        .wait_for_log(LISTENER, &[last.request_id(), "TooManyRequests"])
+        .wait_for_log(LISTENER, &[last.request_id(), "too_many_requests"])
         .await?;
     assert!(
         scene.items_about(last.request_id()).await?.is_empty(),

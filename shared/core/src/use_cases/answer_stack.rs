@@ -37,6 +37,18 @@ pub enum Answered {
     BadUrl,
 }
 
+impl Answered {
+    /// Its stable name in logs and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Now(Delivery::Accepted) => "answered",
+            Self::Now(Delivery::Refused) => "answer_refused",
+            Self::Before => "answered_before",
+            Self::BadUrl => "bad_answer_url",
+        }
+    }
+}
+
 impl AnswerStack {
     /// Answers a request that was decided on the spot.
     pub async fn answer(&self, envelope: &Envelope, outcome: &Outcome) -> Result<Delivery, Unavailable> {

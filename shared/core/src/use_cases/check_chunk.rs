@@ -42,6 +42,28 @@ pub enum ChunkChecked {
     StsInTrouble,
 }
 
+impl ChunkChecked {
+    /// Its stable name in logs and metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::StsInTrouble => "sts_in_trouble",
+        }
+    }
+
+    /// How many members there were, with news, and given back; of a chunk that is done.
+    pub fn counts(self) -> Option<(usize, usize, usize)> {
+        match self {
+            Self::Done {
+                members,
+                news,
+                given_back,
+            } => Some((members, news, given_back)),
+            Self::StsInTrouble => None,
+        }
+    }
+}
+
 /// What came of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Seen {

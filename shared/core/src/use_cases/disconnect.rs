@@ -32,6 +32,17 @@ pub enum Deleted {
     NotFromCloudFormation,
 }
 
+impl Deleted {
+    /// Its stable name in logs and metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Disconnected => "disconnected",
+            Self::LeftAlone => "left_alone",
+            Self::NotFromCloudFormation => "not_from_cloudformation",
+        }
+    }
+}
+
 /// Takes Delete requests.
 pub struct DisconnectByStack {
     /// Where connections are kept.

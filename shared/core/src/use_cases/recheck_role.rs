@@ -34,6 +34,26 @@ pub enum Rechecked {
     NotLive,
 }
 
+impl Rechecked {
+    /// Its stable name in logs and metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Stands(status) => status.as_str(),
+            Self::AsItWas => "as_it_was",
+            Self::Inconclusive(_) => "inconclusive",
+            Self::NotLive => "not_live",
+        }
+    }
+
+    /// Why nothing can be said, if so.
+    pub fn cause(self) -> Option<Cause> {
+        match self {
+            Self::Inconclusive(cause) => Some(cause),
+            Self::Stands(_) | Self::AsItWas | Self::NotLive => None,
+        }
+    }
+}
+
 /// Checks live connections.
 pub struct RecheckRole {
     /// Where connections are kept.

@@ -40,6 +40,28 @@ pub enum Received {
     AnsweredAgain(Delivery),
 }
 
+impl Received {
+    /// Its stable name in logs and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Refused(_, Delivery::Accepted) => "refused",
+            Self::AnsweredAgain(Delivery::Accepted) => "answered_again",
+            Self::Refused(_, Delivery::Refused) | Self::AnsweredAgain(Delivery::Refused) => {
+                "not_from_cloudformation"
+            }
+        }
+    }
+
+    /// Why it was refused, if it was.
+    pub fn reason(&self) -> Option<ReasonCode> {
+        match self {
+            Self::Refused(reason, _) => Some(reason.code),
+            Self::Queued | Self::AnsweredAgain(_) => None,
+        }
+    }
+}
+
 /// Takes Create and Update requests.
 pub struct RegisterRole {
     /// Where connections and requests are kept.

@@ -41,6 +41,17 @@ pub enum Verified {
     Unknown,
 }
 
+impl Verified {
+    /// Its stable name in logs and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Answered(answered) => answered.code(),
+            Self::TryAgainIn(_) => "try_again",
+            Self::Unknown => "unknown_request",
+        }
+    }
+}
+
 /// How often a request is looked for that is not recorded: the listener puts it on the queue a moment before. By
 /// [`retry_delay_seconds`] that is 48 s, longer than the listener may work on a message.
 pub const MAX_TRIES_OF_UNKNOWN: u32 = 6;

@@ -5,4 +5,5 @@
 mod admission;
 mod connection;
 mod custom_resource;
+mod outcome_codes;
 mod request_record;

@@ -34,6 +34,19 @@ pub enum Cause {
     VendorNotPermitted,
 }
 
+impl Cause {
+    /// Its stable name in logs and metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Unreachable => "unreachable",
+            Self::ServiceError => "service_error",
+            Self::RegionDisabled => "region_disabled",
+            Self::VendorNotPermitted => "vendor_not_permitted",
+        }
+    }
+}
+
 /// The probes of one verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probes {

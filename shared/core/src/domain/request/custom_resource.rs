@@ -40,6 +40,17 @@ pub enum RequestType {
     Delete,
 }
 
+impl RequestType {
+    /// CloudFormation's own word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "Create",
+            Self::Update => "Update",
+            Self::Delete => "Delete",
+        }
+    }
+}
+
 /// What identifies a request, however often and through whatever path it arrives (AWS: "StackId + RequestId").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestKey {
