@@ -8,8 +8,8 @@ use serde_json::json;
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
-    publish::Deployment,
-    render::{RenderError, deployment_placeholders, fill, render_source, sha256_hex},
+    deployment::Deployment,
+    deployment_template::{RenderError, deployment_placeholders, fill, render_source, sha256_hex},
     rendering::{Rendered, RenderingError, Source, TEMPLATE_FILE, render_all},
 };
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     manifest::{Resources, Statement},
-    rendering::markdown,
+    markdown::markdown,
     snapshot::{Snapshot, TierSnapshot},
 };
 

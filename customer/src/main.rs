@@ -9,7 +9,8 @@ use latchkey_aws::{aws_clients::http_client, trust::Roots};
 use latchkey_customer::{
     bundle::Bundle,
     check::check,
-    publish::{Deployment, cause, publish},
+    deployment::Deployment,
+    publish::{cause, publish},
     rendering::{Source, release, render_all, repository_folder, stale, write},
     verify::{Checked, Finding, verify},
 };

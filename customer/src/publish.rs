@@ -8,76 +8,16 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::AttributeValue};
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use latchkey_core::domain::{
-    aws::{AccountId, Region, StackId},
-    invalid::Invalid,
-    template_version::{PublishedVersion, TEMPLATE_PK},
-};
+use latchkey_core::domain::template_version::{PublishedVersion, TEMPLATE_PK};
 
 use crate::{
     bundle::{Bundle, BundleError},
-    render::{RolePath, TemplateValues, TopicName},
+    deployment::Deployment,
     rendering::Source,
 };
 
 /// Sort key of the item that new links are made from.
 pub const CURRENT_SK: &str = "CURRENT";
-
-/// A deployed vendor stack, as its outputs tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deployment {
-    /// The hub region, which the bucket and the table are in.
-    pub region: Region,
-    /// The bucket for customer templates.
-    pub bucket: String,
-    /// The table that knows which template is current.
-    pub table: String,
-    /// What is written into the template.
-    pub values: TemplateValues,
-}
-
-/// Why a stack's outputs do not describe a deployment.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DeploymentError {
-    /// An output is missing.
-    #[error("the stack has no output {0}; is it Latchkey's vendor stack, deployed from template.yaml?")]
-    OutputMissing(&'static str),
-    /// A value is not of its form.
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-}
-
-impl Deployment {
-    /// A deployment that does not exist, for linters and for reading.
-    pub fn example() -> Result<Self, Invalid> {
-        Ok(Self {
-            region: Region::parse("us-east-1")?,
-            bucket: "latchkey-example".to_owned(),
-            table: "latchkey-example".to_owned(),
-            values: TemplateValues {
-                vendor_account: AccountId::parse("111111111111")?,
-                role_path: RolePath::parse("/latchkey/")?,
-                topic_name: TopicName::parse("latchkey-listener")?,
-            },
-        })
-    }
-
-    /// Reads a deployment from the stack's ARN (account and region) and outputs.
-    pub fn from_outputs(stack_arn: &str, outputs: &HashMap<String, String>) -> Result<Self, DeploymentError> {
-        let output = |name| outputs.get(name).ok_or(DeploymentError::OutputMissing(name));
-        let stack = StackId::parse(stack_arn)?;
-        Ok(Self {
-            region: stack.region(),
-            bucket: output("TemplateBucketName")?.clone(),
-            table: output("TableName")?.clone(),
-            values: TemplateValues {
-                vendor_account: stack.account(),
-                role_path: RolePath::parse(output("VerifierRolePath")?)?,
-                topic_name: TopicName::parse(output("ListenerTopicName")?)?,
-            },
-        })
-    }
-}
 
 /// Why a template was not published.
 #[derive(Debug, thiserror::Error)]
@@ -237,62 +177,9 @@ pub fn current_item(version: &PublishedVersion, published_at: Timestamp) -> Hash
 mod tests {
     use super::*;
 
-    const STACK: &str =
-        "arn:aws:cloudformation:eu-west-1:111111111111:stack/latchkey/0d1f2a30-96c5-11ef-8a3b-0affd1b2c3d4";
-
-    fn outputs() -> HashMap<String, String> {
-        [
-            ("TemplateBucketName", "latchkey-templatebucket-1x"),
-            ("TableName", "latchkey-Table-1X"),
-            ("VerifierRolePath", "/latchkey/"),
-            ("ListenerTopicName", "latchkey-listener"),
-            ("ApiUrl", "https://x.example"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
-    }
-
-    #[test]
-    fn a_deployment_is_read_from_the_stacks_own_outputs() {
-        let deployment = Deployment::from_outputs(STACK, &outputs()).unwrap();
-        assert_eq!(deployment.region.as_str(), "eu-west-1");
-        assert_eq!(deployment.bucket, "latchkey-templatebucket-1x");
-        assert_eq!(deployment.table, "latchkey-Table-1X");
-        assert_eq!(deployment.values.vendor_account.as_str(), "111111111111");
-        assert_eq!(deployment.values.role_path.as_str(), "/latchkey/");
-        assert_eq!(deployment.values.topic_name.as_str(), "latchkey-listener");
-    }
-
-    #[test]
-    fn a_stack_that_is_not_latchkeys_is_refused_by_the_name_of_the_missing_output() {
-        for name in [
-            "TemplateBucketName",
-            "TableName",
-            "VerifierRolePath",
-            "ListenerTopicName",
-        ] {
-            let mut outputs = outputs();
-            outputs.remove(name);
-            assert_eq!(
-                Deployment::from_outputs(STACK, &outputs),
-                Err(DeploymentError::OutputMissing(name))
-            );
-        }
-    }
-
-    #[test]
-    fn a_role_path_that_lets_every_role_in_is_never_published() {
-        let mut outputs = outputs();
-        outputs.insert("VerifierRolePath".to_owned(), "/".to_owned());
-        assert!(matches!(
-            Deployment::from_outputs(STACK, &outputs),
-            Err(DeploymentError::Invalid(_))
-        ));
-    }
-
     #[test]
     fn the_pointer_and_the_history_tell_the_same_under_their_own_keys() {
-        let deployment = Deployment::from_outputs(STACK, &outputs()).unwrap();
+        let deployment = Deployment::example().unwrap();
         let source = Source::of_repository().unwrap();
         let at: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let version = Bundle::of(&source, &deployment).unwrap().published(&source, at);

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    deployment_template::{TemplateVersion, sha256_hex},
     manifest::{ManagedPolicy, Manifest, Statement},
     policy::{TrustTerms, trust_terms},
-    render::{TemplateVersion, sha256_hex},
 };
 
 /// A version in permission terms: `customer/versions/<version>.json`.

@@ -9,8 +9,9 @@ use latchkey_core::domain::template_version::TEMPLATE_PK;
 
 use crate::{
     bundle::{PUBLIC_PREFIX, TEMPLATE_NAME},
-    publish::{CURRENT_SK, Deployment, PublishError, refused},
-    render::sha256_hex,
+    deployment::Deployment,
+    deployment_template::sha256_hex,
+    publish::{CURRENT_SK, PublishError, refused},
 };
 
 /// What became of a published text.

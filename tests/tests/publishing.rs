@@ -9,8 +9,9 @@ use latchkey_core::domain::{
     template_version::PublishedVersion,
 };
 use latchkey_customer::{
-    publish::{Deployment, PublishError, publish},
-    render::{RolePath, TemplateValues, TopicName},
+    deployment::Deployment,
+    deployment_template::{RolePath, TemplateValues, TopicName},
+    publish::{PublishError, publish},
     rendering::Source,
 };
 use latchkey_tests::{Error, failed, local_aws::aws, scene::Scene};
@@ -93,7 +94,11 @@ async fn a_version_is_there_with_all_its_files_and_publishing_it_again_changes_n
         let object = s3.get_object().bucket(&deployment.bucket).key(key).send().await;
         let object = object.map_err(|error| failed("reading a file", &error))?;
         let content = object.body.collect().await?.to_vec();
-        assert_eq!(latchkey_customer::render::sha256_hex(&content), *sha256, "{key}");
+        assert_eq!(
+            latchkey_customer::deployment_template::sha256_hex(&content),
+            *sha256,
+            "{key}"
+        );
     }
     publish(&s3, &dynamodb, &deployment, &source, later).await?;
     let remembered: PublishedVersion =
@@ -125,7 +130,7 @@ async fn a_version_that_was_published_is_not_published_with_other_content() -> R
     let pointer = item(&scene, &deployment, "CURRENT").await?;
     assert_eq!(pointer["sha256"], AttributeValue::S(published.sha256.clone()));
     // Under a version of its own it is welcome, and the former one stays.
-    other.version = latchkey_customer::render::TemplateVersion::parse("9.0.0")?;
+    other.version = latchkey_customer::deployment_template::TemplateVersion::parse("9.0.0")?;
     let next = publish(&s3, &dynamodb, &deployment, &other, Timestamp::UNIX_EPOCH).await?;
     assert_eq!(
         item(&scene, &deployment, "CURRENT").await?["url"],

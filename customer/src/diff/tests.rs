@@ -1,7 +1,7 @@
 //! Differences between two versions, one at a time.
 
 use super::*;
-use crate::{manifest::Manifest, render::TemplateVersion};
+use crate::{deployment_template::TemplateVersion, manifest::Manifest};
 
 const REPOSITORY: &str = include_str!("../../permissions.yaml");
 

@@ -3,6 +3,8 @@
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
+use crate::markdown::markdown;
+
 /// The texts, by the name of what they render; a name in `.html` escapes all that is filled in.
 const TEMPLATES: [(&str, &str); 10] = [
     (
@@ -110,24 +112,6 @@ fn hcl_value(value: &serde_json::Value, depth: usize) -> String {
     }
 }
 
-/// A text that Markdown shows as it is: nothing in it is markup, a cell's end or a tag.
-pub fn markdown(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => {
-                escaped.push('\\');
-                escaped.push(letter);
-            }
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,10 +119,6 @@ mod tests {
     #[test]
     fn what_is_filled_in_stays_text() {
         assert_eq!(hcl_string("a\"${x}%{if}\\"), r#""a\"$${x}%%{if}\\""#);
-        assert_eq!(
-            markdown("a|b <i>*x*</i> `y` [z](u)"),
-            "a\\|b &lt;i&gt;\\*x\\*&lt;/i&gt; \\`y\\` \\[z\\](u)"
-        );
         assert_eq!(quoted("a\nb\"c".to_owned()), r#""a\nb\"c""#);
         let value = serde_json::json!({"StringLike": {"aws:TagKeys": ["x"]}});
         assert_eq!(

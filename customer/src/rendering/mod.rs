@@ -6,7 +6,6 @@ mod files;
 mod source;
 mod view;
 
-pub use engine::markdown;
 pub use files::{FolderError, stale, write};
 pub use source::{MANIFEST_FILE, Source, SourceError, release, repository_folder};
 

@@ -6,9 +6,9 @@ use std::{
 };
 
 use crate::{
+    deployment_template::{TemplateVersion, sha256_hex},
     diff::Changes,
     manifest::{Manifest, ManifestError},
-    render::{TemplateVersion, sha256_hex},
     snapshot::Snapshot,
 };
 

@@ -4,12 +4,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
+    deployment_template::TemplateVersion,
     manifest::{
         ManagedPolicy, Manifest, Resources, Statement, Tier,
         texts::{ArnPattern, TierName},
     },
     policy::{POLICY_NAME, TrustTerms, trust_terms},
-    render::TemplateVersion,
     tiers::scope,
 };
 

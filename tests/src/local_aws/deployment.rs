@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_cloudformation::types::{Capability, Parameter};
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use latchkey_customer::{
-    publish::{Deployment, publish},
-    rendering::Source,
-};
+use latchkey_customer::{deployment::Deployment, publish::publish, rendering::Source};
 use serde_json::json;
 
 use super::{

@@ -1,6 +1,6 @@
 //! Class 20: link phishing: the true template turned against its user, or the true link used by somebody else.
 //!
-//! Guard: whom the role trusts is written into the published text, and is no parameter (`customer/src/render.rs`); a
+//! Guard: whom the role trusts is written into the published text, and is no parameter (`customer/src/deployment_template.rs`); a
 //! link can be bound to an account (`admit`, `shared/core/src/domain/request/admission.rs`), and a deployment can demand that
 //! (`RequireAccountId`).
 //! Shown to fail without it: `tests/mutations/i2-expected-account.patch`, `tests/mutations/class20-account-required.patch`.

@@ -8,7 +8,7 @@
 use aws_sdk_s3::{error::ProvideErrorMetadata, primitives::ByteStream};
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_customer::{
-    publish::Deployment,
+    deployment::Deployment,
     verify::{Finding, verify},
 };
 use latchkey_tests::{
