@@ -21,7 +21,8 @@ Renders what customers run and read from customer/permissions.yaml, and publishe
   latchkey-publish render             render everything
   latchkey-publish render --check     only tell which rendered files are stale
   latchkey-publish check              refuse a manifest that asks too much, and a released version that changed
-  latchkey-publish release            keep the version of version.txt for ever: customer/versions/<version>.json
+  latchkey-publish release            keep the version of version.txt for ever: customer/versions/<version>.json and
+                                      the template's text beside it
 
   latchkey-publish --stack-name <name> [--region <region>]
                                       publish for a deployed vendor stack, and make new launch links point to it
@@ -155,7 +156,7 @@ async fn run(job: Job, folder: PathBuf) -> Result<String, Error> {
             Err(problems.join("\n").into())
         }
         Job::Release => Ok(format!(
-            "{}: commit it with customer/versions/SHA256SUMS",
+            "{}: commit all of customer/versions/",
             release(&folder, &source)?
         )),
         Job::PrintExample => template(&source, &Deployment::example()?),

@@ -146,7 +146,7 @@ fn both_pages_have_every_permission_with_its_level_and_reason_and_every_canary()
 
 /// The repository's manifest with a hostile text in every place that takes a sentence.
 fn hostile() -> Copy {
-    let copy = Copy::of_repository();
+    let copy = Copy::unreleased();
     let text = serde_json::to_string(HOSTILE).unwrap();
     for (from, to) in [
         ("name: Example Vendor", format!("name: {text}")),

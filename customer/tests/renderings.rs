@@ -8,7 +8,10 @@
 
 mod support;
 
-use latchkey_customer::rendering::{Source, render_all, repository_folder, stale};
+use latchkey_customer::{
+    deployment_template::sha256_hex,
+    rendering::{Source, render_all, repository_folder, stale},
+};
 use serde_json::{Value, json};
 use support::Copy;
 
@@ -35,8 +38,30 @@ fn everything_in_the_repository_is_what_the_manifest_renders() {
 }
 
 #[test]
+fn the_released_texts_fit_their_digests_and_what_is_rendered() {
+    let source = Source::of_repository().unwrap();
+    let kept = |version: &str| {
+        std::fs::read_to_string(repository_folder().join(format!("versions/{version}.yaml"))).unwrap()
+    };
+    let versions: Vec<&str> = source.released.iter().map(|it| it.version.as_str()).collect();
+    assert_eq!(versions[..2], ["1.0.0", "1.1.0"]);
+    for released in &source.released {
+        let text = kept(released.version.as_str());
+        assert_eq!(sha256_hex(text.as_bytes()), released.template_sha256);
+        assert!(text.contains("__VENDOR_ACCOUNT_ID__"), "{}", released.version);
+    }
+    assert_eq!(source.version_problems().unwrap(), Vec::<String>::new());
+    if source.is_released() {
+        assert_eq!(
+            kept(source.version.as_str()),
+            include_str!("../connection-template.yaml")
+        );
+    }
+}
+
+#[test]
 fn one_changed_action_reaches_every_road_by_one_command_and_the_check_fails_before_it_is_run() {
-    let copy = Copy::of_repository();
+    let copy = Copy::unreleased();
     copy.succeeds(&["render", "--check"]);
     copy.replace("permissions.yaml", "ce:GetCostForecast", "ce:GetAnomalies");
     let told = copy.fails(&["render", "--check"]);
@@ -95,8 +120,13 @@ fn a_refused_manifest_fails_the_check_with_its_place() {
 
 #[test]
 fn a_released_version_changes_neither_its_permissions_nor_its_text() {
-    let copy = Copy::of_repository();
+    let copy = Copy::unreleased();
     copy.succeeds(&["release"]);
+    // What the command keeps of 1.1.0 is what the repository keeps.
+    for kept in ["1.1.0.json", "1.1.0.yaml", "SHA256SUMS"] {
+        let kept = format!("versions/{kept}");
+        assert_eq!(copy.read(&kept), Copy::of_repository().read(&kept), "{kept}");
+    }
     copy.succeeds(&["check"]);
     assert!(copy.fails(&["release"]).contains("1.1.0 is released already"));
     for (from, to) in [
@@ -153,6 +183,14 @@ fn the_file_of_a_released_version_cannot_be_changed_removed_or_gone_back_behind(
     );
 
     let copy = Copy::of_repository();
+    copy.replace("versions/1.0.0.yaml", "ec2:DescribeRegions", "ec2:DescribeVpcs");
+    let told = copy.fails(&["check"]);
+    assert!(
+        told.contains("versions/1.0.0.yaml is not what was released"),
+        "{told}"
+    );
+
+    let copy = Copy::of_repository();
     std::fs::remove_file(copy.path("versions/1.0.0.json")).unwrap();
     assert!(copy.fails(&["check"]).contains("are not the same versions"));
 
@@ -160,7 +198,7 @@ fn the_file_of_a_released_version_cannot_be_changed_removed_or_gone_back_behind(
     copy.write("version.txt", "0.9.0\n");
     assert!(
         copy.fails(&["check"])
-            .contains("version.txt says 0.9.0, but 1.0.0 was released")
+            .contains("version.txt says 0.9.0, but 1.1.0 was released")
     );
 }
 

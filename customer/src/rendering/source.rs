@@ -117,10 +117,14 @@ impl Source {
 
     /// What this version grants, as it is kept once it is released.
     pub fn snapshot(&self) -> Result<Snapshot, RenderingError> {
+        Ok(Snapshot::of(&self.manifest, &self.version, &self.template()?))
+    }
+
+    /// The connection template as it is rendered now, with its placeholders.
+    fn template(&self) -> Result<String, RenderingError> {
         let rendered = render_all(self)?;
-        let template = rendered.iter().find(|rendered| rendered.path == TEMPLATE_FILE);
-        let text = template.map_or("", |template| template.text.as_str());
-        Ok(Snapshot::of(&self.manifest, &self.version, text))
+        let template = rendered.into_iter().find(|file| file.path == TEMPLATE_FILE);
+        Ok(template.map(|template| template.text).unwrap_or_default())
     }
 
     /// Whether this version was released.
@@ -156,18 +160,26 @@ impl Source {
     }
 }
 
-/// Keeps this version for ever: its file and its digest. An error for one that is released already.
+/// Keeps this version for ever: what it grants, the template's text, and the digest of what it grants, which holds that
+/// of the text. An error for a version that is released already.
 pub fn release(folder: &Path, source: &Source) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     if source.is_released() {
         return Err(format!("{} is released already", source.version).into());
     }
     let text = source.snapshot()?.text();
     let name = format!("{}.json", source.version);
-    fs::write(folder.join(VERSIONS_FOLDER).join(&name), &text)?;
+    let versions = folder.join(VERSIONS_FOLDER);
+    fs::write(versions.join(template_name(&source.version)), source.template()?)?;
+    fs::write(versions.join(&name), &text)?;
     let mut digests = read(&folder.join(DIGESTS_FILE)).unwrap_or_default();
     digests.push_str(&format!("{}  {name}\n", sha256_hex(text.as_bytes())));
     fs::write(folder.join(DIGESTS_FILE), digests)?;
     Ok(name)
+}
+
+/// The file of a released version's template, with its placeholders.
+fn template_name(version: &TemplateVersion) -> String {
+    format!("{version}.yaml")
 }
 
 /// `customer/` of the repository that this was built from.
@@ -213,6 +225,12 @@ fn released(folder: &Path) -> Result<(Vec<Snapshot>, Vec<String>), SourceError> 
         })?;
         if name != format!("{}.json", snapshot.version) {
             tampered.push(format!("{VERSIONS_FOLDER}/{name} is about {}", snapshot.version));
+        }
+        let template = template_name(&snapshot.version);
+        if sha256_hex(read(&versions.join(&template))?.as_bytes()) != snapshot.template_sha256 {
+            tampered.push(format!(
+                "{VERSIONS_FOLDER}/{template} is not what was released ({VERSIONS_FOLDER}/{name})"
+            ));
         }
         found.push(snapshot);
     }

@@ -47,6 +47,24 @@ impl Copy {
         Self { folder }
     }
 
+    /// The same as if its version were not released yet: texts and permissions may still change.
+    pub fn unreleased() -> Self {
+        let copy = Self::of_repository();
+        let version = copy.read("version.txt");
+        let version = version.trim_end();
+        for ending in ["json", "yaml"] {
+            fs::remove_file(copy.path(&format!("versions/{version}.{ending}"))).unwrap();
+        }
+        let digests: Vec<String> = copy
+            .read("versions/SHA256SUMS")
+            .lines()
+            .filter(|line| !line.ends_with(&format!("  {version}.json")))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        copy.write("versions/SHA256SUMS", &digests.concat());
+        copy
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
