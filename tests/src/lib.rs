@@ -7,6 +7,7 @@ pub mod demo;
 pub mod function_logs;
 pub mod identity;
 pub mod local_aws;
+pub mod own_table;
 pub mod redirect;
 pub mod refusal;
 pub mod runtime_api;

@@ -1,84 +1,14 @@
 //! The real table keeps every rule of a store: the same suite that the fake of the use-case tests runs. In a table of
-//! its own with the keys and the index of `template.yaml`, as nobody shall sweep what is stored here.
+//! its own, as nobody shall sweep what is stored here.
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
-};
 use latchkey_aws::dynamodb::DynamoDbStore;
 use latchkey_testing::{store_contract, world::PLAN};
-use latchkey_tests::{
-    Error, failed,
-    sam_template::load,
-    scene::{Scene, fresh_account},
-};
-use serde_json::Value;
-
-/// The keys of a `KeySchema` of the template.
-fn keys(schema: &Value) -> Result<Vec<KeySchemaElement>, Error> {
-    let keys = schema.as_array().ok_or("no keys")?.iter().map(|key| {
-        KeySchemaElement::builder()
-            .attribute_name(key["AttributeName"].as_str().unwrap_or_default())
-            .key_type(KeyType::from(key["KeyType"].as_str().unwrap_or_default()))
-            .build()
-    });
-    Ok(keys.collect::<Result<_, _>>()?)
-}
-
-/// An index of the template.
-fn index(index: &Value) -> Result<GlobalSecondaryIndex, Error> {
-    let projection = &index["Projection"];
-    let kind = projection["ProjectionType"].as_str().unwrap_or_default();
-    let projected = projection["NonKeyAttributes"].as_array().map(|names| {
-        let names = names.iter().filter_map(|name| Some(name.as_str()?.to_owned()));
-        names.collect()
-    });
-    Ok(GlobalSecondaryIndex::builder()
-        .index_name(index["IndexName"].as_str().unwrap_or_default())
-        .set_key_schema(Some(keys(&index["KeySchema"])?))
-        .projection(
-            Projection::builder()
-                .projection_type(ProjectionType::from(kind))
-                .set_non_key_attributes(projected)
-                .build(),
-        )
-        .build()?)
-}
+use latchkey_tests::{Error, own_table::new_table, scene::Scene};
 
 async fn store() -> Result<DynamoDbStore, Error> {
     let scene = Scene::open()?;
     let table = new_table(&scene).await?;
     Ok(DynamoDbStore::new(&scene.vendor, table, 30, PLAN))
-}
-
-async fn new_table(scene: &Scene) -> Result<String, Error> {
-    let template = load("template.yaml")?;
-    let table = &template["Resources"]["Table"]["Properties"];
-    let attributes = table["AttributeDefinitions"]
-        .as_array()
-        .ok_or("no attributes")?
-        .iter()
-        .map(|attribute| {
-            AttributeDefinition::builder()
-                .attribute_name(attribute["AttributeName"].as_str().unwrap_or_default())
-                .attribute_type(ScalarAttributeType::from(
-                    attribute["AttributeType"].as_str().unwrap_or_default(),
-                ))
-                .build()
-        });
-    let indexes = table["GlobalSecondaryIndexes"].as_array().ok_or("no index")?;
-    let name = format!("contract-{}", fresh_account());
-    aws_sdk_dynamodb::Client::new(&scene.vendor)
-        .create_table()
-        .table_name(&name)
-        .billing_mode(BillingMode::PayPerRequest)
-        .set_attribute_definitions(Some(attributes.collect::<Result<_, _>>()?))
-        .set_key_schema(Some(keys(&table["KeySchema"])?))
-        .set_global_secondary_indexes(Some(indexes.iter().map(index).collect::<Result<_, _>>()?))
-        .send()
-        .await
-        .map_err(|error| failed("making a table", &error))?;
-    Ok(name)
 }
 
 #[tokio::test]

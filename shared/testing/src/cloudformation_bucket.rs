@@ -72,12 +72,14 @@ impl CloudFormationBucket {
     /// A URL that CloudFormation signed for the answer to one request. Signing the same again gives the same URL.
     pub fn sign(&self, stack_id: &StackId, logical_resource_id: &str, request_id: &str) -> String {
         let url = url(stack_id, logical_resource_id, request_id, "ce0fee");
-        self.signed
-            .lock()
-            .unwrap()
-            .entry(url.clone())
-            .or_insert_with(|| self.clock.now());
+        self.accept(&url);
         url
+    }
+
+    /// Takes `url` for one that CloudFormation signed, from now on.
+    pub fn accept(&self, url: &str) {
+        let mut signed = self.signed.lock().unwrap();
+        signed.entry(url.to_owned()).or_insert_with(|| self.clock.now());
     }
 
     /// The answer that CloudFormation reads, if there is one: the first.

@@ -13,7 +13,10 @@ use latchkey_core::{
         request::custom_resource::{RequestKey, RequestType},
         sweep::SweepPlan,
     },
-    ports::{Clock, ConnectionStore, Unavailable, VerificationTask},
+    ports::{
+        Clock, ConnectionStore, GrantStore, SweepIndex, SweepLedger, TemplateCatalog, Unavailable,
+        VerificationTask,
+    },
     use_cases::{
         answer_stack::{AnswerStack, Answered},
         check_chunk::{CheckChunk, ChunkChecked},
@@ -65,13 +68,18 @@ pub const BUDGET: SweepBudget = SweepBudget {
 /// How many accounts a topic lets in, where single accounts are let in.
 pub const TOPIC_ROOM: usize = 3;
 
+/// A store behind every port that stores something: the fake, or the real one.
+pub trait Store: ConnectionStore + SweepIndex + SweepLedger + GrantStore + TemplateCatalog {}
+
+impl<T: ConnectionStore + SweepIndex + SweepLedger + GrantStore + TemplateCatalog> Store for T {}
+
 /// A deployment over fakes, and the customers' side of it.
 #[expect(missing_docs, reason = "each field is what its type says")]
-pub struct World {
+pub struct World<S = InMemoryStore> {
     pub clock: Arc<ManualClock>,
     pub ids: Arc<SequentialIds>,
     pub faults: Arc<Faults>,
-    pub store: Arc<InMemoryStore>,
+    pub store: Arc<S>,
     pub sts: Arc<ScriptedSts>,
     pub queue: Arc<RecordingQueue>,
     pub bucket: Arc<CloudFormationBucket>,
@@ -114,10 +122,17 @@ pub struct Customer {
 
 impl Default for World {
     fn default() -> Self {
-        let clock = Arc::new(ManualClock::default());
-        let ids = Arc::new(SequentialIds::default());
         let faults = Arc::new(Faults::default());
-        let store = Arc::new(InMemoryStore::new(faults.clone(), PLAN));
+        let store = InMemoryStore::new(faults.clone(), PLAN);
+        Self::over(store, faults, ManualClock::default())
+    }
+}
+
+impl<S: Store + 'static> World<S> {
+    /// Every use case over `store`.
+    pub fn over(store: S, faults: Arc<Faults>, clock: ManualClock) -> Self {
+        let (store, clock) = (Arc::new(store), Arc::new(clock));
+        let ids = Arc::new(SequentialIds::default());
         let sts = Arc::new(ScriptedSts::new(clock.clone()));
         let queue = Arc::new(RecordingQueue::new(faults.clone()));
         let bucket = Arc::new(CloudFormationBucket::new(clock.clone(), faults.clone()));
@@ -259,6 +274,14 @@ impl World {
         world
     }
 
+    /// The names of what happened to a connection, oldest first.
+    pub fn history(&self, id: &ConnectionId) -> Vec<String> {
+        let log = self.store.audit_log(id);
+        log.into_iter().map(|entry| entry.event).collect()
+    }
+}
+
+impl<S: Store + 'static> World<S> {
     /// A new connection of a tenant, for any account.
     pub async fn link(&self, tenant_name: &str) -> Connection {
         self.link_for(tenant_name, None).await
@@ -428,11 +451,5 @@ impl World {
     /// Where a connection stands.
     pub async fn status(&self, connection: &Connection) -> Status {
         self.reload(connection).await.status(self.clock.now())
-    }
-
-    /// The names of what happened to a connection, oldest first.
-    pub fn history(&self, id: &ConnectionId) -> Vec<String> {
-        let log = self.store.audit_log(id);
-        log.into_iter().map(|entry| entry.event).collect()
     }
 }
