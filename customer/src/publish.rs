@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::AttributeValue};
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
+use latchkey_aws::dynamodb::{SCHEMA, SCHEMA_VERSION};
 use latchkey_core::domain::template_version::{PublishedVersion, TEMPLATE_PK};
 
 use crate::{
@@ -155,21 +156,24 @@ pub fn version_item(
     let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(version)?;
     item.insert("pk".to_owned(), AttributeValue::S(TEMPLATE_PK.to_owned()));
     item.insert("sk".to_owned(), AttributeValue::S(version.sk()));
+    item.insert(SCHEMA.to_owned(), AttributeValue::N(SCHEMA_VERSION.to_string()));
     Ok(item)
 }
 
 /// The item that new links are made from.
 pub fn current_item(version: &PublishedVersion, published_at: Timestamp) -> HashMap<String, AttributeValue> {
+    let text = AttributeValue::S;
     [
-        ("pk", TEMPLATE_PK.to_owned()),
-        ("sk", CURRENT_SK.to_owned()),
-        ("version", version.version.clone()),
-        ("url", version.url.clone()),
-        ("sha256", version.sha256.clone()),
-        ("published_at", published_at.to_string()),
+        ("pk", text(TEMPLATE_PK.to_owned())),
+        ("sk", text(CURRENT_SK.to_owned())),
+        (SCHEMA, AttributeValue::N(SCHEMA_VERSION.to_string())),
+        ("version", text(version.version.clone())),
+        ("url", text(version.url.clone())),
+        ("sha256", text(version.sha256.clone())),
+        ("published_at", text(published_at.to_string())),
     ]
     .into_iter()
-    .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)))
+    .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }
 
@@ -191,9 +195,10 @@ mod tests {
             assert_eq!(text(item, "url"), version.url);
             assert_eq!(text(item, "sha256"), version.sha256);
             assert_eq!(text(item, "published_at"), "2026-11-21T12:00:00Z");
+            assert_eq!(item[SCHEMA].as_n().unwrap(), &SCHEMA_VERSION.to_string());
         }
         assert_eq!(text(&current, "sk"), "CURRENT");
-        assert_eq!(current.len(), 6);
+        assert_eq!(current.len(), 7);
         assert_eq!(text(&history, "sk"), format!("VERSION#{}", version.version));
         let read: PublishedVersion = serde_dynamo::from_item(history).unwrap();
         assert_eq!(read, version);

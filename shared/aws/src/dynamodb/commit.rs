@@ -197,7 +197,7 @@ impl DynamoDbStore {
         let condition = format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id");
         let mut parts = Vec::new();
         for claim in &claims.taken {
-            let mut item = Key::claim(claim).into_item();
+            let mut item = Key::claim(claim).into_new_item();
             item.insert(CONNECTION_ID.to_owned(), holder());
             let write = put(item, &self.table, |put| {
                 put.condition_expression(&condition)

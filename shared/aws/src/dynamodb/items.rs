@@ -17,6 +17,7 @@ use latchkey_core::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::schema;
 use crate::sdk_errors::failed;
 
 /// An item as the SDK knows it.
@@ -180,6 +181,13 @@ impl Key {
 
     pub(super) fn into_item(self) -> Item {
         HashMap::from([(PK.to_owned(), text(self.pk)), (SK.to_owned(), text(self.sk))])
+    }
+
+    /// An item to be put under this key, without what is in it.
+    pub(super) fn into_new_item(self) -> Item {
+        let mut item = self.into_item();
+        schema::stamp(&mut item);
+        item
     }
 }
 

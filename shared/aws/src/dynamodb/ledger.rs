@@ -15,6 +15,7 @@ use crate::sdk_errors::{applied, failed};
 use super::{
     DynamoDbStore,
     items::{Generation, Item, Key, ledger_slot, number},
+    schema,
 };
 
 /// The tick whose sweep an item is of.
@@ -58,7 +59,7 @@ impl DynamoDbStore {
         value: &AttributeValue,
     ) -> Result<bool, Unavailable> {
         let chunks = HashMap::from([(record.first.to_string(), value.clone())]);
-        let mut item = key.clone().into_item();
+        let mut item = key.clone().into_new_item();
         item.insert(TICK.to_owned(), number(tick));
         item.insert(CHUNKS.to_owned(), AttributeValue::M(chunks));
         let result = self
@@ -105,6 +106,7 @@ impl SweepLedger for DynamoDbStore {
         let items = try_join_all(batches).await?;
         let mut records: BTreeMap<String, Vec<ChunkRecord>> = BTreeMap::new();
         for item in items.into_iter().flatten() {
+            schema::check(&item)?;
             let Some(slot) = ledger_slot(&item) else { continue };
             let known = records.entry(slot.to_owned()).or_default();
             let chunks = item.get(CHUNKS).and_then(|chunks| chunks.as_m().ok());

@@ -4,12 +4,15 @@ mod commit;
 mod grants;
 mod items;
 mod ledger;
+mod schema;
 mod search;
 mod store;
 mod sweep;
 mod templates;
 
 use latchkey_core::domain::sweep::SweepPlan;
+
+pub use schema::{SCHEMA, SCHEMA_VERSION};
 
 /// How long a request's record and a deleted resource are remembered, in seconds: longer than any queue or
 /// dead-letter queue could hand a message out again (14 days at most).

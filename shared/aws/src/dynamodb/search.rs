@@ -18,6 +18,7 @@ use super::{
         CONNECTION_ID, CONNECTION_SK_PREFIX, FILED_UNDER, Item, Key, PK, SK, filed_under, from_item, last_id,
         text,
     },
+    schema,
 };
 
 /// Name of the index.
@@ -83,6 +84,7 @@ impl ConnectionSearch for DynamoDbStore {
         let Some(claim) = self.get_item(Key::account_claim(tenant, account)).await? else {
             return Ok(None);
         };
+        schema::check(&claim)?;
         let holder = claim.get(CONNECTION_ID).and_then(|id| id.as_s().ok());
         let id =
             ConnectionId::parse(holder.map(String::as_str).unwrap_or_default()).map_err(failed(OPERATION))?;

@@ -29,6 +29,7 @@ use super::{
         CONNECTION_SK_PREFIX, DELETED_AT_MS, ExternalIdPointer, Item, Key, PK, SEAT_SK_PREFIX, SK, TTL,
         from_item, last_id, number, seats_pk, tenant_pk, text, to_item,
     },
+    schema::{self, SCHEMA, SCHEMA_VERSION},
 };
 
 /// How often what DynamoDB left out of a batch is asked for again.
@@ -97,9 +98,10 @@ impl DynamoDbStore {
 }
 
 /// Whether the mark of a deleted resource, if there is one, is of a Delete sent at or after `sent_at`.
-fn was_deleted_since(mark: Option<&Item>, sent_at: Timestamp) -> bool {
+fn was_deleted_since(mark: Option<&Item>, sent_at: Timestamp) -> Result<bool, Unavailable> {
+    mark.map_or(Ok(()), schema::check)?;
     let deleted_at = mark.and_then(|item| item.get(DELETED_AT_MS)?.as_n().ok()?.parse::<i64>().ok());
-    deleted_at.is_some_and(|deleted_at| deleted_at >= sent_at.as_millisecond())
+    Ok(deleted_at.is_some_and(|deleted_at| deleted_at >= sent_at.as_millisecond()))
 }
 
 #[async_trait]
@@ -162,9 +164,10 @@ impl ConnectionStore for DynamoDbStore {
         };
         let pointer: ExternalIdPointer = from_item(pointer)?;
         let connection = self.get(&pointer.tenant, &pointer.connection_id).await?;
+        let resource_deleted = was_deleted_since(found(&deleted).as_ref(), sent_at)?;
         Ok(connection.map_or(Known::Nothing, |connection| Known::Connection {
             connection: Box::new(connection),
-            resource_deleted: was_deleted_since(found(&deleted).as_ref(), sent_at),
+            resource_deleted,
         }))
     }
 
@@ -240,7 +243,10 @@ impl ConnectionStore for DynamoDbStore {
         let items = self.query_all(query).await?;
         items
             .iter()
-            .map(|item| seat(item).ok_or_else(|| Unavailable::new(OPERATION, "an entry is not ours")))
+            .map(|item| {
+                schema::check(item)?;
+                seat(item).ok_or_else(|| Unavailable::new(OPERATION, "an entry is not ours"))
+            })
             .collect()
     }
 
@@ -258,7 +264,7 @@ impl ConnectionStore for DynamoDbStore {
         logical_resource_id: &str,
         sent_at: Timestamp,
     ) -> Result<(), Unavailable> {
-        let mut item = Key::deleted_resource(stack_id, logical_resource_id).into_item();
+        let mut item = Key::deleted_resource(stack_id, logical_resource_id).into_new_item();
         item.insert(DELETED_AT_MS.to_owned(), number(sent_at.as_millisecond()));
         item.insert(TTL.to_owned(), number(forget_deletion_at(sent_at)));
         let result = self
@@ -285,12 +291,15 @@ impl ConnectionStore for DynamoDbStore {
             .table_name(&self.table)
             .set_key(Some(Key::audit(&connection.id, order).into_item()))
             .update_expression(
-                "SET #at = :at, actor = :actor, event = :event, #status = :status, #ttl = :ttl ADD #count :one",
+                "SET #at = :at, actor = :actor, event = :event, #status = :status, #ttl = :ttl, #schema = :schema \
+                 ADD #count :one",
             )
             .expression_attribute_names("#at", "at")
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#ttl", TTL)
             .expression_attribute_names("#count", "count")
+            .expression_attribute_names("#schema", SCHEMA)
+            .expression_attribute_values(":schema", number(SCHEMA_VERSION))
             .expression_attribute_values(":at", text(at.to_string()))
             .expression_attribute_values(":actor", text("unknown"))
             .expression_attribute_values(":event", text(FORGED_DELETE_EVENT))
@@ -312,6 +321,6 @@ impl ConnectionStore for DynamoDbStore {
         let item = self
             .get_item(Key::deleted_resource(stack_id, logical_resource_id))
             .await?;
-        Ok(was_deleted_since(item.as_ref(), sent_at))
+        was_deleted_since(item.as_ref(), sent_at)
     }
 }
