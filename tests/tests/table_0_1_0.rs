@@ -1,6 +1,8 @@
-//! A table as 0.1.0 wrote it (`tests/fixtures/table-0.1.0.json`) is read, swept and updated by what stands now.
+//! A table as 0.1.0 wrote it (`tests/fixtures/table-0.1.0.json`) is read, swept and updated by the
+//! code of today.
 //!
-//! The fixture was made by the use cases and the store of 0.1.0 over a table of the local AWS. It is never edited.
+//! The fixture was made by the use cases and the store of 0.1.0 over a table of the local AWS. It is
+//! never edited.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,6 +24,7 @@ use latchkey_core::{
         aws::{AccountId, RoleArn, StackId},
         connection::{Connection, Status, filing::Filing, organization::Counter},
         external_id::ExternalId,
+        proof::reason::ReasonCode,
         request::{custom_resource::RequestKey, request_record::RequestRecord},
         sweep::{Group, Member},
     },
@@ -469,9 +472,30 @@ async fn stacks_connect_update_and_leave() {
     let degraded = deployment.named("degraded").await;
     assert!(deployment.update("degraded", &degraded.external_id).await);
     assert_eq!(deployment.status("degraded").await, Status::Active);
-    // An account and a role that 0.1.0 gave to one connection are nobody else's.
-    let taken = deployment.named("pending").await;
-    assert!(!deployment.create(&taken, &numbered(3)).await);
+    // An account that 0.1.0 gave to a connection of the tenant, and a role that it gave to anybody's.
+    let next = deployment.world.link(TENANT).await;
+    assert!(!deployment.create(&next, &numbered(3)).await);
+    assert_eq!(
+        told(&deployment, &next).await,
+        ReasonCode::AccountAlreadyConnected
+    );
+    let foreign = deployment.world.link("globex").await;
+    let by_hand = deployment.named("active by hand").await;
+    let role_arn = &by_hand.live_binding().unwrap().role_arn;
+    deployment
+        .world
+        .sts
+        .put_role(role_arn, Trust::only(&foreign.external_id));
+    let stack = CustomerStack::new(&role_arn.account());
+    assert!(
+        !deployment
+            .complete(stack.create(&foreign.external_id, role_arn))
+            .await
+    );
+    assert_eq!(
+        told(&deployment, &foreign).await,
+        ReasonCode::RoleAlreadyConnected
+    );
     let active = deployment.named("active").await;
     let binding = active.live_binding().unwrap();
     let stack = CustomerStack::of(binding.stack_id().unwrap());
@@ -486,13 +510,16 @@ async fn stacks_connect_update_and_leave() {
         .count_forged_delete(&forged, deployment.world.clock.now())
         .await
         .unwrap();
-    let by_hand = deployment.named("active by hand").await;
     let ended = &deployment.world.disconnect_by_vendor;
     ended.run(&by_hand.tenant, &by_hand.id).await.unwrap();
     assert_eq!(deployment.status("active by hand").await, Status::Disconnected);
-    // The account of an ended one is free again, for another link.
-    let next = deployment.world.link(TENANT).await;
+    // The account of an ended one is free again.
     assert!(deployment.create(&next, &numbered(3)).await);
+}
+
+async fn told(deployment: &Deployment, connection: &Connection) -> ReasonCode {
+    let connection = deployment.world.reload(connection).await;
+    connection.reason().unwrap().code
 }
 
 #[tokio::test]

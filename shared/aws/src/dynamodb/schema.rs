@@ -8,8 +8,8 @@ use latchkey_core::ports::Unavailable;
 
 /// The attribute with the schema version that an item was written in. An item without it is from 0.1.0.
 pub const SCHEMA: &str = "schema";
-/// The schema version that items are written in. A change of an item's form that this code would misread raises it.
-/// `tests/fixtures/` keeps a table of each version, for the code that reads it from then on.
+/// The schema version that items are written in. A change of an item's form that this code would
+/// misread raises it. `tests/fixtures/table-0.1.0.json` is a table without it.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Marks an item that is about to be put.
@@ -17,8 +17,8 @@ pub(super) fn stamp(item: &mut HashMap<String, AttributeValue>) {
     item.insert(SCHEMA.to_owned(), AttributeValue::N(SCHEMA_VERSION.to_string()));
 }
 
-/// Refuses an item that later code wrote: its attributes may not mean here what they meant there. The entries of the
-/// sweep index do not project the schema version, and are not checked.
+/// Refuses an item that later code wrote: its attributes may not mean here what they meant there. The
+/// entries of the sweep index do not project the schema version, and are not checked.
 pub(super) fn check(item: &HashMap<String, AttributeValue>) -> Result<(), Unavailable> {
     let Some(value) = item.get(SCHEMA) else {
         return Ok(());
@@ -28,8 +28,8 @@ pub(super) fn check(item: &HashMap<String, AttributeValue>) -> Result<(), Unavai
         return Ok(());
     }
     let told = format!(
-        "an item has the schema version {value:?}, and this release knows {SCHEMA_VERSION} at most: deploy the release \
-         that wrote it, or a later one"
+        "an item has the schema version {value:?}, and this release knows {SCHEMA_VERSION} at most: deploy \
+         the release that wrote it, or a later one"
     );
     Err(Unavailable::new("dynamodb.read_item", told))
 }
