@@ -1,4 +1,5 @@
-//! A table of a test's own, with the keys and indexes of `template.yaml`: nobody sweeps what is stored in it.
+//! A table of a test's own, with the keys and indexes of `template.yaml`: nobody sweeps what is
+//! stored in it.
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use latchkey_core::ports::Unavailable;
 
-/// The attribute with the schema version that an item was written in. An item without it is from 0.1.0.
+/// The attribute with the schema version that an item was written in. One without it is from 0.1.0.
 pub const SCHEMA: &str = "schema";
 /// The schema version that items are written in. A change of an item's form that this code would
 /// misread raises it. `tests/fixtures/table-0.1.0.json` is a table without it.
@@ -17,8 +17,8 @@ pub(super) fn stamp(item: &mut HashMap<String, AttributeValue>) {
     item.insert(SCHEMA.to_owned(), AttributeValue::N(SCHEMA_VERSION.to_string()));
 }
 
-/// Refuses an item that later code wrote: its attributes may not mean here what they meant there. The
-/// entries of the sweep index do not project the schema version, and are not checked.
+/// Refuses an item that later code wrote: its attributes may not mean here what they meant there.
+/// The entries of the sweep index do not project the schema version, and are not checked.
 pub(super) fn check(item: &HashMap<String, AttributeValue>) -> Result<(), Unavailable> {
     let Some(value) = item.get(SCHEMA) else {
         return Ok(());
