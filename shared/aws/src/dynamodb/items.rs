@@ -225,12 +225,13 @@ pub(super) fn number(value: impl std::fmt::Display) -> AttributeValue {
 /// `value` as an item under `key`.
 pub(super) fn to_item<T: Serialize>(key: Key, value: &T) -> Result<Item, Unavailable> {
     let mut item: Item = serde_dynamo::to_item(value).map_err(failed("dynamodb.write_item"))?;
-    item.extend(key.into_item());
+    item.extend(key.into_new_item());
     Ok(item)
 }
 
 /// What stands in an item. An item that does not parse is an error, never an absent one.
 pub(super) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, Unavailable> {
+    schema::check(&item)?;
     serde_dynamo::from_item(item).map_err(failed("dynamodb.read_item"))
 }
 
