@@ -101,37 +101,37 @@ const FILES: &[(&str, &str, Expected)] = &[
     (
         "custom-resource-listener",
         "create",
-        Received("ExternalIdUnknown"),
+        Received("external_id_unknown"),
     ),
     (
         "custom-resource-listener",
         "update",
-        Received("ExternalIdUnknown"),
+        Received("external_id_unknown"),
     ),
     (
         "custom-resource-listener",
         "delete",
-        Received("NotFromCloudFormation"),
+        Received("not_from_cloudformation"),
     ),
     (
         "custom-resource-listener",
         "delete-of-an-unknown-resource",
-        Received("NotFromCloudFormation"),
+        Received("not_from_cloudformation"),
     ),
     (
         "custom-resource-listener",
         "create-with-garbage-properties",
-        Received("ExternalIdUnknown"),
+        Received("external_id_unknown"),
     ),
     (
         "custom-resource-listener",
         "create-with-an-unknown-external-id",
-        Received("ExternalIdUnknown"),
+        Received("external_id_unknown"),
     ),
     (
         "custom-resource-listener",
         "create-with-a-role-of-another-account",
-        Received("RoleInOtherAccount"),
+        Received("role_in_other_account"),
     ),
     (
         "custom-resource-listener",

@@ -217,13 +217,13 @@ impl Deployment {
     async fn create(&self, connection: &Connection, account: &AccountId) -> bool {
         let (stack, role_arn) = self.world.customer_of(connection, account);
         let stack = CustomerStack::of(&stack.stack_id);
-        self.complete(stack.create(&connection.external_id, &role_arn))
+        self.complete(stack.create(connection.external_id(), &role_arn))
             .await
     }
 
     /// An item as it is now.
     async fn stored(&self, connection: &Connection) -> Item {
-        let (tenant, id) = (&connection.tenant, &connection.id);
+        let (tenant, id) = (connection.tenant(), connection.id());
         let answer = aws_sdk_dynamodb::Client::new(&self.scene.vendor)
             .get_item()
             .table_name(&self.table)
@@ -237,9 +237,9 @@ impl Deployment {
 }
 
 fn known_as(connection: &Connection) -> &str {
-    match connection.id.as_str().split_once('-') {
+    match connection.id().as_str().split_once('-') {
         Some((_, account)) => account,
-        None => &connection.profile.name,
+        None => &connection.profile().name,
     }
 }
 
@@ -265,23 +265,26 @@ async fn every_connection_is_found_by_whatever_names_it() {
     assert_eq!(statuses, STATUSES);
     let mut filed: BTreeMap<Filing, BTreeSet<&str>> = BTreeMap::new();
     for connection in &all {
-        let found = store.get(&connection.tenant, &connection.id).await.unwrap();
+        let found = store.get(connection.tenant(), connection.id()).await.unwrap();
         assert_eq!(found.as_ref(), Some(connection));
         if !connection.is_member() {
-            let found = store.find_by_external_id(&connection.external_id).await.unwrap();
+            let found = store.find_by_external_id(connection.external_id()).await.unwrap();
             assert_eq!(found.as_ref(), Some(connection));
         }
-        if let Some(next) = connection.rotation.as_ref().filter(|_| !connection.is_member()) {
+        if let Some(next) = connection.rotation().filter(|_| !connection.is_member()) {
             let found = store.find_by_external_id(&next.external_id).await.unwrap();
             assert_eq!(found.as_ref(), Some(connection));
         }
         if let Some(binding) = connection.live_binding() {
             let account = binding.account();
-            let found = store.find_by_account(&connection.tenant, &account).await.unwrap();
+            let found = store
+                .find_by_account(connection.tenant(), &account)
+                .await
+                .unwrap();
             assert_eq!(found.as_ref(), Some(connection));
         }
         if let Some(filing) = Filing::of(connection) {
-            filed.entry(filing).or_default().insert(connection.id.as_str());
+            filed.entry(filing).or_default().insert(connection.id().as_str());
         }
     }
     for (filing, expected) in filed {
@@ -289,7 +292,7 @@ async fn every_connection_is_found_by_whatever_names_it() {
             .list_filed(&tenant(TENANT), filing, None, None, 100)
             .await
             .unwrap();
-        let found: BTreeSet<&str> = page.connections.iter().map(|it| it.id.as_str()).collect();
+        let found: BTreeSet<&str> = page.connections.iter().map(|it| it.id().as_str()).collect();
         assert_eq!(found, expected, "{filing:?}");
     }
     // Each external ID that ever was leads somewhere, those of retired ones too.
@@ -297,7 +300,7 @@ async fn every_connection_is_found_by_whatever_names_it() {
         let (_, external_id) = pointer["pk"].as_s().unwrap().split_once('#').unwrap();
         let external_id = ExternalId::parse(external_id).unwrap();
         let found = store.find_by_external_id(&external_id).await.unwrap().unwrap();
-        assert_eq!(found.id.as_str(), pointer["connection_id"].as_s().unwrap());
+        assert_eq!(found.id().as_str(), pointer["connection_id"].as_s().unwrap());
     }
 }
 
@@ -330,11 +333,11 @@ async fn requests_claims_counters_and_history_are_read() {
         }
     }
     let organization = deployment.named("organization").await;
-    let seats = store.seats(&organization.id).await.unwrap();
+    let seats = store.seats(organization.id()).await.unwrap();
     assert_eq!(seats, BTreeSet::from([1, 7, 9]));
     let newcomers = Counter::newcomers(WRITTEN.parse().unwrap());
     for (most, expected) in [(5, false), (6, true)] {
-        let counted = store.count_for(&organization.id, newcomers, most).await.unwrap();
+        let counted = store.count_for(organization.id(), newcomers, most).await.unwrap();
         assert_eq!(counted, expected);
     }
 }
@@ -384,7 +387,7 @@ async fn the_sweep_finds_all_that_live_and_writes_what_it_saw() {
                 .collect();
             let ours = all.iter().filter(|it| PLAN.slot(it).as_ref() == Some(&slot));
             for connection in ours {
-                assert_eq!(found.get(&connection.id), Some(&Member::of(connection)));
+                assert_eq!(found.get(connection.id()), Some(&Member::of(connection)));
             }
         }
     }
@@ -416,7 +419,7 @@ async fn a_recheck_writes_an_item_with_its_schema_version() {
     assert!(!deployment.stored(&connection).await.contains_key(SCHEMA));
     deployment.world.clock.advance(60);
     let recheck = &deployment.world.recheck;
-    recheck.run(&connection.tenant, &connection.id).await.unwrap();
+    recheck.run(connection.tenant(), connection.id()).await.unwrap();
     let after = deployment.named("active by hand").await;
     assert!(after.last_verified_at() > connection.last_verified_at());
     let expected = AttributeValue::N(SCHEMA_VERSION.to_string());
@@ -431,7 +434,7 @@ async fn open_requests_of_0_1_0_are_decided_and_told() {
     assert_eq!(role_arn.to_string(), "arn:aws:iam::200000000042:role/Reader");
     let by_hand = deployment.named("verifying by hand").await;
     let role_arn = RoleArn::parse("arn:aws:iam::200000000043:role/ByHand").unwrap();
-    let trust = Trust::only(&by_hand.external_id);
+    let trust = Trust::only(by_hand.external_id());
     deployment.world.sts.put_role(&role_arn, trust);
     for request in items("REQUEST") {
         let key: RequestKey = serde_dynamo::from_attribute_value(request["key"].clone()).unwrap();
@@ -450,7 +453,7 @@ async fn open_requests_of_0_1_0_are_decided_and_told() {
         "settling an update",
     ] {
         let connection = deployment.named(name).await;
-        assert_eq!(connection.state.status(), Status::Active, "{name}");
+        assert_eq!(connection.state().status(), Status::Active, "{name}");
         assert_eq!(connection.live_binding().unwrap().unsettled, None, "{name}");
     }
     let refused = deployment.named("refused and not told yet").await;
@@ -470,7 +473,7 @@ async fn stacks_connect_update_and_leave() {
         assert_eq!(deployment.status(name).await, Status::Active, "{name}");
     }
     let degraded = deployment.named("degraded").await;
-    assert!(deployment.update("degraded", &degraded.external_id).await);
+    assert!(deployment.update("degraded", degraded.external_id()).await);
     assert_eq!(deployment.status("degraded").await, Status::Active);
     // An account that 0.1.0 gave to a connection of the tenant, and a role that it gave to anybody's.
     let next = deployment.world.link(TENANT).await;
@@ -485,11 +488,11 @@ async fn stacks_connect_update_and_leave() {
     deployment
         .world
         .sts
-        .put_role(role_arn, Trust::only(&foreign.external_id));
+        .put_role(role_arn, Trust::only(foreign.external_id()));
     let stack = CustomerStack::new(&role_arn.account());
     assert!(
         !deployment
-            .complete(stack.create(&foreign.external_id, role_arn))
+            .complete(stack.create(foreign.external_id(), role_arn))
             .await
     );
     assert_eq!(
@@ -500,7 +503,7 @@ async fn stacks_connect_update_and_leave() {
     let binding = active.live_binding().unwrap();
     let stack = CustomerStack::of(binding.stack_id().unwrap());
     let id = &binding.physical_resource_id;
-    let delete = stack.delete(id, &active.external_id, &binding.role_arn);
+    let delete = stack.delete(id, active.external_id(), &binding.role_arn);
     assert!(deployment.complete(delete).await);
     assert_eq!(deployment.status("active").await, Status::Disconnected);
     let forged = deployment.named("active and attacked").await;
@@ -511,7 +514,7 @@ async fn stacks_connect_update_and_leave() {
         .await
         .unwrap();
     let ended = &deployment.world.disconnect_by_vendor;
-    ended.run(&by_hand.tenant, &by_hand.id).await.unwrap();
+    ended.run(by_hand.tenant(), by_hand.id()).await.unwrap();
     assert_eq!(deployment.status("active by hand").await, Status::Disconnected);
     // The account of an ended one is free again.
     assert!(deployment.create(&next, &numbered(3)).await);
@@ -531,7 +534,7 @@ async fn an_organization_admits_a_further_member() {
         assert!(deployment.create(&organization, &account).await, "{number}");
         assert_eq!(deployment.status(account.as_str()).await, Status::Active);
     }
-    let seats = deployment.world.store.seats(&organization.id).await.unwrap();
+    let seats = deployment.world.store.seats(organization.id()).await.unwrap();
     assert_eq!(seats.len(), 6);
     let strict = deployment.named("organization, rotating").await;
     assert!(deployment.create(&strict, &numbered(33)).await);
@@ -545,9 +548,15 @@ async fn open_rotations_come_to_their_end() {
         ("rotating", "rotating"),
         ("organization, rotating", "200000000032"),
     ] {
-        let next = deployment.named(name).await.rotation.unwrap().external_id;
+        let next = deployment
+            .named(name)
+            .await
+            .rotation()
+            .unwrap()
+            .external_id
+            .clone();
         assert!(deployment.update(updated, &next).await, "{name}");
         let after = deployment.named(name).await;
-        assert_eq!((&after.external_id, &after.rotation), (&next, &None), "{name}");
+        assert_eq!((after.external_id(), after.rotation()), (&next, None), "{name}");
     }
 }

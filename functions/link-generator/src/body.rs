@@ -308,54 +308,54 @@ impl<'a> ConnectionBody<'a> {
             _ => own_status,
         };
         Self {
-            id: &connection.id,
+            id: connection.id(),
             status,
-            kind: match connection.organization {
+            kind: match connection.organization() {
                 Some(_) => Kind::Organization,
                 None => Kind::Account,
             },
-            member_of: connection.id.organization(),
-            profile: &connection.profile,
-            external_id: &connection.external_id,
+            member_of: connection.id().organization(),
+            profile: connection.profile(),
+            external_id: connection.external_id(),
             account_id: binding
                 .map(|binding| binding.account())
-                .or(connection.expected_account.clone()),
+                .or(connection.expected_account().cloned()),
             // A member's account named itself.
-            expected_account_id: connection
-                .expected_account
-                .as_ref()
-                .filter(|_| !connection.is_member()),
+            expected_account_id: connection.expected_account().filter(|_| !connection.is_member()),
             role_arn: binding.map(|binding| &binding.role_arn),
             stack_id: binding.and_then(|binding| binding.stack_id()),
             region: binding
                 .and_then(|binding| binding.stack_id())
-                .map_or_else(|| connection.launch_region.clone(), StackId::region),
+                .map_or_else(|| connection.launch_region().clone(), StackId::region),
             permission_tier: binding
                 .and_then(|binding| binding.permission_tier.as_ref())
-                .or(connection.permission_tier.as_ref()),
+                .or(connection.permission_tier()),
             reason: connection.reason().map(ReasonBody::from),
-            template: &connection.template,
+            template: connection.template(),
             last_verified_at: connection.last_verified_at(),
-            degraded: match connection.state {
+            degraded: match connection.state() {
                 State::Degraded {
                     since, failed_checks, ..
-                } => Some(DegradedBody { since, failed_checks }),
+                } => Some(DegradedBody {
+                    since: *since,
+                    failed_checks: *failed_checks,
+                }),
                 _ => None,
             },
-            failed_change: connection.failed_change.as_ref().map(FailureBody::from),
+            failed_change: connection.failed_change().map(FailureBody::from),
             permissions: binding.and_then(|binding| binding.permissions.as_ref()),
             rotation: RotationBody::of(connection, link, &templates.versions, now),
             update: templates
                 .current
                 .as_ref()
                 .and_then(|current| UpdateBody::of(connection, &templates.versions, current)),
-            created_at: connection.created_at,
-            expires_at: Some(connection.expires_at).filter(|at| *at != NEVER),
+            created_at: connection.created_at(),
+            expires_at: Some(connection.expires_at()).filter(|at| *at != NEVER),
             launch: link.filter(|_| usable).map(|link| LaunchBody {
                 launch_url: link.url(),
                 launch_command: link.cli_command(),
             }),
-            organization: connection.organization.as_ref().map(|rules| OrganizationBody {
+            organization: connection.organization().map(|rules| OrganizationBody {
                 rules,
                 accounts: around.progress,
                 stack_set: link.filter(|_| usable).map(StackSetBody::of),

@@ -111,7 +111,7 @@ impl Handler {
             StartError::Unavailable(error) => unavailable(&error),
         })?;
         // Nobody can have asked yet.
-        let rules = connection.organization.as_ref();
+        let rules = connection.organization();
         let progress = rules.map(|rules| rules.progress(&[], self.clock.now()));
         let around = Around {
             link: Some(&link),
@@ -163,7 +163,7 @@ impl Handler {
 
     /// How far the accounts of an organization have come.
     async fn progress(&self, connection: &Connection) -> Result<Option<Progress>, Problem> {
-        let Some(rules) = &connection.organization else {
+        let Some(rules) = connection.organization() else {
             return Ok(None);
         };
         let members = self.members.all(connection).await;
@@ -179,7 +179,7 @@ impl Handler {
             .await
             .map_err(|error| unavailable(&error))?;
         let mut connection = connection.ok_or_else(Problem::no_such_connection)?;
-        if connection.organization.is_some() && connection.rotation.is_some() {
+        if connection.organization().is_some() && connection.rotation().is_some() {
             // Whoever looks ends what a crash may have left open.
             let completed = self.members.complete_rotation(tenant, &id).await;
             completed.map_err(|error| unavailable(&error))?;
@@ -325,7 +325,7 @@ impl Handler {
     /// What was published, where one of the connections has a stack that can be updated.
     async fn templates_for(&self, connections: &[&Connection]) -> Result<Templates, Problem> {
         let has_stacks =
-            |connection: &&Connection| connection.live_binding().is_some() || connection.rotation.is_some();
+            |connection: &&Connection| connection.live_binding().is_some() || connection.rotation().is_some();
         if !connections.iter().any(has_stacks) {
             return Ok(Templates::default());
         }

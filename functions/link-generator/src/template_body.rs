@@ -33,10 +33,10 @@ impl<'a> RotationBody<'a> {
     ) -> Option<Self> {
         let rotation = connection.rotation_at(now)?;
         let next = &rotation.external_id;
-        let (update_url, update_command) = match (&connection.organization, connection.live_binding()) {
+        let (update_url, update_command) = match (connection.organization(), connection.live_binding()) {
             (Some(_), _) => {
                 let set = link.map(|link| StackSet { link });
-                let from = version(versions, &connection.template.version);
+                let from = version(versions, &connection.template().version);
                 (
                     set.map(|set| set.console_url()),
                     set.map(|set| set.rotate_command(next, from)),

@@ -193,7 +193,7 @@ impl Run {
         }
         let external_ids = links
             .iter()
-            .map(|link| (link.external_id.clone(), link.id.clone()))
+            .map(|link| (link.external_id().clone(), link.id().clone()))
             .collect();
         let stacks = ACCOUNTS
             .iter()
@@ -220,14 +220,14 @@ impl Run {
 
     /// A connection as it stands.
     fn link(&self, index: &Index) -> Connection {
-        let id = &index.get(&self.links).id;
+        let id = index.get(&self.links).id();
         let stored = self.world.store.all_connections();
-        stored.into_iter().find(|stored| stored.id == *id).unwrap()
+        stored.into_iter().find(|stored| *stored.id() == *id).unwrap()
     }
 
     /// Whether the role of a connection lets us in as it should, with an external ID that the connection may have.
     fn is_safe(&self, connection: &Connection, binding: &Binding) -> bool {
-        let next = connection.rotation.as_ref().map(|rotation| &rotation.external_id);
+        let next = connection.rotation().map(|rotation| &rotation.external_id);
         [Some(&binding.external_id), next]
             .into_iter()
             .flatten()
@@ -246,11 +246,11 @@ impl Run {
                 written,
             } => {
                 let role_arn = role_of(account, name);
-                let right = Trust::only(&self.link(connection).external_id);
+                let right = Trust::only(self.link(connection).external_id());
                 let sts = &self.world.sts;
                 match written {
                     Written::Right => sts.put_role(&role_arn, right),
-                    Written::Both => sts.put_role(&role_arn, right.and(&self.link(other).external_id)),
+                    Written::Both => sts.put_role(&role_arn, right.and(self.link(other).external_id())),
                     Written::IfExists => sts.put_role(&role_arn, right.if_exists()),
                     Written::Open => sts.put_role(&role_arn, Trust::open()),
                     Written::Nobody => sts.put_role(&role_arn, Trust::nobody()),
@@ -274,7 +274,7 @@ impl Run {
                 self.messages.push(message);
             }
             Step::Launch { stack, connection } => {
-                let external_id = self.link(connection).external_id.clone();
+                let external_id = self.link(connection).external_id().clone();
                 let stack = stack.get(&self.stacks);
                 let role_arn = role(&stack.stack_id.account(), ROLES[0]);
                 self.world.sts.put_role(&role_arn, Trust::only(&external_id));
@@ -305,8 +305,8 @@ impl Run {
             }
             Step::Rotate { connection, cancel } => {
                 let connection = self.link(connection).clone();
-                self.allowed.insert(connection.id.to_string());
-                let (tenant, id) = (&connection.tenant, &connection.id);
+                self.allowed.insert(connection.id().to_string());
+                let (tenant, id) = (connection.tenant(), connection.id());
                 if *cancel {
                     let _ = now(self.world.rotate.cancel(tenant, id));
                 } else {
@@ -314,13 +314,14 @@ impl Run {
                 }
                 // From the table: a crash may have kept the answer from us.
                 for stored in self.world.store.all_connections() {
-                    let next = stored.rotation.map(|rotation| rotation.external_id);
-                    self.external_ids.extend(next.map(|next| (next, stored.id)));
+                    let next = stored.rotation().map(|rotation| rotation.external_id.clone());
+                    self.external_ids
+                        .extend(next.map(|next| (next, stored.id().clone())));
                 }
             }
             Step::FinishRotation { connection } => {
                 let connection = self.link(connection).clone();
-                if let (Some(bound), Some(rotation)) = (connection.live_binding(), &connection.rotation) {
+                if let (Some(bound), Some(rotation)) = (connection.live_binding(), connection.rotation()) {
                     let next = &rotation.external_id;
                     self.world.sts.put_role(&bound.role_arn, Trust::only(next));
                     let stack = self.stacks.iter().find(|stack| {
@@ -338,17 +339,17 @@ impl Run {
             }
             Step::Disconnect { connection } => {
                 let connection = self.link(connection).clone();
-                self.allowed.insert(connection.id.to_string());
+                self.allowed.insert(connection.id().to_string());
                 let end = self
                     .world
                     .disconnect_by_vendor
-                    .run(&connection.tenant, &connection.id);
+                    .run(connection.tenant(), connection.id());
                 let _ = now(end);
             }
             Step::Recheck { connection } => {
                 let connection = self.link(connection).clone();
-                self.allowed.insert(connection.id.to_string());
-                let _ = now(self.world.recheck.run(&connection.tenant, &connection.id));
+                self.allowed.insert(connection.id().to_string());
+                let _ = now(self.world.recheck.run(connection.tenant(), connection.id()));
             }
             Step::Sweep => {
                 self.world.clock.advance(i64::from(TICK_SECONDS));
@@ -386,7 +387,7 @@ impl Run {
         });
         let external_id = match (kind, last) {
             (RequestType::Update | RequestType::Delete, Some(last)) if connection.index(6) > 0 => last,
-            _ => self.link(connection).external_id.clone(),
+            _ => self.link(connection).external_id().clone(),
         };
         let external_id = &external_id;
         // Mostly the stack's own account: anything else is refused at once.
@@ -472,21 +473,21 @@ impl Run {
     fn check(&mut self) {
         let after = self.world.store.all_connections();
         for (before, after) in self.before.iter().zip(&after) {
-            assert_eq!(before.id, after.id);
+            assert_eq!(before.id(), after.id());
             assert!(
-                before == after || self.allowed.contains(after.id.as_str()),
+                before == after || self.allowed.contains(after.id().as_str()),
                 "a step that has nothing to do with it changed {after:?}"
             );
-            assert!(after.version >= before.version);
+            assert!(after.version() >= before.version());
             self.check_road_to_active(before, after);
             self.check_road_down(before, after);
-            if let Some(expected) = &after.expected_account
+            if let Some(expected) = after.expected_account()
                 && let Some(binding) = after.live_binding()
             {
                 assert_eq!(binding.account(), *expected);
             }
-            if before.state.status() == Status::Disconnected {
-                assert_eq!(before.state, after.state, "what ended stays ended");
+            if before.state().status() == Status::Disconnected {
+                assert_eq!(before.state(), after.state(), "what ended stays ended");
             }
         }
         check_claims(&after);
@@ -499,18 +500,18 @@ impl Run {
         let State::Active {
             binding,
             last_verified_at,
-        } = &after.state
+        } = after.state()
         else {
             return;
         };
         let undone = before.live_binding().and_then(|binding| {
             let replaced = binding.unsettled.as_ref()?.replaces.as_deref()?;
-            Some(*replaced == after.state)
+            Some(*replaced == *after.state())
         });
         if undone == Some(true) {
             return;
         }
-        let is_new = before.state.status() != Status::Active
+        let is_new = before.state().status() != Status::Active
             || before.live_binding().map(|before| &before.role_arn) != Some(&binding.role_arn)
             || before.last_verified_at() != Some(*last_verified_at);
         if is_new {
@@ -525,13 +526,13 @@ impl Run {
 
     /// Only what is wrong degrades, and only CloudFormation's own Delete of the very resource disconnects (I6).
     fn check_road_down(&self, before: &Connection, after: &Connection) {
-        match &after.state {
+        match after.state() {
             State::Degraded {
                 binding,
                 failed_checks,
                 ..
             } => {
-                let is_news = !matches!(&before.state, State::Degraded { failed_checks: known, .. } if known == failed_checks);
+                let is_news = !matches!(before.state(), State::Degraded { failed_checks: known, .. } if known == failed_checks);
                 let is_safe = self.is_safe(after, binding);
                 let went_back = before
                     .live_binding()
@@ -542,7 +543,7 @@ impl Run {
                 );
             }
             State::Disconnected { reason, .. }
-                if reason.code == ReasonCode::StackDeleted && before.state != after.state =>
+                if reason.code == ReasonCode::StackDeleted && before.state() != after.state() =>
             {
                 let bound = before.live_binding().unwrap();
                 let Some(delivering) = self.delivering else {
@@ -578,7 +579,7 @@ impl Run {
                 && Some(&envelope.stack_id) == bound.stack_id()
                 && envelope.logical_resource_id == bound.logical_resource_id
                 && envelope.physical_resource_id.as_ref() == Some(&bound.physical_resource_id)
-                && envelope.external_id().and_then(|id| self.external_ids.get(&id)) == Some(&connection.id)
+                && envelope.external_id().and_then(|id| self.external_ids.get(&id)) == Some(connection.id())
                 && message.request.sent_at >= made_at;
             assert!(!deletes_it, "{connection:?} was deleted by {:?}", envelope.key);
         }
@@ -648,7 +649,7 @@ impl Run {
         for connection in self.world.store.all_connections() {
             self.check_no_delete_was_lost(&connection);
             assert_ne!(
-                connection.state.status(),
+                connection.state().status(),
                 Status::Verifying,
                 "nothing is worked on for ever: {connection:?}"
             );
@@ -674,7 +675,7 @@ fn check_claims(connections: &[Connection]) {
         let Some(binding) = connection.live_binding() else {
             continue;
         };
-        let account = (connection.tenant.to_string(), binding.account());
+        let account = (connection.tenant().to_string(), binding.account());
         assert!(accounts.insert(account), "an account twice: {connection:?}");
         let mut own = BTreeSet::from([binding.role_arn.to_string()]);
         own.extend(binding.replaced().map(|replaced| replaced.role_arn.to_string()));
@@ -734,10 +735,10 @@ fn the_sequences_really_connect_refuse_disconnect_and_crash() {
             *told.entry(name).or_default() += 1;
         }
         for connection in run.world.store.all_connections() {
-            let history = run.world.history(&connection.id);
+            let history = run.world.history(connection.id());
             *told.entry("rotated").or_default() +=
                 history.iter().filter(|event| *event == ROTATED_EVENT).count();
-            *told.entry(connection.state.status().as_str()).or_default() += 1;
+            *told.entry(connection.state().status().as_str()).or_default() += 1;
         }
     }
     for (name, at_least) in [

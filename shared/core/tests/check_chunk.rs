@@ -18,12 +18,13 @@ use latchkey_core::{
     use_cases::check_chunk::{ChunkChecked, MAX_ATTEMPTS, MAX_GIVEN_BACK},
 };
 use latchkey_testing::{
-    builders::fresh_account,
+    builders::{altered, fresh_account},
     faults::{Operation, When},
     scripted_sts::Trust,
     world::{BUDGET, Customer, PLAN, TICK_SECONDS, World},
 };
 use proptest::prelude::*;
+use serde_json::json;
 
 async fn customers(world: &World, number: usize) -> Vec<Customer> {
     let mut customers = Vec::new();
@@ -66,7 +67,7 @@ async fn work(world: &World, chunks: &[Chunk]) -> Vec<ChunkChecked> {
 }
 
 async fn state(world: &World, customer: &Customer) -> State {
-    world.reload(&customer.connection).await.state
+    world.reload(&customer.connection).await.state().clone()
 }
 
 #[tokio::test]
@@ -98,7 +99,7 @@ async fn a_page_of_a_tenant_with_many_connections_takes_one_look_at_the_ledger()
     world.connect("globex", &fresh_account()).await;
     let chunks = cycle(&world).await;
     work(&world, &chunks).await;
-    let tenant = &customers[0].connection.tenant;
+    let tenant = customers[0].connection.tenant();
     let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
         let mut page = world.store.list(tenant, None, after.as_ref(), 25).await.unwrap();
@@ -184,7 +185,7 @@ async fn a_loosened_role_is_found_when_its_proof_is_due_and_never_by_a_look() {
 async fn a_degraded_connection_is_proven_and_never_repaired_by_a_look() {
     let world = sweeping(u32::MAX);
     let customers = customers(&world, 1).await;
-    let (customer, right) = (&customers[0], Trust::only(&customers[0].connection.external_id));
+    let (customer, right) = (&customers[0], Trust::only(customers[0].connection.external_id()));
     world.sts.delete_role(&customer.role_arn);
     let chunks = cycle(&world).await;
     work(&world, &chunks).await;
@@ -218,7 +219,7 @@ async fn news_of_permissions_are_stored_and_the_same_again_is_not() {
     let chunks = cycle(&world).await;
     work(&world, &chunks).await;
     let repaired = world.reload(&customers[0].connection).await;
-    assert_eq!(repaired.state.status(), Status::Active);
+    assert_eq!(repaired.state().status(), Status::Active);
     world.sts.inspect_as(Some(Inspection::Inconclusive));
     let chunks = cycle(&world).await;
     work(&world, &chunks).await;
@@ -251,7 +252,7 @@ async fn what_nothing_can_be_said_of_is_given_back_alone_a_bounded_number_of_tim
     let missed = &first.members[0];
     let customer = customers
         .iter()
-        .find(|customer| customer.connection.id == missed.connection_id)
+        .find(|customer| *customer.connection.id() == missed.connection_id)
         .unwrap();
     assert_eq!(
         world.last_verified(&customer.connection).await,
@@ -352,7 +353,7 @@ async fn what_waits_for_its_answer_or_was_deleted_is_not_merely_looked_at() {
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &fresh_account());
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     world.receive(&create).await.unwrap();
     world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
@@ -431,23 +432,23 @@ proptest! {
                 Step::Break(at) => world.sts.delete_role(&roles[at]),
                 Step::Repair(at) => {
                     let connection = now(world.reload(&customers[at].connection));
-                    world.sts.put_role(&roles[at], Trust::only(&connection.external_id));
+                    world.sts.put_role(&roles[at], Trust::only(connection.external_id()));
                 }
                 Step::Recheck(at) => {
                     let connection = &customers[at].connection;
-                    now(world.recheck.run(&connection.tenant, &connection.id)).unwrap();
+                    now(world.recheck.run(connection.tenant(), connection.id())).unwrap();
                 }
                 Step::Rotate(at) => {
                     let connection = &customers[at].connection;
-                    let _ = now(world.rotate.start(&connection.tenant, &connection.id));
+                    let _ = now(world.rotate.start(connection.tenant(), connection.id()));
                 }
                 Step::Update(at) => {
                     // A change of role whose answer CloudFormation's bucket refuses: it is undone.
                     let connection = now(world.reload(&customers[at].connection));
                     let other = latchkey_testing::builders::role(&roles[at].account(), "Other");
-                    world.sts.put_role(&other, Trust::only(&connection.external_id));
+                    world.sts.put_role(&other, Trust::only(connection.external_id()));
                     let physical_id = customers[at].create.physical_resource_id();
-                    let update = customers[at].stack.update(&physical_id, &connection.external_id, &other)
+                    let update = customers[at].stack.update(&physical_id, connection.external_id(), &other)
                         .sent_at(world.clock.now());
                     let _ = now(world.receive(&update));
                     now(world.drain());
@@ -455,7 +456,7 @@ proptest! {
             }
             for call in &world.sts.calls()[calls..] {
                 for (at, customer) in customers.iter().enumerate() {
-                    if call.session == customer.connection.id {
+                    if call.session == *customer.connection.id() {
                         seen[at].push(world.clock.now());
                     }
                 }
@@ -486,7 +487,7 @@ proptest! {
             .now_or_never()
             .unwrap()
             .connection;
-        let connection = Connection { id: id(at), ..connection };
+        let connection = altered(&connection, json!({ "id": id(at) }));
         let stored = connection.last_verified_at().unwrap();
         let queried_at = stored.checked_add(SignedDuration::from_secs(lead)).unwrap();
         let verified_at = queried_at.checked_add(SignedDuration::from_secs(30)).unwrap();

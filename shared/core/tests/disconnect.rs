@@ -30,7 +30,7 @@ const OTHER_ACCOUNT: &str = "333333333333";
 fn a_delete(customer: &Customer) -> StackRequest {
     customer.stack.delete(
         &customer.create.physical_resource_id(),
-        &customer.connection.external_id,
+        customer.connection.external_id(),
         &customer.role_arn,
     )
 }
@@ -44,8 +44,8 @@ async fn receive(world: &World, request: &StackRequest) -> Deleted {
 
 fn recheck(connection: &Connection) -> VerificationTask {
     VerificationTask::Recheck {
-        tenant: connection.tenant.clone(),
-        connection_id: connection.id.clone(),
+        tenant: connection.tenant().clone(),
+        connection_id: connection.id().clone(),
         attempt: 0,
     }
 }
@@ -65,7 +65,7 @@ async fn the_delete_of_the_connected_stack_disconnects() {
         customer.create.physical_resource_id()
     );
     let ended = world.reload(&customer.connection).await;
-    let State::Disconnected { reason, at, .. } = &ended.state else {
+    let State::Disconnected { reason, at, .. } = ended.state() else {
         panic!("{ended:?}");
     };
     assert_eq!(
@@ -111,7 +111,7 @@ async fn a_forged_delete_with_everything_right_but_the_signature_changes_nothing
     assert_eq!(world.queue.waiting(), []);
     assert_eq!(world.bucket.refused(), 30);
     // The attempt shows in the log, in one entry a day, however many there were.
-    let id = &customer.connection.id;
+    let id = customer.connection.id();
     assert_eq!(world.store.forged_deletes(id), 30);
     let told = |history: Vec<String>| history.iter().filter(|event| *event == "delete_forged").count();
     assert_eq!(told(world.history(id)), 1);
@@ -131,8 +131,8 @@ async fn a_forged_delete_that_names_no_live_connection_of_its_stack_writes_nothi
     let id = customer.create.physical_resource_id();
     let unknown = "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz".parse().unwrap();
     for forged in [
-        another.delete(&id, &customer.connection.external_id, &customer.role_arn),
-        another.delete(&id, &pending.external_id, &customer.role_arn),
+        another.delete(&id, customer.connection.external_id(), &customer.role_arn),
+        another.delete(&id, pending.external_id(), &customer.role_arn),
         another.delete(&id, &unknown, &customer.role_arn),
         a_delete(&customer).without_property("ExternalId"),
     ] {
@@ -164,7 +164,7 @@ async fn an_attackers_own_true_stack_cannot_end_anybody_elses_connection() {
         let delete = attacker
             .delete(
                 &customer.create.physical_resource_id(),
-                &connection.external_id,
+                connection.external_id(),
                 &customer.role_arn,
             )
             .signed(&world.bucket);
@@ -186,7 +186,7 @@ async fn the_rollback_of_a_failed_second_create_leaves_the_live_connection_alone
     // The same link in a second stack of the same account.
     let second = CustomerStack::new(&account(ACCOUNT));
     let create = second
-        .create(&connection.external_id, &customer.role_arn)
+        .create(connection.external_id(), &customer.role_arn)
         .signed(&world.bucket);
     let failed = world.complete(&create).await;
     assert!(failed.failed_with(ReasonCode::AccountAlreadyConnected));
@@ -196,7 +196,7 @@ async fn the_rollback_of_a_failed_second_create_leaves_the_live_connection_alone
         &customer.create.physical_resource_id(),
     ] {
         let delete = second
-            .delete(id, &connection.external_id, &customer.role_arn)
+            .delete(id, connection.external_id(), &customer.role_arn)
             .signed(&world.bucket);
         assert_eq!(receive(&world, &delete).await, Deleted::LeftAlone);
         assert!(world.bucket.answer(&delete.key).unwrap().success);
@@ -211,25 +211,25 @@ async fn the_rollback_of_a_failed_first_create_leaves_the_link_good() {
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     world.sts.put_role(&role_arn, Trust::open());
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     let failed = world.complete(&create).await;
     assert!(failed.failed_with(ReasonCode::ExternalIdNotEnforced));
     world.clock.advance(10);
     let delete = stack
-        .delete(&failed.physical_resource_id, &connection.external_id, &role_arn)
+        .delete(&failed.physical_resource_id, connection.external_id(), &role_arn)
         .signed(&world.bucket);
     assert_eq!(receive(&world, &delete).await, Deleted::LeftAlone);
     let waiting = world.reload(&connection).await;
-    assert_eq!(waiting.state.status(), Status::Pending);
+    assert_eq!(waiting.state().status(), Status::Pending);
     assert_eq!(
         waiting.reason(),
         Some(&Reason::from(ReasonCode::ExternalIdNotEnforced))
     );
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     assert!(world.complete(&create).await.success);
 }
@@ -240,14 +240,14 @@ async fn a_delete_of_a_resource_whose_success_never_arrived_undoes_it_and_frees_
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     world.receive(&create).await.unwrap();
     // Proven and stored, and then S3 cannot be reached for as long as CloudFormation waits.
     world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
     assert!(world.verify.run(&create.key, 1).await.is_err());
-    assert_eq!(world.reload(&connection).await.state.status(), Status::Active);
+    assert_eq!(world.reload(&connection).await.state().status(), Status::Active);
     assert_eq!(
         world.status(&connection).await,
         Status::Verifying,
@@ -255,7 +255,7 @@ async fn a_delete_of_a_resource_whose_success_never_arrived_undoes_it_and_frees_
     );
     world.clock.advance(300);
     let delete = stack
-        .delete("Latchkey_Connection_1ABC", &connection.external_id, &role_arn)
+        .delete("Latchkey_Connection_1ABC", connection.external_id(), &role_arn)
         .signed(&world.bucket);
     assert_eq!(receive(&world, &delete).await, Deleted::LeftAlone);
     assert_eq!(world.status(&connection).await, Status::Pending);
@@ -274,7 +274,7 @@ async fn a_delete_under_an_id_that_is_not_ours_is_answered_and_the_role_looked_a
         .stack
         .delete(
             "Latchkey-Connection-1ABC",
-            &connection.external_id,
+            connection.external_id(),
             &customer.role_arn,
         )
         .signed(&world.bucket);
@@ -289,7 +289,7 @@ async fn a_delete_under_an_id_that_is_not_ours_is_answered_and_the_role_looked_a
     world.sts.delete_role(&customer.role_arn);
     world.drain().await;
     let noticed = world.reload(connection).await;
-    assert_eq!(noticed.state.status(), Status::Disconnected);
+    assert_eq!(noticed.state().status(), Status::Disconnected);
     assert_eq!(noticed.reason(), Some(&Reason::from(ReasonCode::StackDeleted)));
     world.connect("acme", &account(ACCOUNT)).await;
 }
@@ -303,21 +303,21 @@ async fn a_role_that_outlived_such_a_delete_and_is_gone_later_only_degrades() {
         .stack
         .delete(
             "Latchkey-Connection-1ABC",
-            &connection.external_id,
+            connection.external_id(),
             &customer.role_arn,
         )
         .signed(&world.bucket);
     // Twice, as SNS may deliver it: the note is made once.
     receive(&world, &delete).await;
     receive(&world, &delete).await;
-    let notes = world.history(&connection.id);
+    let notes = world.history(connection.id());
     assert_eq!(notes.iter().filter(|event| *event == "deletion_seen").count(), 1);
     world.drain().await;
     assert_eq!(world.status(connection).await, Status::Active);
     world.sts.delete_role(&customer.role_arn);
     world
         .recheck
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await
         .unwrap();
     let noticed = world.reload(connection).await;
@@ -331,7 +331,7 @@ async fn such_a_delete_that_is_forged_leaves_no_note() {
     let connection = &customer.connection;
     let forged = customer.stack.delete(
         "Latchkey-Connection-1ABC",
-        &connection.external_id,
+        connection.external_id(),
         &customer.role_arn,
     );
     assert_eq!(receive(&world, &forged).await, Deleted::NotFromCloudFormation);
@@ -344,7 +344,7 @@ async fn every_well_formed_delete_is_answered_success_whatever_is_in_it() {
     let connection = world.link("acme").await;
     let stack = CustomerStack::new(&account(ACCOUNT));
     let role_arn = role(&account(ACCOUNT), "Reader");
-    let delete = || stack.delete("latchkey-1", &connection.external_id, &role_arn);
+    let delete = || stack.delete("latchkey-1", connection.external_id(), &role_arn);
     for request in [
         delete(),
         delete().without_property("ExternalId"),
@@ -381,11 +381,11 @@ async fn a_vendor_removes_a_connection_and_the_stack_can_still_be_deleted() {
     let connection = &customer.connection;
     let ended = world
         .disconnect_by_vendor
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(ended.state.status(), Status::Disconnected);
+    assert_eq!(ended.state().status(), Status::Disconnected);
     assert_eq!(
         ended.reason(),
         Some(&Reason::from(ReasonCode::DisconnectedByVendor))
@@ -393,7 +393,7 @@ async fn a_vendor_removes_a_connection_and_the_stack_can_still_be_deleted() {
     // Again, it is a repetition.
     let again = world
         .disconnect_by_vendor
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await
         .unwrap()
         .unwrap();
@@ -414,19 +414,19 @@ async fn a_vendor_can_end_a_connection_in_any_state() {
     let verifying = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&verifying, &account(OTHER_ACCOUNT));
     world
-        .receive(&stack.create(&verifying.external_id, &role_arn))
+        .receive(&stack.create(verifying.external_id(), &role_arn))
         .await
         .unwrap();
     let active = world.connect("acme", &account(ACCOUNT)).await.connection;
     for connection in [pending, verifying, active] {
         let ended = world
             .disconnect_by_vendor
-            .run(&connection.tenant, &connection.id)
+            .run(connection.tenant(), connection.id())
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(ended.state.status(), Status::Disconnected);
-        assert_eq!(world.history(&connection.id).last().unwrap(), "disconnected");
+        assert_eq!(ended.state().status(), Status::Disconnected);
+        assert_eq!(world.history(connection.id()).last().unwrap(), "disconnected");
     }
 }
 
@@ -434,7 +434,7 @@ async fn a_vendor_can_end_a_connection_in_any_state() {
 async fn a_tenant_cannot_end_another_tenants_connection_nor_learn_that_it_exists() {
     let world = World::default();
     let customer = world.connect("acme", &account(ACCOUNT)).await;
-    let id = &customer.connection.id;
+    let id = customer.connection.id();
     let foreign = world
         .disconnect_by_vendor
         .run(&tenant("globex"), id)
@@ -452,13 +452,17 @@ async fn a_delete_that_comes_right_between_the_proof_and_its_storage_is_not_lost
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     world.receive(&create).await.unwrap();
     world.clock.advance(1);
     let delete = stack
-        .delete(&create.physical_resource_id(), &connection.external_id, &role_arn)
+        .delete(
+            &create.physical_resource_id(),
+            connection.external_id(),
+            &role_arn,
+        )
         .signed(&world.bucket);
     let (there, key) = (world.clone(), create.key.clone());
     world.faults.before_next(Operation::MarkResourceDeleted, move || {
@@ -504,7 +508,7 @@ async fn a_disconnect_that_meets_another_change_is_done_after_it() {
     world.sts.put_role(&customer.role_arn, Trust::open());
     let (there, checked) = (world.clone(), customer.connection.clone());
     world.faults.before_next(Operation::Commit, move || {
-        let check = there.recheck.run(&checked.tenant, &checked.id);
+        let check = there.recheck.run(checked.tenant(), checked.id());
         check.now_or_never().unwrap().unwrap();
     });
     assert_eq!(receive(&world, &delete).await, Deleted::Disconnected);
@@ -518,7 +522,7 @@ async fn a_delete_of_a_degraded_connection_disconnects_too() {
     world.sts.delete_role(&customer.role_arn);
     world
         .recheck
-        .run(&customer.connection.tenant, &customer.connection.id)
+        .run(customer.connection.tenant(), customer.connection.id())
         .await
         .unwrap();
     assert_eq!(world.status(&customer.connection).await, Status::Degraded);
@@ -534,11 +538,11 @@ async fn the_delete_of_a_stack_whose_update_is_being_verified_ends_both() {
     let new_role = role(&account(ACCOUNT), "New");
     world
         .sts
-        .put_role(&new_role, Trust::only(&connection.external_id));
+        .put_role(&new_role, Trust::only(connection.external_id()));
     let id = customer.create.physical_resource_id();
     let update = customer
         .stack
-        .update(&id, &connection.external_id, &new_role)
+        .update(&id, connection.external_id(), &new_role)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     world.receive(&update).await.unwrap();

@@ -47,7 +47,11 @@ async fn all(world: &World, wanted: &Wanted, limit: u16) -> Vec<ConnectionId> {
     let mut after = None;
     loop {
         let page = page(world, wanted, after.as_ref(), limit).await;
-        found.extend(page.connections.into_iter().map(|connection| connection.id));
+        found.extend(
+            page.connections
+                .into_iter()
+                .map(|connection| connection.id().clone()),
+        );
         after = page.next_after;
         if after.is_none() {
             return found;
@@ -58,7 +62,7 @@ async fn all(world: &World, wanted: &Wanted, limit: u16) -> Vec<ConnectionId> {
 fn ids(connections: &[&Connection]) -> Vec<ConnectionId> {
     let ids: BTreeSet<_> = connections
         .iter()
-        .map(|connection| connection.id.clone())
+        .map(|connection| connection.id().clone())
         .collect();
     ids.into_iter().collect()
 }
@@ -74,13 +78,13 @@ async fn each_connection_is_found_by_the_status_that_it_shows_and_by_no_other() 
     world.sts.put_role(&lost.role_arn, Trust::nobody());
     world
         .recheck
-        .run(&tenant("acme"), &lost.connection.id)
+        .run(&tenant("acme"), lost.connection.id())
         .await
         .unwrap();
     let ended = world.connect("acme", &fresh_account()).await;
     world
         .disconnect_by_vendor
-        .run(&tenant("acme"), &ended.connection.id)
+        .run(&tenant("acme"), ended.connection.id())
         .await
         .unwrap();
     world.connect("globex", &fresh_account()).await;
@@ -114,7 +118,7 @@ async fn what_is_being_verified_is_found_as_such() {
     let link = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&link, &fresh_account());
     let create = stack
-        .create(&link.external_id, &role_arn)
+        .create(link.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     world.receive(&create).await.unwrap();
@@ -160,24 +164,24 @@ async fn what_is_never_settled_is_found_as_what_it_goes_back_to() {
     world.sts.put_role(&one.role_arn, Trust::nobody());
     world
         .recheck
-        .run(&tenant("acme"), &one.connection.id)
+        .run(&tenant("acme"), one.connection.id())
         .await
         .unwrap();
     world
         .sts
-        .put_role(&one.role_arn, Trust::only(&one.connection.external_id));
+        .put_role(&one.role_arn, Trust::only(one.connection.external_id()));
     let link = world.link("acme").await;
     let account = fresh_account();
     let (stack, role_arn) = world.customer_of(&link, &account);
     let create = stack
-        .create(&link.external_id, &role_arn)
+        .create(link.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     let update = one
         .stack
         .update(
             &one.create.physical_resource_id(),
-            &one.connection.external_id,
+            one.connection.external_id(),
             &one.role_arn,
         )
         .signed(&world.bucket)
@@ -216,7 +220,7 @@ async fn an_account_leads_to_the_connection_that_holds_it() {
     assert_eq!(all(&world, &by_account, 10).await, []);
     let one = world.connect("acme", &account).await;
     assert_eq!(all(&world, &by_account, 10).await, ids(&[&one.connection]));
-    let other = page(&world, &by_account, Some(&one.connection.id), 10).await;
+    let other = page(&world, &by_account, Some(one.connection.id()), 10).await;
     assert_eq!(other.connections, [], "after it there is none");
     for (status, count) in [(Status::Active, 1), (Status::Degraded, 0)] {
         let both = Wanted {
@@ -230,7 +234,7 @@ async fn an_account_leads_to_the_connection_that_holds_it() {
     assert_eq!(theirs.connections, [], "nobody else's (I8)");
     world
         .disconnect_by_vendor
-        .run(&tenant("acme"), &one.connection.id)
+        .run(&tenant("acme"), one.connection.id())
         .await
         .unwrap();
     assert_eq!(all(&world, &by_account, 10).await, []);
@@ -245,23 +249,23 @@ async fn members_are_found_by_status_and_their_organization_by_none() {
     let account = fresh_account();
     let (stack, role_arn) = world.customer_of(&organization, &account);
     let create = stack
-        .create(&organization.external_id, &role_arn)
+        .create(organization.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     assert!(world.complete(&create).await.success);
     let of_it = |status| Wanted {
-        members_of: Some(organization.id.clone()),
+        members_of: Some(organization.id().clone()),
         status,
         ..Wanted::default()
     };
     assert_eq!(all(&world, &with(Status::Active), 10).await.len(), 2);
     let members = all(&world, &of_it(Some(Status::Active)), 10).await;
     assert_eq!(members.len(), 1);
-    assert_eq!(members[0].organization().as_ref(), Some(&organization.id));
+    assert_eq!(members[0].organization().as_ref(), Some(organization.id()));
     assert_eq!(all(&world, &of_it(Some(Status::Degraded)), 10).await, []);
     for status in Status::ALL {
         let found = all(&world, &with(status), 10).await;
-        assert!(!found.contains(&organization.id), "{status:?}");
+        assert!(!found.contains(organization.id()), "{status:?}");
     }
     let holder = Wanted {
         account: Some(account),

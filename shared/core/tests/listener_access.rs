@@ -49,9 +49,9 @@ async fn doors(world: &World) -> (Vec<AccountId>, usize) {
 async fn end(world: &World, connection: &Connection) {
     let ended = world
         .disconnect_by_vendor
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await;
-    assert_eq!(ended.unwrap().unwrap().state.status(), Status::Disconnected);
+    assert_eq!(ended.unwrap().unwrap().state().status(), Status::Disconnected);
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn an_account_is_shut_out_when_its_stack_deleted_its_connection() {
     let connection = world.link_for("acme", Some(account(ACCOUNT))).await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     assert!(world.complete(&create).await.success);
@@ -107,7 +107,11 @@ async fn an_account_is_shut_out_when_its_stack_deleted_its_connection() {
         }
     );
     let delete = stack
-        .delete(&create.physical_resource_id(), &connection.external_id, &role_arn)
+        .delete(
+            &create.physical_resource_id(),
+            connection.external_id(),
+            &role_arn,
+        )
         .signed(&world.bucket);
     assert_eq!(
         world.receive(&delete).await.unwrap(),
@@ -129,7 +133,7 @@ async fn an_account_whose_connection_the_vendor_ended_stays_in_until_its_stack_i
     let connection = world.link_for("acme", Some(account(ACCOUNT))).await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     assert!(world.complete(&create).await.success);
@@ -141,7 +145,11 @@ async fn an_account_whose_connection_the_vendor_ended_stays_in_until_its_stack_i
         "the stack could not say that it goes"
     );
     let delete = stack
-        .delete(&create.physical_resource_id(), &connection.external_id, &role_arn)
+        .delete(
+            &create.physical_resource_id(),
+            connection.external_id(),
+            &role_arn,
+        )
         .sent_at(world.clock.now());
     world.receive(&delete).await.unwrap();
     assert_eq!(

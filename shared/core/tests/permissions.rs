@@ -44,7 +44,7 @@ fn allowed(allowed: &[&str], by: DeniedBy) -> Inspection {
 async fn recheck(world: &World, connection: &Connection) -> Connection {
     world
         .recheck
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await
         .unwrap();
     world.reload(connection).await
@@ -72,7 +72,7 @@ async fn a_role_that_lacks_what_its_tier_needs_is_waited_for_and_then_refused_by
         let connection = world.link("acme").await;
         let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
         let create = stack
-            .create(&connection.external_id, &role_arn)
+            .create(connection.external_id(), &role_arn)
             .signed(&world.bucket);
         world.receive(&create).await.unwrap();
         let start = world.clock.now();
@@ -98,7 +98,7 @@ async fn permissions_that_arrive_in_time_connect() {
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     world.receive(&create).await.unwrap();
     assert!(matches!(
@@ -122,7 +122,7 @@ async fn an_iam_that_says_nothing_neither_keeps_a_role_out_nor_breaks_a_connecti
     assert!(report.is_some());
     world.sts.inspect_as(Some(Inspection::Inconclusive));
     let still = recheck(&world, &customer.connection).await;
-    assert_eq!(still.state.status(), Status::Active);
+    assert_eq!(still.state().status(), Status::Active);
     assert_eq!(
         still.live_binding().unwrap().permissions,
         report,
@@ -138,7 +138,7 @@ async fn a_live_connection_whose_role_is_cut_back_is_degraded_until_it_is_restor
         .sts
         .inspect_as(Some(allowed(&["iam:SimulatePrincipalPolicy"], DeniedBy::Role)));
     let degraded = recheck(&world, &customer.connection).await;
-    assert_eq!(degraded.state.status(), Status::Degraded);
+    assert_eq!(degraded.state().status(), Status::Degraded);
     let reason = degraded.reason().unwrap();
     assert_eq!(reason.code, ReasonCode::PermissionsMissing);
     assert_eq!(reason.detail.as_deref(), Some("Missing: ec2:DescribeRegions"));
@@ -146,7 +146,7 @@ async fn a_live_connection_whose_role_is_cut_back_is_degraded_until_it_is_restor
     assert_eq!(report.missing[0].reason, "to know the regions");
     world.sts.inspect_as(None);
     assert_eq!(
-        recheck(&world, &customer.connection).await.state.status(),
+        recheck(&world, &customer.connection).await.state().status(),
         Status::Active
     );
 }
@@ -187,7 +187,7 @@ async fn create_of_tier(
     };
     let (connection, _) = world.start.run(tenant("acme"), new).await.unwrap();
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let mut create = stack.create(&connection.external_id, &role_arn);
+    let mut create = stack.create(connection.external_id(), &role_arn);
     if let Some(claimed) = claimed {
         create = create.with_property("PermissionTier", claimed);
     }

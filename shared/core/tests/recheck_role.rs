@@ -33,7 +33,7 @@ const CAUSES: [Cause; 5] = [
 ];
 
 async fn check(world: &World, connection: &Connection) -> Rechecked {
-    let check = world.recheck.run(&connection.tenant, &connection.id);
+    let check = world.recheck.run(connection.tenant(), connection.id());
     check.await.unwrap()
 }
 
@@ -41,7 +41,7 @@ async fn check(world: &World, connection: &Connection) -> Rechecked {
 async fn a_role_that_is_as_it_should_be_is_proven_again_without_a_line_in_the_log() {
     let world = World::default();
     let customer = world.connect("acme", &account(ACCOUNT)).await;
-    let history = world.history(&customer.connection.id);
+    let history = world.history(customer.connection.id());
     world.clock.advance(3_600);
     assert_eq!(
         check(&world, &customer.connection).await,
@@ -57,7 +57,7 @@ async fn a_role_that_is_as_it_should_be_is_proven_again_without_a_line_in_the_lo
         }
     };
     assert_eq!(binding(&checked), binding(&customer.connection));
-    assert_eq!(world.history(&customer.connection.id), history);
+    assert_eq!(world.history(customer.connection.id()), history);
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn a_deleted_or_loosened_role_is_noticed_counted_and_its_repair_too() {
         let world = World::default();
         let customer = world.connect("acme", &account(ACCOUNT)).await;
         let (connection, role_arn) = (&customer.connection, &customer.role_arn);
-        let right = Trust::only(&connection.external_id);
+        let right = Trust::only(connection.external_id());
         match name {
             "deleted" => world.sts.delete_role(role_arn),
             "nobody" => world.sts.put_role(role_arn, Trust::nobody()),
@@ -95,7 +95,7 @@ async fn a_deleted_or_loosened_role_is_noticed_counted_and_its_repair_too() {
                 failed_checks,
                 last_verified_at,
                 ..
-            } = world.reload(connection).await.state
+            } = world.reload(connection).await.state().clone()
             else {
                 panic!("{name}");
             };
@@ -105,7 +105,7 @@ async fn a_deleted_or_loosened_role_is_noticed_counted_and_its_repair_too() {
             world.clock.advance(60);
         }
         let told = |event: &str| {
-            let history = world.history(&connection.id);
+            let history = world.history(connection.id());
             history.iter().filter(|told| *told == event).count()
         };
         assert_eq!(told("check_failed"), 1, "it is told once");
@@ -128,7 +128,7 @@ async fn another_reason_for_the_same_trouble_is_told() {
     world.clock.advance(1);
     world.sts.delete_role(&customer.role_arn);
     check(&world, &customer.connection).await;
-    let log = world.store.audit_log(&customer.connection.id);
+    let log = world.store.audit_log(customer.connection.id());
     let reasons: Vec<_> = log.iter().filter_map(|entry| entry.reason).collect();
     assert_eq!(reasons, [ReasonCode::ExternalIdNotEnforced, ReasonCode::RoleGone]);
 }
@@ -141,7 +141,7 @@ async fn what_says_nothing_about_the_role_neither_breaks_nor_repairs_a_connectio
         if broken {
             world.sts.delete_role(&customer.role_arn);
             check(&world, &customer.connection).await;
-            let right = Trust::only(&customer.connection.external_id);
+            let right = Trust::only(customer.connection.external_id());
             world.sts.put_role(&customer.role_arn, right);
         }
         let before = world.reload(&customer.connection).await;
@@ -180,7 +180,7 @@ async fn what_is_not_live_is_not_asked_for() {
     let connection = &customer.connection;
     world
         .disconnect_by_vendor
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await
         .unwrap();
     let calls = world.sts.calls().len();
@@ -188,7 +188,7 @@ async fn what_is_not_live_is_not_asked_for() {
     assert_eq!(check(&world, connection).await, Rechecked::NotLive);
     let nobodys = world
         .recheck
-        .run(&tenant("globex"), &connection.id)
+        .run(&tenant("globex"), connection.id())
         .await
         .unwrap();
     assert_eq!(nobodys, Rechecked::NotLive);
@@ -205,7 +205,7 @@ async fn a_check_that_meets_a_disconnect_does_not_bring_the_connection_back() {
         }
         let (there, ended) = (world.clone(), customer.connection.clone());
         world.faults.before_next(Operation::Commit, move || {
-            let end = there.disconnect_by_vendor.run(&ended.tenant, &ended.id);
+            let end = there.disconnect_by_vendor.run(ended.tenant(), ended.id());
             end.now_or_never().unwrap().unwrap();
         });
         assert_eq!(check(&world, &customer.connection).await, Rechecked::NotLive);
@@ -221,12 +221,12 @@ async fn a_check_that_meets_a_change_of_role_looks_at_the_new_role() {
     let new_role = latchkey_testing::builders::role(&account(ACCOUNT), "New");
     world
         .sts
-        .put_role(&new_role, Trust::only(&connection.external_id));
+        .put_role(&new_role, Trust::only(connection.external_id()));
     let update = customer
         .stack
         .update(
             &customer.create.physical_resource_id(),
-            &connection.external_id,
+            connection.external_id(),
             &new_role,
         )
         .signed(&world.bucket);
@@ -254,7 +254,7 @@ async fn a_check_that_crashed_is_simply_done_again() {
         let connection = &customer.connection;
         world.sts.delete_role(&customer.role_arn);
         world.faults.fail_next(operation, 1, when);
-        let crashed = world.recheck.run(&connection.tenant, &connection.id).await;
+        let crashed = world.recheck.run(connection.tenant(), connection.id()).await;
         assert!(crashed.is_err());
         assert_eq!(
             check(&world, connection).await,
@@ -269,7 +269,7 @@ async fn a_registration_that_was_never_settled_is_given_up_and_frees_its_account
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     world.receive(&create).await.unwrap();
     // Proven, and then S3 cannot be reached until the message is given up.
@@ -293,7 +293,7 @@ async fn a_registration_that_was_never_settled_is_given_up_and_frees_its_account
         check(&world, &connection).await,
         Rechecked::Stands(Status::Pending)
     );
-    assert_eq!(world.reload(&connection).await.state.status(), Status::Pending);
+    assert_eq!(world.reload(&connection).await.state().status(), Status::Pending);
     world.connect("acme", &account(ACCOUNT)).await;
 }
 
@@ -303,7 +303,7 @@ async fn another_stack_can_take_a_link_whose_first_registration_was_never_settle
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     world.receive(&create).await.unwrap();
     world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
@@ -312,7 +312,7 @@ async fn another_stack_can_take_a_link_whose_first_registration_was_never_settle
     world.clock.advance(SETTLEMENT_SECONDS);
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let again = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     assert!(world.complete(&again).await.success);
@@ -324,14 +324,14 @@ async fn a_request_that_nobody_works_on_any_more_does_not_keep_its_link_verifyin
     let world = World::default();
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let create = stack.create(&connection.external_id, &role_arn);
+    let create = stack.create(connection.external_id(), &role_arn);
     world.receive(&create).await.unwrap();
     world.queue.take_all();
     world.clock.advance(ATTEMPT_SECONDS - 1);
     assert_eq!(world.status(&connection).await, Status::Verifying);
     world.clock.advance(1);
     assert_eq!(world.status(&connection).await, Status::Pending);
-    let left = connection.expires_at.duration_since(world.clock.now());
+    let left = connection.expires_at().duration_since(world.clock.now());
     world.clock.advance(left.as_secs());
     assert_eq!(world.status(&connection).await, Status::Expired);
 }

@@ -28,7 +28,7 @@ fn made(world: &World, connection: &Connection, name: &str) -> RoleArn {
     let role_arn = role(&account(ACCOUNT), name);
     world
         .sts
-        .put_role(&role_arn, Trust::only(&connection.external_id));
+        .put_role(&role_arn, Trust::only(connection.external_id()));
     role_arn
 }
 
@@ -39,7 +39,7 @@ async fn named(
 ) -> Result<Connection, ByHandError> {
     world
         .register_by_hand
-        .run(&connection.tenant, &connection.id, role_arn)
+        .run(connection.tenant(), connection.id(), role_arn)
         .await
 }
 
@@ -74,7 +74,7 @@ async fn it_is_verified_and_then_connected_without_a_stack() {
         "there is no bucket whose word it waits for"
     );
     assert_eq!(
-        world.history(&connection.id),
+        world.history(connection.id()),
         ["created", "attempt_started", "attempt_proven"]
     );
     assert_eq!(world.faults.count(Operation::AnswerSend), 0, "nobody is answered");
@@ -121,13 +121,13 @@ async fn what_cannot_be_its_role_is_refused_at_once() {
     );
     let theirs = world
         .register_by_hand
-        .run(&tenant("other"), &free.id, &role_arn)
+        .run(&tenant("other"), free.id(), &role_arn)
         .await;
     assert!(matches!(theirs, Err(ByHandError::NotFound)));
 
     world
         .disconnect_by_vendor
-        .run(&free.tenant, &free.id)
+        .run(free.tenant(), free.id())
         .await
         .unwrap();
     assert_eq!(
@@ -159,12 +159,12 @@ async fn what_a_stack_made_is_the_stacks_to_change_and_no_stack_takes_over_what_
     settled(&world, &connection, &role_arn).await;
     let (stack, _) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     let answer = world.complete(&create).await;
     assert!(answer.reason.unwrap().contains("account_already_connected"));
     let delete = stack
-        .delete(&answer.physical_resource_id, &connection.external_id, &role_arn)
+        .delete(&answer.physical_resource_id, connection.external_id(), &role_arn)
         .signed(&world.bucket);
     world.receive(&delete).await.unwrap();
     assert_eq!(world.status(&connection).await, Status::Active);
@@ -182,14 +182,14 @@ async fn another_role_of_the_same_account_takes_its_place_once_proven_and_a_fail
     let kept = settled(&world, &connection, &second).await;
     assert_eq!(kept.live_binding().unwrap().role_arn, first);
     assert_eq!(
-        kept.failed_change.unwrap().reason.code,
+        kept.failed_change().unwrap().reason.code,
         ReasonCode::RoleNotAssumable
     );
 
     made(&world, &connection, "Second");
     let changed = settled(&world, &connection, &second).await;
     assert_eq!(changed.live_binding().unwrap().role_arn, second);
-    assert_eq!(changed.failed_change, None);
+    assert_eq!(changed.failed_change(), None);
     let elsewhere = role(&account("444444444444"), "Third");
     assert_eq!(
         code(named(&world, &connection, &elsewhere).await),
@@ -201,7 +201,7 @@ async fn another_role_of_the_same_account_takes_its_place_once_proven_and_a_fail
     let second_connection = world.link("other").await;
     world
         .sts
-        .put_role(&first, Trust::only(&second_connection.external_id));
+        .put_role(&first, Trust::only(second_connection.external_id()));
     assert_eq!(
         settled(&world, &second_connection, &first)
             .await
@@ -216,19 +216,20 @@ async fn a_rotation_ends_when_the_role_is_named_again_with_the_next_external_id(
     let connection = world.link("acme").await;
     let role_arn = made(&world, &connection, "Made");
     settled(&world, &connection, &role_arn).await;
-    let Ok(Rotated::Started(started)) = world.rotate.start(&connection.tenant, &connection.id).await else {
+    let Ok(Rotated::Started(started)) = world.rotate.start(connection.tenant(), connection.id()).await else {
         panic!("no rotation");
     };
-    let next = started.rotation.unwrap().external_id;
+    let next = &started.rotation().unwrap().external_id;
     let early = settled(&world, &connection, &role_arn).await;
     assert_eq!(
-        early.external_id, connection.external_id,
+        early.external_id(),
+        connection.external_id(),
         "its role does not ask for it yet"
     );
-    assert!(early.failed_change.is_some() && early.rotation.is_some());
-    world.sts.put_role(&role_arn, Trust::only(&next));
+    assert!(early.failed_change().is_some() && early.rotation().is_some());
+    world.sts.put_role(&role_arn, Trust::only(next));
     let rotated = settled(&world, &connection, &role_arn).await;
-    assert_eq!((rotated.external_id, rotated.rotation), (next, None));
+    assert_eq!((rotated.external_id(), rotated.rotation()), (next, None));
 }
 
 #[tokio::test]
@@ -245,7 +246,7 @@ async fn named_twice_or_after_a_crash_it_is_one_registration() {
     world.drain().await;
     assert_eq!(world.status(&connection).await, Status::Active);
     assert_eq!(
-        world.history(&connection.id),
+        world.history(connection.id()),
         ["created", "attempt_started", "attempt_proven"]
     );
 }
@@ -302,10 +303,10 @@ async fn for_an_organization_the_roles_account_becomes_a_member() {
     let organization = world.organization("acme", rules).await;
     let role_arn = made(&world, &organization, "Made");
     let member = named(&world, &organization, &role_arn).await.unwrap();
-    assert_eq!(member.id, organization.id.member(&account(ACCOUNT)));
+    assert_eq!(*member.id(), organization.id().member(&account(ACCOUNT)));
     world.drain().await;
     assert_eq!(world.status(&member).await, Status::Active);
-    assert_eq!(world.store.seats(&organization.id).await.unwrap().len(), 1);
+    assert_eq!(world.store.seats(organization.id()).await.unwrap().len(), 1);
     let stranger = role(&account("999999999999"), "Made");
     assert_eq!(
         code(named(&world, &organization, &stranger).await),

@@ -32,7 +32,7 @@ const OTHER_ACCOUNT: &str = "333333333333";
 async fn a_create(world: &World) -> (Connection, StackRequest) {
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let create = stack.create(&connection.external_id, &role_arn);
+    let create = stack.create(connection.external_id(), &role_arn);
     (
         connection,
         create.signed(&world.bucket).sent_at(world.clock.now()),
@@ -58,9 +58,10 @@ async fn assert_refused(world: &World, request: &StackRequest, code: ReasonCode)
     assert_eq!(world.queue.waiting(), [], "nothing is queued");
     assert_eq!(world.sts.calls().len(), calls, "STS is not asked");
     for (before, after) in before.iter().zip(world.store.all_connections()) {
-        let is_news = before.state.status() == Status::Pending;
+        let is_news = before.state().status() == Status::Pending;
         assert!(
-            *before == after || is_news && [Status::Pending, Status::Expired].contains(&after.state.status()),
+            *before == after
+                || is_news && [Status::Pending, Status::Expired].contains(&after.state().status()),
             "{after:?}"
         );
     }
@@ -85,10 +86,10 @@ async fn a_create_is_recorded_and_queued_and_the_stack_waits_for_its_answer() {
     let record = world.store.find_request(&create.key).await.unwrap().unwrap();
     assert_eq!(record.outcome, None);
     assert_eq!(
-        (record.tenant, record.connection_id),
-        (connection.tenant, connection.id.clone())
+        (&record.tenant, &record.connection_id),
+        (connection.tenant(), connection.id())
     );
-    assert_eq!(world.history(&connection.id), ["created", "attempt_started"]);
+    assert_eq!(world.history(connection.id()), ["created", "attempt_started"]);
 }
 
 #[tokio::test]
@@ -103,7 +104,7 @@ async fn a_create_that_comes_again_before_it_is_decided_is_one_create() {
     }
     assert_eq!(world.queue.waiting().len(), 1, "it is queued once");
     assert_eq!(world.store.all_requests().len(), 1);
-    assert_eq!(world.reload(&connection).await.version, 2);
+    assert_eq!(world.reload(&connection).await.version(), 2);
 }
 
 #[tokio::test]
@@ -117,7 +118,7 @@ async fn a_create_that_comes_again_after_it_was_decided_gets_the_same_answer() {
             world.sts.put_role(&role_arn, Trust::open());
         }
         let create = stack
-            .create(&connection.external_id, &role_arn)
+            .create(connection.external_id(), &role_arn)
             .signed(&world.bucket)
             .sent_at(world.clock.now());
         assert_eq!(world.complete(&create).await.success, safe);
@@ -144,7 +145,7 @@ async fn garbage_properties_are_answered_at_once_with_what_is_wrong_and_change_n
     let world = World::default();
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let create = || stack.create(&connection.external_id, &role_arn);
+    let create = || stack.create(connection.external_id(), &role_arn);
     for (request, code, told) in [
         (
             create().without_property("RoleArn"),
@@ -204,7 +205,9 @@ async fn a_role_of_another_account_or_of_the_vendor_is_refused_at_once() {
     let vendors = role(&account(VENDOR_ACCOUNT), "Verifier");
     let chinese = RoleArn::parse(&own.as_str().replace("arn:aws:", "arn:aws-cn:")).unwrap();
     for role_arn in [&own, &foreign, &vendors, &chinese] {
-        world.sts.put_role(role_arn, Trust::only(&connection.external_id));
+        world
+            .sts
+            .put_role(role_arn, Trust::only(connection.external_id()));
     }
     for (stack, role_arn, code) in [
         (&stack, &foreign, ReasonCode::RoleInOtherAccount),
@@ -213,7 +216,7 @@ async fn a_role_of_another_account_or_of_the_vendor_is_refused_at_once() {
         (&vendors_stack, &own, ReasonCode::VendorAccount),
         (&vendors_stack, &vendors, ReasonCode::VendorAccount),
     ] {
-        let request = stack.create(&connection.external_id, role_arn);
+        let request = stack.create(connection.external_id(), role_arn);
         assert_refused(&world, &request.signed(&world.bucket), code).await;
         assert_eq!(world.reload(&connection).await, connection);
     }
@@ -241,16 +244,16 @@ async fn a_link_that_was_made_for_an_account_cannot_be_taken_by_another() {
     let connection = world.link_for("acme", Some(account(ACCOUNT))).await;
     let (stack, role_arn) = world.customer_of(&connection, &account(OTHER_ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     assert_refused(&world, &create, ReasonCode::AccountMismatch).await;
     // It waits on, tells how this failed, and connects the right account.
     let waiting = world.reload(&connection).await;
-    assert_eq!(waiting.state.status(), Status::Pending);
+    assert_eq!(waiting.state().status(), Status::Pending);
     assert_eq!(waiting.reason(), Some(&Reason::from(ReasonCode::AccountMismatch)));
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     assert!(world.complete(&create).await.success);
 }
@@ -268,15 +271,15 @@ async fn a_link_works_to_its_last_moment_and_not_after_it_even_while_another_sta
         let connection = world.link("acme").await;
         if first_stack {
             let (stack, role_arn) = world.customer_of(&connection, &account(OTHER_ACCOUNT));
-            let create = stack.create(&connection.external_id, &role_arn);
+            let create = stack.create(connection.external_id(), &role_arn);
             world.receive(&create).await.unwrap();
             world.queue.take_all();
         }
         let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-        let left = connection.expires_at.duration_since(world.clock.now());
+        let left = connection.expires_at().duration_since(world.clock.now());
         world.clock.advance(left.as_secs() - seconds_before_the_end);
         let create = stack
-            .create(&connection.external_id, &role_arn)
+            .create(connection.external_id(), &role_arn)
             .signed(&world.bucket)
             .sent_at(world.clock.now());
         match code {
@@ -294,11 +297,15 @@ async fn a_link_works_to_its_last_moment_and_not_after_it_even_while_another_sta
 async fn a_create_from_before_the_end_of_the_link_is_taken_however_late_it_is_delivered() {
     let world = World::default();
     let (connection, create) = a_create(&world).await;
-    world
-        .clock
-        .advance(connection.expires_at.duration_since(world.clock.now()).as_secs() + 60);
+    world.clock.advance(
+        connection
+            .expires_at()
+            .duration_since(world.clock.now())
+            .as_secs()
+            + 60,
+    );
     // Its answer URL is older than two hours, but that is another matter.
-    let create = create.signed(&world.bucket).sent_at(connection.created_at);
+    let create = create.signed(&world.bucket).sent_at(connection.created_at());
     assert_eq!(
         world.receive(&create).await.unwrap(),
         Handled::Registered(Received::Queued)
@@ -315,13 +322,13 @@ async fn a_second_stack_for_a_used_link_is_refused_and_does_not_touch_the_connec
     ] {
         let (stack, role_arn) = world.customer_of(&customer.connection, &account(account_id));
         let create = stack
-            .create(&customer.connection.external_id, &role_arn)
+            .create(customer.connection.external_id(), &role_arn)
             .signed(&world.bucket);
         assert_refused(&world, &create, code).await;
         assert_eq!(world.reload(&customer.connection).await, customer.connection);
         // Neither does its rollback.
         let id = world.bucket.answer(&create.key).unwrap().physical_resource_id;
-        let delete = stack.delete(&id, &customer.connection.external_id, &role_arn);
+        let delete = stack.delete(&id, customer.connection.external_id(), &role_arn);
         assert!(world.complete(&delete.signed(&world.bucket)).await.success);
         assert_eq!(world.reload(&customer.connection).await, customer.connection);
     }
@@ -334,11 +341,11 @@ async fn the_link_of_a_connection_that_ended_is_spent() {
     let connection = &customer.connection;
     world
         .disconnect_by_vendor
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await
         .unwrap();
     let (stack, role_arn) = world.customer_of(connection, &account(ACCOUNT));
-    let create = stack.create(&connection.external_id, &role_arn);
+    let create = stack.create(connection.external_id(), &role_arn);
     assert_refused(
         &world,
         &create.signed(&world.bucket),
@@ -353,7 +360,7 @@ async fn an_update_that_names_another_connection_or_resource_is_refused() {
     let customer = world.connect("acme", &account(ACCOUNT)).await;
     let other = world.link("acme").await;
     let id = customer.create.physical_resource_id();
-    let own = &customer.connection.external_id;
+    let own = customer.connection.external_id();
     let update = |id: &str, external_id| {
         customer
             .stack
@@ -362,7 +369,7 @@ async fn an_update_that_names_another_connection_or_resource_is_refused() {
     };
     let another_stack = CustomerStack::new(&account(ACCOUNT));
     for request in [
-        update(&id, &other.external_id),
+        update(&id, other.external_id()),
         update("latchkey-other", own),
         another_stack
             .update(&id, own, &customer.role_arn)
@@ -380,13 +387,13 @@ async fn a_refused_request_gets_the_same_answer_again_although_its_connection_ha
     let connection = &customer.connection;
     let (stack, role_arn) = world.customer_of(connection, &account(OTHER_ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     assert_refused(&world, &create, ReasonCode::LinkAlreadyUsed).await;
     world
         .disconnect_by_vendor
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await
         .unwrap();
     let again = world.receive(&create).await.unwrap();
@@ -403,17 +410,17 @@ async fn a_link_that_was_used_too_late_is_written_down_as_expired() {
     let world = World::default();
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let left = connection.expires_at.duration_since(world.clock.now());
+    let left = connection.expires_at().duration_since(world.clock.now());
     world.clock.advance(left.as_secs());
-    let create = stack.create(&connection.external_id, &role_arn);
+    let create = stack.create(connection.external_id(), &role_arn);
     assert_refused(
         &world,
         &create.clone().signed(&world.bucket),
         ReasonCode::LinkExpired,
     )
     .await;
-    assert_eq!(world.reload(&connection).await.state.status(), Status::Expired);
-    assert_eq!(world.history(&connection.id), ["created", "link_expired"]);
+    assert_eq!(world.reload(&connection).await.state().status(), Status::Expired);
+    assert_eq!(world.history(connection.id()), ["created", "link_expired"]);
 }
 
 #[tokio::test]
@@ -423,11 +430,11 @@ async fn a_create_that_was_refused_is_never_connected_later() {
     let connection = world.link_for("acme", Some(account(ACCOUNT))).await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket)
-        .sent_at(connection.expires_at);
+        .sent_at(connection.expires_at());
     assert_refused(&world, &create, ReasonCode::LinkExpired).await;
-    let earlier = create.clone().sent_at(connection.created_at);
+    let earlier = create.clone().sent_at(connection.created_at());
     let again = world.receive(&earlier).await.unwrap();
     assert_eq!(
         again,
@@ -444,7 +451,7 @@ async fn a_forged_request_that_is_refused_leaves_no_trace_at_all() {
     let (stack, role_arn) = world.customer_of(&bound, &account(OTHER_ACCOUNT));
     let items = world.store.item_count();
     for _ in 0..20 {
-        let forged = stack.create(&bound.external_id, &role_arn);
+        let forged = stack.create(bound.external_id(), &role_arn);
         let Handled::Registered(Received::Refused(_, Delivery::Refused)) =
             world.receive(&forged).await.unwrap()
         else {
@@ -461,16 +468,16 @@ async fn a_forged_create_that_is_not_settled_yet_does_not_keep_the_true_one_out(
     let world = World::default();
     let connection = world.link("acme").await;
     let (true_stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let forged = CustomerStack::new(&account(ACCOUNT)).create(&connection.external_id, &role_arn);
+    let forged = CustomerStack::new(&account(ACCOUNT)).create(connection.external_id(), &role_arn);
     world.receive(&forged).await.unwrap();
     // The forged one is proven (the role is a good one), and the bucket cannot be reached for the moment.
     world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
     assert!(world.verify.run(&forged.key, 1).await.is_err());
-    assert_eq!(world.reload(&connection).await.state.status(), Status::Active);
+    assert_eq!(world.reload(&connection).await.state().status(), Status::Active);
     assert_eq!(world.status(&connection).await, Status::Verifying);
 
     let create = true_stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     let answer = world.complete(&create).await;
     assert!(answer.success, "{answer:?}");
@@ -519,7 +526,7 @@ async fn a_refusal_that_could_not_be_sent_is_sent_by_the_next_delivery() {
         let stack = CustomerStack::new(&account(ACCOUNT));
         let connection = world.link("acme").await;
         let create = stack
-            .create(&connection.external_id, &role(&account(OTHER_ACCOUNT), "x"))
+            .create(connection.external_id(), &role(&account(OTHER_ACCOUNT), "x"))
             .signed(&world.bucket);
         world.faults.fail_next(Operation::AnswerSend, 1, when);
         assert!(world.receive(&create).await.is_err());
@@ -535,7 +542,7 @@ async fn a_create_that_loses_a_race_for_its_connection_reads_again_and_decides_a
     let (connection, create) = a_create(&world).await;
     let (rival_stack, rival_role) = world.customer_of(&connection, &account(OTHER_ACCOUNT));
     let rival = rival_stack
-        .create(&connection.external_id, &rival_role)
+        .create(connection.external_id(), &rival_role)
         .signed(&world.bucket);
     let (there, request) = (world.clone(), rival.clone());
     world.faults.before_next(Operation::Commit, move || {
@@ -546,7 +553,7 @@ async fn a_create_that_loses_a_race_for_its_connection_reads_again_and_decides_a
         Handled::Registered(Received::Queued)
     );
     assert_eq!(world.store.all_requests().len(), 2);
-    let State::Verifying { attempt } = world.reload(&connection).await.state else {
+    let State::Verifying { attempt } = world.reload(&connection).await.state().clone() else {
         panic!("it is not being verified");
     };
     assert_eq!(attempt.request, create.key, "the latest");
@@ -558,7 +565,7 @@ async fn a_vendor_who_ends_the_connection_at_that_moment_wins() {
     let (connection, create) = a_create(&world).await;
     let (there, ended) = (world.clone(), connection.clone());
     world.faults.before_next(Operation::Commit, move || {
-        let end = there.disconnect_by_vendor.run(&ended.tenant, &ended.id);
+        let end = there.disconnect_by_vendor.run(ended.tenant(), ended.id());
         end.now_or_never().unwrap().unwrap();
     });
     let Handled::Registered(Received::Refused(reason, Delivery::Accepted)) =
@@ -577,7 +584,7 @@ async fn a_create_that_loses_every_race_goes_back_to_where_it_came_from() {
     for _ in 0..MAX_COMMIT_TRIES {
         // Each time somebody else's request comes first.
         let (stack, role_arn) = world.customer_of(&connection, &account(OTHER_ACCOUNT));
-        let rival = stack.create(&connection.external_id, &role_arn);
+        let rival = stack.create(connection.external_id(), &role_arn);
         let there = world.clone();
         world.faults.before_next(Operation::Commit, move || {
             there.receive(&rival).now_or_never().unwrap().unwrap();
@@ -604,7 +611,7 @@ async fn a_create_that_was_overtaken_by_its_own_delete_is_refused() {
     world.clock.advance(5);
     let delete = stack.delete(
         "latchkey-unknown",
-        &connection.external_id,
+        connection.external_id(),
         &role(&account(ACCOUNT), "Reader"),
     );
     assert!(world.complete(&delete.signed(&world.bucket)).await.success);
@@ -617,7 +624,7 @@ async fn a_create_that_was_overtaken_by_its_own_delete_is_refused() {
     assert_eq!(world.status(&connection).await, Status::Pending);
     // The stack makes the resource again, later: that is a new one.
     world.clock.advance(5);
-    let again = stack.create(&connection.external_id, &role(&account(ACCOUNT), "Reader"));
+    let again = stack.create(connection.external_id(), &role(&account(ACCOUNT), "Reader"));
     assert!(world.complete(&again.signed(&world.bucket)).await.success);
 }
 
@@ -628,14 +635,14 @@ async fn the_answer_to_a_request_says_which_connection_the_stack_has_now() {
     let answer = world.complete(&create).await;
     assert_eq!(
         answer.data,
-        Some(json!({ "ConnectionId": connection.id, "Status": "active" }))
+        Some(json!({ "ConnectionId": connection.id(), "Status": "active" }))
     );
     assert_eq!(answer.physical_resource_id, create.physical_resource_id());
     let record = world.store.find_request(&create.key).await.unwrap().unwrap();
     assert_eq!(
         record.outcome,
         Some(Outcome::Connected {
-            connection_id: connection.id
+            connection_id: connection.id().clone()
         })
     );
 }
@@ -646,20 +653,20 @@ async fn one_connection_gets_so_many_verifications_an_hour_and_the_next_hour_as_
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     for _ in 0..MAX_REQUESTS_PER_WINDOW {
-        let forged = stack.create(&connection.external_id, &role_arn);
+        let forged = stack.create(connection.external_id(), &role_arn);
         let taken = world.receive(&forged).await.unwrap();
         assert_eq!(taken, Handled::Registered(Received::Queued));
     }
     world.queue.take_all();
     // Whoever knows the external ID can use the budget up: a true Create is refused then, with what to do.
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     assert_refused(&world, &create, ReasonCode::TooManyRequests).await;
     let items = world.store.item_count();
     for _ in 0..50 {
         world
-            .receive(&stack.create(&connection.external_id, &role_arn))
+            .receive(&stack.create(connection.external_id(), &role_arn))
             .await
             .unwrap();
     }
@@ -670,7 +677,7 @@ async fn one_connection_gets_so_many_verifications_an_hour_and_the_next_hour_as_
     );
     world.clock.advance(WINDOW_SECONDS);
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     assert!(world.complete(&create).await.success);
 }
@@ -680,7 +687,7 @@ async fn one_connection_gets_so_many_verifications_an_hour_and_the_next_hour_as_
 async fn an_update_of_what_is_bound_has_a_budget_of_its_own() {
     let world = World::default();
     let customer = world.connect("acme", &account(ACCOUNT)).await;
-    let external_id = &customer.connection.external_id;
+    let external_id = customer.connection.external_id();
     let forge = || customer.stack.create(external_id, &customer.role_arn);
     for _ in 0..MAX_REQUESTS_PER_WINDOW {
         world.receive(&forge()).await.unwrap();

@@ -62,7 +62,7 @@ fn queued(world: &World) -> Vec<String> {
 fn ids(connections: &[Connection]) -> BTreeSet<String> {
     connections
         .iter()
-        .map(|connection| connection.id.to_string())
+        .map(|connection| connection.id().to_string())
         .collect()
 }
 
@@ -74,7 +74,7 @@ async fn in_one_cycle_each_live_connection_is_queued_once_and_nobody_else() {
     let ended = connected(&world, 1).await;
     world
         .disconnect_by_vendor
-        .run(&ended[0].tenant, &ended[0].id)
+        .run(ended[0].tenant(), ended[0].id())
         .await
         .unwrap();
     sweep(&world).await;
@@ -101,7 +101,7 @@ async fn a_degraded_connection_has_a_shorter_cycle() {
         world.sts.delete_role(role_arn);
         world
             .recheck
-            .run(&connection.tenant, &connection.id)
+            .run(connection.tenant(), connection.id())
             .await
             .unwrap();
         assert_eq!(world.status(connection).await, Status::Degraded);
@@ -304,7 +304,7 @@ async fn degraded_connections_come_first_and_leave_half_of_the_budget() {
             .delete_role(&connection.live_binding().unwrap().role_arn);
         world
             .recheck
-            .run(&connection.tenant, &connection.id)
+            .run(connection.tenant(), connection.id())
             .await
             .unwrap();
     }
@@ -370,12 +370,12 @@ async fn a_healthy_connection_is_handed_on_with_what_a_look_needs_and_proven_in_
             for member in chunk.members {
                 let of = connections
                     .iter()
-                    .find(|one| one.id == member.connection_id)
+                    .find(|one| *one.id() == member.connection_id)
                     .unwrap();
                 match member.look {
                     Some(look) => {
                         looks += 1;
-                        assert_eq!(look.external_id, of.external_id);
+                        assert_eq!(look.external_id, of.external_id().clone());
                         assert_eq!(look.role_arn, of.live_binding().unwrap().role_arn);
                     }
                     None => proofs += 1,

@@ -27,14 +27,14 @@ async fn connected(world: &World) -> Customer {
 }
 
 async fn start(world: &World, connection: &Connection) -> Connection {
-    match world.rotate.start(&connection.tenant, &connection.id).await {
+    match world.rotate.start(connection.tenant(), connection.id()).await {
         Ok(Rotated::Started(started)) => *started,
         other => panic!("{other:?}"),
     }
 }
 
 fn next_of(connection: &Connection) -> ExternalId {
-    connection.rotation.as_ref().unwrap().external_id.clone()
+    connection.rotation().unwrap().external_id.clone()
 }
 
 /// CloudFormation's Update of what is bound, to another external ID.
@@ -61,7 +61,7 @@ fn refusal(answer: &StackAnswer) -> &str {
 async fn recheck(world: &World, connection: &Connection) -> Rechecked {
     world
         .recheck
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await
         .unwrap()
 }
@@ -70,22 +70,23 @@ async fn recheck(world: &World, connection: &Connection) -> Rechecked {
 async fn the_updated_stack_proves_the_next_external_id_and_retires_the_former_for_ever() {
     let world = World::default();
     let customer = connected(&world).await;
-    let former = customer.connection.external_id.clone();
+    let former = customer.connection.external_id().clone();
     let rotating = start(&world, &customer.connection).await;
     let next = next_of(&rotating);
     assert_ne!(next, former);
     assert_eq!(
-        rotating.external_id, former,
+        *rotating.external_id(),
+        former,
         "the current one stays until the next is proven"
     );
 
     assert!(updated(&world, &customer, &next).await.success);
     let rotated = world.reload(&customer.connection).await;
-    assert_eq!((&rotated.external_id, &rotated.rotation), (&next, &None));
+    assert_eq!((rotated.external_id(), rotated.rotation()), (&next, None));
     assert_eq!(rotated.status(world.clock.now()), Status::Active);
     assert!(
         world
-            .history(&rotated.id)
+            .history(rotated.id())
             .contains(&"external_id_rotated".to_owned())
     );
 
@@ -96,7 +97,7 @@ async fn the_updated_stack_proves_the_next_external_id_and_retires_the_former_fo
     );
     let back = updated(&world, &customer, &former).await;
     assert!(refusal(&back).contains("external_id_retired"), "{back:?}");
-    assert_eq!(world.reload(&rotated).await.external_id, next);
+    assert_eq!(*world.reload(&rotated).await.external_id(), next);
     world.sts.put_role(&customer.role_arn, Trust::only(&former));
     assert_eq!(
         recheck(&world, &rotated).await,
@@ -108,12 +109,12 @@ async fn the_updated_stack_proves_the_next_external_id_and_retires_the_former_fo
 async fn until_then_both_are_known_to_stacks_and_to_checks() {
     let world = World::default();
     let customer = connected(&world).await;
-    let current = customer.connection.external_id.clone();
+    let current = customer.connection.external_id().clone();
     let next = next_of(&start(&world, &customer.connection).await);
     // An update for another reason, with the current one: the rotation goes on.
     assert!(updated(&world, &customer, &current).await.success);
     let stored = world.reload(&customer.connection).await;
-    assert_eq!((next_of(&stored), &stored.external_id), (next.clone(), &current));
+    assert_eq!((next_of(&stored), stored.external_id()), (next.clone(), &current));
     for known in [&current, &next] {
         world.sts.put_role(&customer.role_arn, Trust::only(known));
         assert_eq!(
@@ -123,7 +124,7 @@ async fn until_then_both_are_known_to_stacks_and_to_checks() {
         );
     }
     assert_eq!(
-        world.reload(&stored).await.external_id,
+        *world.reload(&stored).await.external_id(),
         current,
         "a check alone ends no rotation"
     );
@@ -153,7 +154,11 @@ async fn asked_again_the_same_next_external_id_is_told_and_after_its_time_anothe
     let world = World::default();
     let customer = connected(&world).await;
     let rotating = start(&world, &customer.connection).await;
-    let again = world.rotate.start(&rotating.tenant, &rotating.id).await.unwrap();
+    let again = world
+        .rotate
+        .start(rotating.tenant(), rotating.id())
+        .await
+        .unwrap();
     assert_eq!(again, Rotated::UnderWay(Box::new(rotating.clone())));
 
     world.clock.advance(ROTATION_SECONDS);
@@ -168,12 +173,12 @@ async fn asked_again_the_same_next_external_id_is_told_and_after_its_time_anothe
 async fn a_cancelled_rotation_leaves_everything_as_it_was_and_its_external_id_is_spent() {
     let world = World::default();
     let customer = connected(&world).await;
-    let (tenant, id) = (&customer.connection.tenant, &customer.connection.id);
+    let (tenant, id) = (customer.connection.tenant(), customer.connection.id());
     let next = next_of(&start(&world, &customer.connection).await);
     let cancelled = world.rotate.cancel(tenant, id).await.unwrap();
     assert_eq!(
-        (&cancelled.external_id, &cancelled.rotation),
-        (&customer.connection.external_id, &None)
+        (cancelled.external_id(), cancelled.rotation()),
+        (customer.connection.external_id(), None)
     );
     assert_eq!(
         world.rotate.cancel(tenant, id).await.unwrap(),
@@ -182,7 +187,7 @@ async fn a_cancelled_rotation_leaves_everything_as_it_was_and_its_external_id_is
     );
     let answer = updated(&world, &customer, &next).await;
     assert!(refusal(&answer).contains("external_id_retired"), "{answer:?}");
-    assert!(updated(&world, &customer, &cancelled.external_id).await.success);
+    assert!(updated(&world, &customer, cancelled.external_id()).await.success);
 }
 
 #[tokio::test]
@@ -198,13 +203,13 @@ async fn while_a_stack_waits_for_the_next_one_to_be_settled_nothing_is_taken_bac
         world.verify.run(&update.key, 1).await.is_err(),
         "its bucket cannot be reached"
     );
-    let (tenant, id) = (&customer.connection.tenant, &customer.connection.id);
+    let (tenant, id) = (customer.connection.tenant(), customer.connection.id());
     assert!(matches!(
         world.rotate.cancel(tenant, id).await,
         Err(RotateError::BeingChanged)
     ));
     world.drain().await;
-    assert_eq!(world.reload(&customer.connection).await.external_id, next);
+    assert_eq!(*world.reload(&customer.connection).await.external_id(), next);
 }
 
 #[tokio::test]
@@ -222,8 +227,8 @@ async fn a_forged_update_with_the_next_external_id_ends_no_rotation() {
     world.drain().await;
     let stored = world.reload(&customer.connection).await;
     assert_eq!(
-        (&stored.external_id, next_of(&stored)),
-        (&customer.connection.external_id, next)
+        (stored.external_id(), next_of(&stored)),
+        (customer.connection.external_id(), next)
     );
 }
 
@@ -232,10 +237,10 @@ async fn only_what_is_connected_can_rotate_and_nobody_rotates_anothers() {
     let world = World::default();
     let waiting = world.link("acme").await;
     let customer = connected(&world).await;
-    let (tenant_id, id) = (&customer.connection.tenant, &customer.connection.id);
+    let (tenant_id, id) = (customer.connection.tenant(), customer.connection.id());
     for outcome in [
-        world.rotate.start(&waiting.tenant, &waiting.id).await.err(),
-        world.rotate.cancel(&waiting.tenant, &waiting.id).await.err(),
+        world.rotate.start(waiting.tenant(), waiting.id()).await.err(),
+        world.rotate.cancel(waiting.tenant(), waiting.id()).await.err(),
     ] {
         assert!(
             matches!(outcome, Some(RotateError::NotConnected("pending"))),

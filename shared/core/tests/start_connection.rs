@@ -38,13 +38,13 @@ async fn a_link_carries_the_external_id_of_a_connection_that_is_stored_and_pendi
     let world = World::default();
     let (connection, link) = world.start.run(acme(), new(None)).await.unwrap();
     assert_eq!(world.reload(&connection).await, connection);
-    assert_eq!(connection.state.status(), Status::Pending);
-    assert_eq!(connection.expected_account, Some(account("222222222222")));
-    assert_eq!(link.external_id, connection.external_id);
+    assert_eq!(connection.state().status(), Status::Pending);
+    assert_eq!(connection.expected_account(), Some(&account("222222222222")));
+    assert_eq!(link.external_id, connection.external_id().clone());
     assert_eq!(link.template_url, template().url);
     let found = world.store.find_by_external_id(&link.external_id).await.unwrap();
     assert_eq!(found.as_ref(), Some(&connection));
-    assert_eq!(world.history(&connection.id), ["created"]);
+    assert_eq!(world.history(connection.id()), ["created"]);
     assert_eq!(
         world.start.policy.launch_link(&connection).unwrap(),
         link,
@@ -58,7 +58,7 @@ async fn every_connection_has_an_external_id_of_its_own() {
     let mut seen = std::collections::HashSet::new();
     for _ in 0..50 {
         let (connection, _) = world.start.run(acme(), new(None)).await.unwrap();
-        assert!(seen.insert(connection.external_id));
+        assert!(seen.insert(connection.external_id().clone()));
     }
 }
 
@@ -105,7 +105,7 @@ async fn a_link_is_made_for_a_tier_that_is_offered_and_for_no_other() {
         ..new(None)
     };
     let (connection, link) = world.start.run(tenant("acme"), wish("larger")).await.unwrap();
-    assert_eq!(connection.permission_tier, link.permission_tier);
+    assert_eq!(connection.permission_tier(), link.permission_tier.as_ref());
     assert_eq!(link.permission_tier, Some(TierName::parse("larger").unwrap()));
     let refused = world.start.run(tenant("acme"), wish("huge")).await;
     assert!(matches!(refused, Err(StartError::TierNotOffered(offered)) if offered == "test, larger"));

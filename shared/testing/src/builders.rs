@@ -10,13 +10,14 @@ use latchkey_core::{
     domain::{
         audit::{Actor, AuditEntry},
         aws::{AccountId, Region, RoleArn, TopicArn},
-        connection::{Connection, TemplateRef},
+        connection::{Connection, Launch, TemplateRef},
         ids::TenantId,
         profile::Profile,
         proof::verdict::{Probe, Probes, Proof, Verdict, judge},
     },
     ports::IdSource,
 };
+use serde_json::Value;
 
 /// The vendor's own account.
 pub const VENDOR_ACCOUNT: &str = "111111111111";
@@ -53,20 +54,39 @@ pub fn template() -> TemplateRef {
     }
 }
 
+/// What a new connection is made of.
+pub fn launch(tenant: &TenantId, ids: &dyn IdSource, now: Timestamp) -> Launch {
+    Launch {
+        tenant: tenant.clone(),
+        id: ids.connection_id(),
+        external_id: ids.external_id(),
+        profile: Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
+        expected_account: None,
+        permission_tier: None,
+        launch_region: Region::parse(REGION).unwrap(),
+        template: template(),
+        organization: None,
+        created_at: now,
+        expires_at: now
+            .checked_add(SignedDuration::from_secs(LINK_LIFETIME_SECONDS))
+            .unwrap(),
+    }
+}
+
 /// A new connection.
 pub fn pending(tenant: &TenantId, ids: &dyn IdSource, now: Timestamp) -> Connection {
-    Connection::new(
-        tenant.clone(),
-        ids.connection_id(),
-        ids.external_id(),
-        Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
-        None,
-        Region::parse(REGION).unwrap(),
-        template(),
-        now,
-        now.checked_add(SignedDuration::from_secs(LINK_LIFETIME_SECONDS))
-            .unwrap(),
-    )
+    Connection::new(launch(tenant, ids, now))
+}
+
+/// The same connection with other values of some fields, by their names in the table: for what the state machine
+/// would not make of it in one step.
+pub fn altered(connection: &Connection, fields: Value) -> Connection {
+    let mut stored = serde_json::to_value(connection).unwrap();
+    let (Value::Object(all), Value::Object(fields)) = (&mut stored, fields) else {
+        panic!("fields are an object");
+    };
+    all.extend(fields);
+    serde_json::from_value(stored).unwrap()
 }
 
 /// The audit entry of a new connection.
@@ -76,7 +96,7 @@ pub fn created(connection: &Connection) -> AuditEntry {
         Actor::VendorApi,
         "created",
         None,
-        connection.created_at,
+        connection.created_at(),
     )
 }
 

@@ -314,7 +314,8 @@ impl<S: Store + 'static> World<S> {
     /// A stack in `account`, and a role that trusts `connection` and nobody else.
     pub fn customer_of(&self, connection: &Connection, account: &AccountId) -> (CustomerStack, RoleArn) {
         let role_arn = role(account, "Reader");
-        self.sts.put_role(&role_arn, Trust::only(&connection.external_id));
+        self.sts
+            .put_role(&role_arn, Trust::only(connection.external_id()));
         (CustomerStack::new(account), role_arn)
     }
 
@@ -323,12 +324,12 @@ impl<S: Store + 'static> World<S> {
         let connection = self.link(tenant_name).await;
         let (stack, role_arn) = self.customer_of(&connection, account);
         let create = stack
-            .create(&connection.external_id, &role_arn)
+            .create(connection.external_id(), &role_arn)
             .signed(&self.bucket)
             .sent_at(self.clock.now());
         self.complete(&create).await;
         let connection = self.reload(&connection).await;
-        assert_eq!(connection.state.status(), Status::Active);
+        assert_eq!(connection.state().status(), Status::Active);
         Customer {
             connection,
             stack,
@@ -438,7 +439,7 @@ impl<S: Store + 'static> World<S> {
     /// # Panics
     /// If it is gone.
     pub async fn reload(&self, connection: &Connection) -> Connection {
-        let stored = self.store.get(&connection.tenant, &connection.id).await;
+        let stored = self.store.get(connection.tenant(), connection.id()).await;
         stored.unwrap().unwrap()
     }
 

@@ -89,7 +89,7 @@ async fn a_create_that_comes_after_the_delete_of_its_stack_connects_nothing() ->
     let line = scene
         .wait_for_log(LISTENER, &[&request_id, "request.received"])
         .await?;
-    assert!(line.contains("StackDeleted"), "{line}");
+    assert!(line.contains("stack_deleted"), "{line}");
     let answer = scene.answer(&stack_id, "Connection", &request_id).await?;
     assert_eq!(answer["Status"], "FAILED");
     let told = format!("[{}]", ReasonCode::StackDeleted.as_str());

@@ -99,11 +99,11 @@ impl DynamoDbStore {
 
     fn replace_connection(&self, before: &Connection, after: &Connection) -> Result<Part, Unavailable> {
         let condition = "version = :version";
-        let version = number(before.version);
+        let version = number(before.version());
         let write = if before == after {
             let check = ConditionCheck::builder()
                 .table_name(&self.table)
-                .set_key(Some(Key::connection(&before.tenant, &before.id).into_item()))
+                .set_key(Some(Key::connection(before.tenant(), before.id()).into_item()))
                 .condition_expression(condition)
                 .expression_attribute_values(":version", version)
                 .build()
@@ -122,7 +122,7 @@ impl DynamoDbStore {
     }
 
     pub(super) fn connection_item(&self, connection: &Connection) -> Result<Item, Unavailable> {
-        let mut item = to_item(Key::connection(&connection.tenant, &connection.id), connection)?;
+        let mut item = to_item(Key::connection(connection.tenant(), connection.id()), connection)?;
         if let Some(slot) = self.sweep_plan.slot(connection) {
             item.insert(SWEEP_SLOT.to_owned(), text(slot));
             if let Some(look) = Member::of(connection).look {
@@ -132,7 +132,7 @@ impl DynamoDbStore {
         if let Some(filing) = Filing::of(connection) {
             item.insert(
                 FILED_UNDER.to_owned(),
-                text(filed_under(&connection.tenant, filing)),
+                text(filed_under(connection.tenant(), filing)),
             );
         }
         if let Some(forget_at) = connection.forget_at() {
@@ -151,11 +151,11 @@ impl DynamoDbStore {
         let order = format!(
             "{:015}#{:010}#{}#{}",
             audit.at.as_millisecond(),
-            connection.version,
+            connection.version(),
             audit.event,
             request.unwrap_or_default()
         );
-        let mut item = to_item(Key::audit(&connection.id, order), audit)?;
+        let mut item = to_item(Key::audit(connection.id(), order), audit)?;
         let seconds = i64::from(self.audit_retention_days) * 24 * 3_600;
         item.insert(TTL.to_owned(), number(audit.at.as_second() + seconds));
         Ok(item)
@@ -193,7 +193,7 @@ impl DynamoDbStore {
     /// Takes what the connection holds from now on, and gives back what it held until now.
     fn move_claims(&self, before: &Connection, after: &Connection) -> Result<Vec<Part>, Unavailable> {
         let claims = Claims::of_change(before, after);
-        let holder = || text(after.id.as_str());
+        let holder = || text(after.id().as_str());
         let condition = format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id");
         let mut parts = Vec::new();
         for claim in &claims.taken {

@@ -86,8 +86,8 @@ pub(super) struct ExternalIdPointer {
 impl ExternalIdPointer {
     pub(super) fn to(connection: &Connection) -> Self {
         Self {
-            tenant: connection.tenant.clone(),
-            connection_id: connection.id.clone(),
+            tenant: connection.tenant().clone(),
+            connection_id: connection.id().clone(),
         }
     }
 }

@@ -48,7 +48,7 @@ mod tests {
 
     fn connection() -> (Connection, Item) {
         let connection = pending(&tenant("acme"), &SequentialIds::default(), Timestamp::UNIX_EPOCH);
-        let key = Key::connection(&connection.tenant, &connection.id);
+        let key = Key::connection(connection.tenant(), connection.id());
         let item = to_item(key, &connection).unwrap();
         (connection, item)
     }

@@ -68,7 +68,7 @@ impl ConnectionSearch for DynamoDbStore {
             }
         }
         // A batch comes in any order.
-        connections.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        connections.sort_unstable_by(|one, other| one.id().cmp(other.id()));
         Ok(Page {
             connections,
             next_after,

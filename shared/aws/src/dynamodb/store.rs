@@ -291,7 +291,7 @@ impl ConnectionStore for DynamoDbStore {
         self.dynamodb
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(Key::audit(&connection.id, order).into_item()))
+            .set_key(Some(Key::audit(connection.id(), order).into_item()))
             .update_expression(
                 "SET #at = :at, actor = :actor, event = :event, #status = :status, #ttl = :ttl, #schema = :schema \
                  ADD #count :one",
@@ -305,7 +305,7 @@ impl ConnectionStore for DynamoDbStore {
             .expression_attribute_values(":at", text(at.to_string()))
             .expression_attribute_values(":actor", text("unknown"))
             .expression_attribute_values(":event", text(FORGED_DELETE_EVENT))
-            .expression_attribute_values(":status", text(connection.state.status().as_str()))
+            .expression_attribute_values(":status", text(connection.state().status().as_str()))
             .expression_attribute_values(":ttl", number(forget_at))
             .expression_attribute_values(":one", number(1))
             .send()

@@ -390,7 +390,7 @@ async fn play_here(plot: Plot) -> Report {
     let began = clock_base(&clock);
     for number in table.written() {
         let connection = read(&store, number).await;
-        if connection.state.status() == Status::Degraded && !plot.fates.contains_key(&number) {
+        if connection.state().status() == Status::Degraded && !plot.fates.contains_key(&number) {
             report.wrong.push(number);
         }
     }
@@ -414,7 +414,7 @@ async fn play_here(plot: Plot) -> Report {
         let made = read(&store, number).await;
         let known = verified.complete(made.clone()).await.unwrap();
         let is_known = known.last_verified_at() > Some(since);
-        if made.state.status() == Status::Active && !is_known {
+        if made.state().status() == Status::Active && !is_known {
             report.never_verified += 1;
         }
     }
@@ -436,7 +436,7 @@ fn busiest_tick(sts: &SimSts) -> u64 {
 
 /// Why and when a connection was found to be broken, in seconds since the beginning.
 fn found(connection: &Connection, began: f64) -> Option<(ReasonCode, f64)> {
-    match &connection.state {
+    match connection.state() {
         State::Degraded { reason, since, .. } => {
             Some((reason.code, since.as_millisecond() as f64 / 1_000.0 - began))
         }

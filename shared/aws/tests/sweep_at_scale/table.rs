@@ -112,14 +112,14 @@ impl Table {
 
     /// `number` connections like `pattern`, whose item `scratch` has.
     pub fn of(number: u32, pattern: &Connection, scratch: &Self, plan: SweepPlan) -> Self {
-        let sk = format!("{CONNECTION_PREFIX}{}", pattern.id);
+        let sk = format!("{CONNECTION_PREFIX}{}", pattern.id());
         let scratch = scratch.written.lock().unwrap();
         let item = scratch.items.iter().find(|((_, has), _)| *has == sk).unwrap().1;
         let pattern_texts = Pattern {
             text: item.to_string(),
-            id: pattern.id.to_string(),
-            tenant: pattern.tenant.to_string(),
-            external_id: pattern.external_id.to_string(),
+            id: pattern.id().to_string(),
+            tenant: pattern.tenant().to_string(),
+            external_id: pattern.external_id().to_string(),
             role: pattern.live_binding().unwrap().role_arn.to_string(),
         };
         let mut slots: HashMap<String, Vec<u32>> = HashMap::new();

@@ -91,6 +91,7 @@ mod tests {
         domain::connection::Connection,
         ports::{Change, Conflict, ConnectionStore as _, SweepIndex as _},
     };
+    use latchkey_testing::builders::altered;
 
     use super::*;
     use crate::{
@@ -105,14 +106,8 @@ mod tests {
         let store = adapter(&table, PLAN);
         let before = read(&store, 23).await;
         assert_eq!(before, made(&pattern, 23));
-        let after = Connection {
-            version: before.version + 1,
-            ..before.clone()
-        };
-        let stale = Connection {
-            version: before.version + 7,
-            ..before.clone()
-        };
+        let of_version = |version| altered(&before, json!({ "version": version }));
+        let (after, stale) = (of_version(before.version() + 1), of_version(before.version() + 7));
         let commit = async |before: &Connection| {
             let committed = store.commit(Change::new(before, &after)).await;
             committed.map_err(|error| error.conflict().unwrap())
@@ -132,7 +127,7 @@ mod tests {
         let found = page
             .members
             .iter()
-            .filter(|member| member.connection_id == after.id);
+            .filter(|member| member.connection_id == *after.id());
         assert_eq!(found.count(), 1);
     }
 

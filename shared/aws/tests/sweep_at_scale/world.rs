@@ -11,7 +11,11 @@ use latchkey_core::{
     },
     ports::Clock,
 };
-use latchkey_testing::{builders::fresh_account, world::World};
+use latchkey_testing::{
+    builders::{altered, fresh_account},
+    world::World,
+};
+use serde_json::json;
 use tokio::time::Instant;
 
 /// Connections of one tenant.
@@ -79,7 +83,7 @@ pub fn pattern(at: Timestamp) -> Connection {
     let customer = world.connect("acme", &fresh_account()).now_or_never().unwrap();
     let checked = world
         .recheck
-        .run(&customer.connection.tenant, &customer.connection.id);
+        .run(customer.connection.tenant(), customer.connection.id());
     checked.now_or_never().unwrap().unwrap();
     let pattern = world.reload(&customer.connection).now_or_never().unwrap();
     pattern.verified_at(at)
@@ -87,13 +91,12 @@ pub fn pattern(at: Timestamp) -> Connection {
 
 /// The connection with this number, as it was made.
 pub fn made(pattern: &Connection, number: u32) -> Connection {
-    let mut made = pattern.clone();
-    made.id = id_of(number);
-    made.tenant = tenant_of(number);
-    made.external_id = external_id_of(number);
-    if let State::Active { binding, .. } = &mut made.state {
+    let mut state = pattern.state().clone();
+    if let State::Active { binding, .. } = &mut state {
         binding.role_arn = role_of(number);
         binding.external_id = external_id_of(number);
     }
-    made
+    let (id, tenant, external_id) = (id_of(number), tenant_of(number), external_id_of(number));
+    let names = json!({ "id": id, "tenant": tenant, "external_id": external_id, "state": state });
+    altered(pattern, names)
 }

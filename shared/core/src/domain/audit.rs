@@ -60,7 +60,7 @@ impl AuditEntry {
             at,
             actor,
             event: event.to_owned(),
-            status: connection.state.status(),
+            status: connection.state().status(),
             reason: connection.reason().map(|reason| reason.code),
             request: request.cloned(),
         }

@@ -75,11 +75,11 @@ impl Grant {
     /// What `connection`, which is about to be stored, needs; nothing where it is for any account.
     pub fn of(connection: &Connection) -> Option<Self> {
         Some(Self {
-            region: connection.launch_region.clone(),
-            account: connection.expected_account.clone()?,
-            tenant: connection.tenant.clone(),
-            connection_id: connection.id.clone(),
-            granted_at: connection.created_at,
+            region: connection.launch_region().clone(),
+            account: connection.expected_account().cloned()?,
+            tenant: connection.tenant().clone(),
+            connection_id: connection.id().clone(),
+            granted_at: connection.created_at(),
         })
     }
 
@@ -90,13 +90,13 @@ impl Grant {
         let Some(connection) = connection else {
             return within(self.granted_at, UNBORN_SECONDS);
         };
-        match (&connection.state, connection.status(now)) {
+        match (connection.state(), connection.status(now)) {
             // Ended by its stack, or with it: there is nothing left that could publish.
             (State::Disconnected { reason, .. }, _) if reason.code == ReasonCode::StackDeleted => false,
             // Ended by the vendor: the stack has to be able to tell that it goes.
             (State::Disconnected { binding: Some(_), .. }, _) => !stack_is_gone,
             (State::Disconnected { at, .. }, _) => within(*at, GRACE_SECONDS),
-            (_, Status::Expired) => within(connection.expires_at, GRACE_SECONDS),
+            (_, Status::Expired) => within(connection.expires_at(), GRACE_SECONDS),
             _ => true,
         }
     }

@@ -109,12 +109,13 @@ impl AnswerStack {
             let mut after = before
                 .apply(event, now)
                 .map_err(|error| Unavailable::new("answer_stack", error))?;
-            let unchanged = after.state == before.state && after.failed_change == before.failed_change;
+            let unchanged =
+                after.state() == before.state() && after.failed_change() == before.failed_change();
             if unchanged {
                 after = before.clone();
             }
             // An accepted answer is what everybody expects, unless it ended a rotation; a refused one is news.
-            let rotated = after.external_id != before.external_id;
+            let rotated = after.external_id() != before.external_id();
             let name = if rotated { ROTATED_EVENT } else { name };
             let mut change = Change::new(&before, &after).with_request(RequestChange::Deliver(&delivered));
             if rotated || delivery == Delivery::Refused {

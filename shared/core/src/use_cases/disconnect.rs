@@ -153,8 +153,8 @@ impl DisconnectByStack {
     /// Leaves the connection alone, and has its role looked at once it had the time to go.
     async fn look_later(&self, connection: &Connection) -> Result<Deleted, Unavailable> {
         let task = VerificationTask::Recheck {
-            tenant: connection.tenant.clone(),
-            connection_id: connection.id.clone(),
+            tenant: connection.tenant().clone(),
+            connection_id: connection.id().clone(),
             attempt: 0,
         };
         self.queue.send(&[task], RECHECK_AFTER_DELETE_SECONDS).await?;
@@ -197,11 +197,11 @@ impl DisconnectByVendor {
     /// `None` where the tenant has no such connection (I8).
     pub async fn run(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
         let ended = self.end(tenant, id).await?;
-        if let Some(organization) = ended.as_ref().filter(|ended| ended.organization.is_some()) {
+        if let Some(organization) = ended.as_ref().filter(|ended| ended.organization().is_some()) {
             let end_member = |member: Connection| async move {
                 // Who only waits is refused from now on, and forgotten.
-                if member.state.status() != Status::Pending {
-                    self.end(&member.tenant, &member.id).await?;
+                if member.state().status() != Status::Pending {
+                    self.end(member.tenant(), member.id()).await?;
                 }
                 Ok(())
             };
@@ -218,7 +218,7 @@ impl DisconnectByVendor {
             let Some(connection) = self.store.get(tenant, id).await? else {
                 return Ok(Some(None));
             };
-            if connection.state.status() == Status::Disconnected {
+            if connection.state().status() == Status::Disconnected {
                 return Ok(Some(Some(connection)));
             }
             let event = Event::Disconnected(ReasonCode::DisconnectedByVendor.into());

@@ -30,8 +30,9 @@ pub struct Wanted {
 
 impl Wanted {
     fn is_found_in(&self, connection: &Connection, now: jiff::Timestamp) -> bool {
-        let is_of = |organization: &ConnectionId| connection.id.organization().as_ref() == Some(organization);
-        let has = |status: &Status| connection.organization.is_none() && connection.status(now) == *status;
+        let is_of =
+            |organization: &ConnectionId| connection.id().organization().as_ref() == Some(organization);
+        let has = |status: &Status| connection.organization().is_none() && connection.status(now) == *status;
         self.members_of.as_ref().is_none_or(is_of) && self.status.as_ref().is_none_or(has)
     }
 }
@@ -67,7 +68,7 @@ impl FindConnections {
             let is_asked_for = |connection: &Connection| {
                 holds(connection)
                     && wanted.is_found_in(connection, now)
-                    && after.is_none_or(|after| connection.id > *after)
+                    && after.is_none_or(|after| connection.id() > after)
             };
             return Ok(Page {
                 connections: holder.into_iter().filter(is_asked_for).collect(),
@@ -93,7 +94,7 @@ impl FindConnections {
                 .retain(|connection| wanted.is_found_in(connection, now));
             if page.connections.len() > usize::from(limit) {
                 page.connections.truncate(usize::from(limit));
-                page.next_after = page.connections.last().map(|last| last.id.clone());
+                page.next_after = page.connections.last().map(|last| last.id().clone());
             }
             if !page.connections.is_empty() || page.next_after.is_none() {
                 break;

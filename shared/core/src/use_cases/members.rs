@@ -48,8 +48,8 @@ impl Members {
         account: &AccountId,
     ) -> Result<Option<Connection>, Unavailable> {
         match self.store.find_by_external_id(external_id).await? {
-            Some(found) if found.organization.is_some() => {
-                self.store.get(&found.tenant, &found.id.member(account)).await
+            Some(found) if found.organization().is_some() => {
+                self.store.get(found.tenant(), &found.id().member(account)).await
             }
             found => Ok(found),
         }
@@ -61,8 +61,8 @@ impl Members {
         found: &Connection,
         account: &AccountId,
     ) -> Result<Option<Connection>, Unavailable> {
-        match found.organization {
-            Some(_) => self.store.get(&found.tenant, &found.id.member(account)).await,
+        match found.organization() {
+            Some(_) => self.store.get(found.tenant(), &found.id().member(account)).await,
             None => Ok(None),
         }
     }
@@ -89,7 +89,7 @@ impl Members {
         match self.store.insert(&member, &audit).await {
             Ok(()) => Ok(Some(member)),
             // Two of its messages came at once.
-            Err(error) => match self.store.get(&member.tenant, &member.id).await? {
+            Err(error) => match self.store.get(member.tenant(), member.id()).await? {
                 Some(member) => Ok(Some(member)),
                 None => Err(error),
             },
@@ -98,8 +98,8 @@ impl Members {
 
     /// The organization of a member; none of any other connection.
     pub async fn organization_of(&self, member: &Connection) -> Result<Option<Connection>, Unavailable> {
-        match member.id.organization() {
-            Some(id) => self.store.get(&member.tenant, &id).await,
+        match member.id().organization() {
+            Some(id) => self.store.get(member.tenant(), &id).await,
             None => Ok(None),
         }
     }
@@ -111,10 +111,10 @@ impl Members {
     }
 
     async fn is_counted(&self, organization: &Connection, counter: Counter) -> Result<bool, Unavailable> {
-        match &organization.organization {
+        match organization.organization() {
             Some(rules) => {
                 let most = rules.most_newcomers();
-                self.store.count_for(&organization.id, counter, most).await
+                self.store.count_for(organization.id(), counter, most).await
             }
             None => Ok(true),
         }
@@ -126,10 +126,10 @@ impl Members {
         organization: &Connection,
         account: &AccountId,
     ) -> Result<Option<u32>, Unavailable> {
-        let Some(rules) = &organization.organization else {
+        let Some(rules) = organization.organization() else {
             return Ok(None);
         };
-        let taken = self.store.seats(&organization.id).await?;
+        let taken = self.store.seats(organization.id()).await?;
         let free: Vec<u32> = (0..rules.max_accounts)
             .filter(|seat| !taken.contains(seat))
             .collect();
@@ -145,7 +145,12 @@ impl Members {
         loop {
             let page = self
                 .store
-                .list(&organization.tenant, Some(&organization.id), after.as_ref(), PAGE)
+                .list(
+                    organization.tenant(),
+                    Some(organization.id()),
+                    after.as_ref(),
+                    PAGE,
+                )
                 .await?;
             members.extend(page.connections);
             match page.next_after {
@@ -171,20 +176,15 @@ impl Members {
         event: &str,
     ) -> Result<(), Unavailable> {
         retry_commit("members", async || {
-            let after = member.clone().following(organization);
-            if member.live_binding().is_none() || after == member {
+            let Some(after) = member.follow(organization) else {
                 return Ok(Some(()));
-            }
-            let after = Connection {
-                version: member.version + 1,
-                ..after
             };
             let now = self.clock.now();
             let change = Change::new(&member, &after).audited(Actor::VendorApi, event, None, now);
             if is_stored(&*self.store, change).await? {
                 return Ok(Some(()));
             }
-            match self.store.get(&member.tenant, &member.id).await? {
+            match self.store.get(member.tenant(), member.id()).await? {
                 Some(read_again) => member = read_again,
                 None => return Ok(Some(())),
             }
@@ -195,8 +195,8 @@ impl Members {
 
     /// The same for the organization that a member is of, if it is one.
     pub async fn complete_rotation_of(&self, member: &Connection) -> Result<(), Unavailable> {
-        match member.id.organization() {
-            Some(organization) => self.complete_rotation(&member.tenant, &organization).await,
+        match member.id().organization() {
+            Some(organization) => self.complete_rotation(member.tenant(), &organization).await,
             None => Ok(()),
         }
     }
@@ -229,7 +229,7 @@ impl Members {
             let Some(organization) = self.store.get(tenant, organization).await? else {
                 return Ok(Some(()));
             };
-            let Some(rotation) = &organization.rotation else {
+            let Some(rotation) = organization.rotation() else {
                 return Ok(Some(()));
             };
             let members = self.all(&organization).await?;
@@ -239,7 +239,7 @@ impl Members {
                 state.live_binding().is_some() || state.status() == Status::Verifying
             };
             let mut live = members.iter().filter(counts).peekable();
-            if live.peek().is_none() || live.any(|member| member.external_id != rotation.external_id) {
+            if live.peek().is_none() || live.any(|member| *member.external_id() != rotation.external_id) {
                 return Ok(Some(()));
             }
             let (actor, event) = (Actor::Verification, Event::RotationCompleted);

@@ -50,7 +50,7 @@ impl ProbeRole {
         tier: Option<&TierName>,
     ) -> Finding {
         let tier = self.tiers.find_or_default(tier);
-        let probe = |external_id| self.assumer.probe(role_arn, external_id, &connection.id);
+        let probe = |external_id| self.assumer.probe(role_arn, external_id, connection.id());
         let right_external_id = probe(Some(external_id)).await;
         let mut probes = Probes {
             right_external_id,
@@ -94,7 +94,7 @@ impl ProbeRole {
         let now = self.clock.now();
         match self
             .inspector
-            .inspect(role_arn, external_id, &connection.id, &questions)
+            .inspect(role_arn, external_id, connection.id(), &questions)
             .await
         {
             Inspection::Decided(decisions) => Some(tier.assess(&decisions, now)),

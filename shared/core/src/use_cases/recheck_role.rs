@@ -88,7 +88,7 @@ impl RecheckRole {
                 return Ok(Some(Rechecked::NotLive));
             };
             let current = before.state_at(self.clock.now());
-            if let Some(unfinished) = before.live_binding().filter(|_| current != before.state) {
+            if let Some(unfinished) = before.live_binding().filter(|_| current != *before.state()) {
                 // Never settled: written down, so that it holds its account and role no longer.
                 let request = unfinished.request.clone();
                 let event = Event::AnswerRefused {
@@ -96,7 +96,7 @@ impl RecheckRole {
                 };
                 let (actor, now) = (Actor::Verification, self.clock.now());
                 let stored = store_event(&*self.store, &before, event, actor, Some(&request), now).await?;
-                return Ok(stored.map(|after| Rechecked::Stands(after.state.status())));
+                return Ok(stored.map(|after| Rechecked::Stands(after.state().status())));
             }
             // One that waits for its stack's bucket to take our SUCCESS is looked at when that is settled.
             let settled = before
@@ -108,7 +108,7 @@ impl RecheckRole {
             let tier = binding.permission_tier.as_ref();
             let mut finding = self
                 .probes
-                .run(&before, &binding.role_arn, &before.external_id, tier)
+                .run(&before, &binding.role_arn, before.external_id(), tier)
                 .await;
             // The customer's update has changed the role already, and is about to tell us so.
             if let (Verdict::NotAssumable, Some(next)) =
@@ -147,13 +147,13 @@ impl RecheckRole {
                 Some(report) => after.with_permissions(report),
                 None => after,
             };
-            let news = after.state.status() != before.state.status() || after.reason() != before.reason();
+            let news = after.state().status() != before.state().status() || after.reason() != before.reason();
             let mut change = Change::new(&before, &after);
             if news {
                 change = change.audited(Actor::Verification, name, None, now);
             }
             let stored = is_stored(&*self.store, change).await?;
-            Ok(stored.then(|| Rechecked::Stands(after.state.status())))
+            Ok(stored.then(|| Rechecked::Stands(after.state().status())))
         })
         .await
     }
@@ -170,7 +170,7 @@ fn is_no_news(before: &Connection, finding: &Finding) -> bool {
         (None, Some(_)) => false,
     };
     matches!(finding.verdict, Verdict::Proven(_))
-        && before.state.status() == Status::Active
+        && before.state().status() == Status::Active
         && binding.deletion_seen_at.is_none()
         && same_permissions
 }

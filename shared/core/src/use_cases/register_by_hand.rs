@@ -121,9 +121,9 @@ impl RegisterByHand {
             stack: None,
             sent_at: now,
         };
-        let member = facts.found.id.member(&role_arn.account());
-        let is_members = facts.found.organization.is_some();
-        if facts.found.id != *id && !(is_members && member == *id) {
+        let member = facts.found.id().member(&role_arn.account());
+        let is_members = facts.found.organization().is_some();
+        if facts.found.id() != id && !(is_members && member == *id) {
             return Err(refused(ReasonCode::AccountMismatch));
         }
         let connection = facts.member.as_ref().unwrap_or(&facts.found);
@@ -188,7 +188,7 @@ impl RegisterByHand {
         if role_arn.account() == self.vendor_account {
             return Err(refused(ReasonCode::VendorAccount));
         }
-        if role_arn.partition() != connection.launch_region.partition() {
+        if role_arn.partition() != connection.launch_region().partition() {
             let invalid = Invalid::new("RoleArn", "is in another partition than the connection");
             return Err(ByHandError::Refused(invalid.into()));
         }

@@ -268,7 +268,7 @@ impl RegisterRole {
         let Received::Refused(reason, Delivery::Accepted) = &refused else {
             return Ok(refused);
         };
-        let (tenant, id) = (connection.tenant.clone(), connection.id.clone());
+        let (tenant, id) = (connection.tenant().clone(), connection.id().clone());
         let mut read = Some(connection);
         retry_commit("register_role", async || {
             let current = match read.take() {
@@ -283,7 +283,7 @@ impl RegisterRole {
                 reason: reason.clone(),
             };
             let record = self.new_record(&connection, request).decided(outcome).delivered();
-            let event = match (&connection.state, connection.status(now)) {
+            let event = match (connection.state(), connection.status(now)) {
                 (_, Status::Pending) => Some(Event::AttemptFailed {
                     request: envelope.key.clone(),
                     reason: reason.clone(),
@@ -319,8 +319,8 @@ impl RegisterRole {
         RequestRecord::new(
             request.envelope,
             request.properties,
-            connection.tenant.clone(),
-            connection.id.clone(),
+            connection.tenant().clone(),
+            connection.id().clone(),
             request.sent_at,
             self.patience_seconds,
         )

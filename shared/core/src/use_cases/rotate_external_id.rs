@@ -64,7 +64,7 @@ impl RotateExternalId {
             let now = self.clock.now();
             if connection.rotation_at(now).is_some() {
                 self.members_follow(&connection, Event::ROTATION_STARTED).await?;
-                if connection.organization.is_some() {
+                if connection.organization().is_some() {
                     self.members.complete_rotation(tenant, id).await?;
                 }
                 return Ok(Some(Rotated::UnderWay(Box::new(connection))));
@@ -84,7 +84,7 @@ impl RotateExternalId {
     pub async fn cancel(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Connection, RotateError> {
         retry_commit("rotate_external_id", async || {
             let connection = self.live(tenant, id).await?;
-            if connection.rotation.is_none() {
+            if connection.rotation().is_none() {
                 self.members_follow(&connection, Event::ROTATION_CANCELLED)
                     .await?;
                 return Ok(Some(connection));
@@ -103,7 +103,7 @@ impl RotateExternalId {
         if connection.is_member() {
             return Err(RotateError::OfOrganization);
         }
-        if connection.organization.is_some() && connection.state.status() == Status::Pending {
+        if connection.organization().is_some() && connection.state().status() == Status::Pending {
             let members = self.members.all(&connection).await?;
             if members.iter().any(|member| member.live_binding().is_some()) {
                 return Ok(connection);
@@ -120,10 +120,10 @@ impl RotateExternalId {
     /// A fresh one; where the time of an organization's rotation is over and some of its accounts have come after already,
     /// the one that these have.
     async fn next_external_id(&self, connection: &Connection) -> Result<ExternalId, Unavailable> {
-        if let (Some(_), Some(rotation)) = (&connection.organization, &connection.rotation) {
+        if let (Some(_), Some(rotation)) = (connection.organization(), connection.rotation()) {
             let members = self.members.all(connection).await?;
             let has_it = |member: &Connection| {
-                member.live_binding().is_some() && member.external_id == rotation.external_id
+                member.live_binding().is_some() && *member.external_id() == rotation.external_id
             };
             if members.iter().any(has_it) {
                 return Ok(rotation.external_id.clone());
@@ -134,7 +134,7 @@ impl RotateExternalId {
 
     /// Tells the members of an organization. Where this ends in the middle, the same call again goes on.
     async fn members_follow(&self, connection: &Connection, event: &str) -> Result<(), Unavailable> {
-        match connection.organization {
+        match connection.organization() {
             Some(_) => self.members.follow(connection, event).await,
             None => Ok(()),
         }

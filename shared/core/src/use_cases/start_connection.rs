@@ -8,7 +8,7 @@ use crate::{
     domain::{
         audit::{Actor, AuditEntry},
         aws::{AccountId, Region},
-        connection::{Connection, NEVER, Organization},
+        connection::{Connection, Launch, NEVER, Organization},
         ids::TenantId,
         instructions::launch_link::LaunchLink,
         invalid::Invalid,
@@ -45,7 +45,7 @@ impl LinkPolicy {
         /// Enough of the id to tell a customer's stacks apart in their console.
         const ID_CHARS_IN_STACK_NAME: usize = 8;
         let id = connection
-            .id
+            .id()
             .as_str()
             .trim_start_matches(crate::domain::ids::CONNECTION_ID_PREFIX);
         let stack_name = format!(
@@ -54,11 +54,11 @@ impl LinkPolicy {
             &id[..ID_CHARS_IN_STACK_NAME.min(id.len())]
         );
         LaunchLink::new(
-            connection.launch_region.clone(),
-            connection.template.url.clone(),
+            connection.launch_region().clone(),
+            connection.template().url.clone(),
             stack_name,
-            connection.external_id.clone(),
-            connection.permission_tier.clone(),
+            connection.external_id().clone(),
+            connection.permission_tier().cloned(),
         )
     }
 }
@@ -169,22 +169,22 @@ impl StartConnection {
         }
         let template = self.templates.current().await?.ok_or(StartError::NoTemplate)?;
         let now = self.clock.now();
-        let mut connection = Connection::new(
+        let connection = Connection::new(Launch {
             tenant,
-            self.ids.connection_id(),
-            self.ids.external_id(),
-            new.profile,
-            new.account_id,
-            region,
+            id: self.ids.connection_id(),
+            external_id: self.ids.external_id(),
+            profile: new.profile,
+            expected_account: new.account_id,
+            permission_tier: new.permission_tier,
+            launch_region: region,
             template,
-            now,
-            match new.organization {
+            expires_at: match new.organization {
                 Some(_) => NEVER,
                 None => now.saturating_add(self.policy.lifetime).unwrap_or(now),
             },
-        );
-        connection.permission_tier = new.permission_tier;
-        connection.organization = new.organization;
+            organization: new.organization,
+            created_at: now,
+        });
         let link = self
             .policy
             .launch_link(&connection)

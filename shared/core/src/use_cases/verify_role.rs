@@ -234,15 +234,14 @@ impl VerifyRole {
             };
         };
         if connection.live_binding().is_none() && facts.member.is_some() {
-            after.seat = self.members.free_seat(&facts.found, &record.account()).await?;
-            if after.seat.is_none() {
-                return self
-                    .refuse(connection, record, ReasonCode::OrganizationFull.into())
-                    .await;
-            }
+            let Some(seat) = self.members.free_seat(&facts.found, &record.account()).await? else {
+                let full = ReasonCode::OrganizationFull.into();
+                return self.refuse(connection, record, full).await;
+            };
+            after = after.seated(seat);
         }
         let decided = record.clone().decided(Outcome::Connected {
-            connection_id: connection.id.clone(),
+            connection_id: connection.id().clone(),
         });
         let change = Change::new(connection, &after)
             .audited(Actor::Verification, name, Some(&record.key), now)
@@ -290,10 +289,7 @@ impl VerifyRole {
 
 /// The tier that a role is held against: the vendor's wish before the stack's own choice.
 fn tier<'a>(connection: &'a Connection, record: &'a RequestRecord) -> Option<&'a TierName> {
-    connection
-        .permission_tier
-        .as_ref()
-        .or(record.permission_tier.as_ref())
+    connection.permission_tier().or(record.permission_tier.as_ref())
 }
 
 enum Decision {

@@ -1,19 +1,21 @@
 //! Who is let in: every kind of request, in every state.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use latchkey_core::domain::request::admission::*;
 use latchkey_core::domain::{
-    aws::{Region, RoleArn, StackId},
-    connection::{Attempt, Binding, Connection, Rotation, State, Unsettled, rotation::ROTATION_SECONDS},
+    aws::{RoleArn, StackId},
+    connection::{
+        Attempt, Binding, Connection, Launch, Rotation, State, Unsettled, rotation::ROTATION_SECONDS,
+    },
     external_id::ExternalId,
-    ids::ConnectionId,
-    profile::Profile,
     proof::reason::ReasonCode,
     request::custom_resource::{Properties, RequestKey, RequestType},
 };
-use latchkey_testing::builders::{account, role, template, tenant};
+use latchkey_testing::{
+    builders::{account, altered, launch, role, tenant},
+    sequential_ids::SequentialIds,
+};
+use serde_json::json;
 
 const SAME_STACK: &str =
     "arn:aws:cloudformation:eu-west-1:222222222222:stack/One/0d1f2a30-96c5-11ef-8a3b-000000000001";
@@ -71,20 +73,13 @@ fn degraded() -> State {
 }
 
 fn connection(state: State, expected_account: Option<&str>) -> Connection {
-    Connection {
-        state,
-        ..Connection::new(
-            tenant("acme"),
-            ConnectionId::parse("conn_tz4a98xxat96iws9zmbrgj3a").unwrap(),
-            ExternalId::parse("tz4a98xxat96iws9zmbrgj3atz4a98xx").unwrap(),
-            Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
-            expected_account.map(account),
-            Region::parse("eu-west-1").unwrap(),
-            template(),
-            at(0),
-            at(EXPIRY),
-        )
-    }
+    let pending = Connection::new(Launch {
+        external_id: ExternalId::parse("tz4a98xxat96iws9zmbrgj3atz4a98xx").unwrap(),
+        expected_account: expected_account.map(account),
+        expires_at: at(EXPIRY),
+        ..launch(&tenant("acme"), &SequentialIds::default(), at(0))
+    });
+    altered(&pending, json!({ "state": state }))
 }
 
 /// Every state that makes a difference, with the moment at which the request is sent.
@@ -173,7 +168,7 @@ fn every_request_in_every_state_is_let_in_or_refused_as_the_table_says() {
         assert_eq!(words.len(), CLAIMS.len());
         for ((request_type, stack_id, physical_resource_id), word) in CLAIMS.into_iter().zip(words) {
             let stack_id = stack(stack_id);
-            let current = connection(state.clone(), None).external_id;
+            let current = connection(state.clone(), None).external_id().clone();
             let claim = StackClaims {
                 request_type,
                 stack_id: &stack_id,
@@ -210,10 +205,8 @@ fn a_rotation_lets_its_next_external_id_in_for_what_is_bound_and_for_nothing_els
     let update = (RequestType::Update, SAME_STACK, Some(PHYSICAL_ID));
     let over = 100 + ROTATION_SECONDS;
     for state in [active(None), degraded()] {
-        let rotating = Connection {
-            rotation: Some(Rotation::new(next.clone(), at(100))),
-            ..connection(state, None)
-        };
+        let rotation = Rotation::new(next.clone(), at(100));
+        let rotating = altered(&connection(state, None), json!({ "rotation": rotation }));
         for ((request_type, stack_id, physical_resource_id), external_id, sent_at, answer) in [
             (update, &current, 200, Ok(Admission::ChangeOfBoundResource)),
             (update, &next, 200, Ok(Admission::ChangeOfBoundResource)),

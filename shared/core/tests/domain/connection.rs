@@ -1,19 +1,19 @@
 //! The state machine: every state with every event.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 
 use latchkey_core::domain::connection::{rotation::ROTATION_SECONDS, *};
 use latchkey_core::domain::{
-    aws::{Region, RoleArn, StackId},
+    aws::{RoleArn, StackId},
     external_id::ExternalId,
-    ids::ConnectionId,
-    profile::Profile,
     proof::reason::ReasonCode,
     request::custom_resource::RequestKey,
 };
-use latchkey_testing::builders::{account, proof, role, template, tenant};
+use latchkey_testing::{
+    builders::{account, altered, launch, proof, role, tenant},
+    sequential_ids::SequentialIds,
+};
+use serde_json::json;
 
 const S1: &str =
     "arn:aws:cloudformation:eu-west-1:222222222222:stack/One/0d1f2a30-96c5-11ef-8a3b-000000000001";
@@ -99,21 +99,12 @@ fn failure(reason: ReasonCode, stack: &str, seconds: i64) -> Option<Failure> {
 }
 
 fn connection(state: State) -> Connection {
-    Connection {
-        state,
-        version: 41,
-        ..Connection::new(
-            tenant("acme"),
-            ConnectionId::parse("conn_tz4a98xxat96iws9zmbrgj3a").unwrap(),
-            external_id(EXTERNAL_ID),
-            Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
-            None,
-            Region::parse("eu-west-1").unwrap(),
-            template(),
-            at(0),
-            at(EXPIRY),
-        )
-    }
+    let pending = Connection::new(Launch {
+        external_id: external_id(EXTERNAL_ID),
+        expires_at: at(EXPIRY),
+        ..launch(&tenant("acme"), &SequentialIds::default(), at(0))
+    });
+    altered(&pending, json!({ "state": state, "version": 41 }))
 }
 
 /// Every state, in every shape that makes a difference.
@@ -409,12 +400,13 @@ fn every_event_in_every_state_does_what_the_table_says_and_nothing_else() {
             let code = event.name();
             let result = before.apply(event, when);
             let expected = match expected(letter, event_name, &state) {
-                Some(state) => Ok(Connection {
-                    state,
-                    rotation: (letter == "O").then(|| rotation(NOW)),
-                    version: 42,
-                    ..before
-                }),
+                Some(state) => {
+                    let rotation = (letter == "O").then(|| rotation(NOW));
+                    Ok(altered(
+                        &before,
+                        json!({ "state": state, "rotation": rotation, "version": 42 }),
+                    ))
+                }
                 None => Err(IllegalTransition {
                     status: state.status(),
                     event: code,
@@ -435,13 +427,13 @@ fn nothing_becomes_active_without_a_proof_but_what_was_active_before_a_change_th
             let Ok(after) = connection(state.clone()).apply(event, when) else {
                 continue;
             };
-            if after.state.status() != Status::Active {
+            if after.state().status() != Status::Active {
                 continue;
             }
             became_active += 1;
             let undone = state.live_binding().and_then(|binding| {
                 let replaced = binding.unsettled.as_ref()?.replaces.as_deref()?;
-                Some(*replaced == after.state)
+                Some(*replaced == *after.state())
             });
             assert!(
                 has_proof || state.status() == Status::Active || undone == Some(true),
@@ -462,12 +454,12 @@ fn a_refused_change_never_makes_a_degraded_connection_active() {
     let changed = connection(loosened.clone())
         .apply(event("proven_same_stack", &loosened).0, at(NOW))
         .unwrap();
-    assert_eq!(changed.state.status(), Status::Active);
+    assert_eq!(changed.state().status(), Status::Active);
     let request = key(S1, "r9");
     let undone = changed
         .apply(Event::AnswerRefused { request }, at(NOW + 1))
         .unwrap();
-    assert_eq!(undone.state, loosened);
+    assert_eq!(*undone.state(), loosened);
 }
 
 #[test]
@@ -541,10 +533,7 @@ fn a_connection_tells_what_it_is_bound_to_why_it_is_not_active_and_when_it_was_p
 
 /// A connection whose role is about to get its next external ID, in `state`.
 fn rotating(state: State) -> Connection {
-    Connection {
-        rotation: Some(rotation(NOW)),
-        ..connection(state)
-    }
+    altered(&connection(state), json!({ "rotation": rotation(NOW) }))
 }
 
 /// The bound resource, proven with the next external ID.
@@ -567,8 +556,8 @@ fn a_rotation_ends_when_cloudformation_took_the_success_of_its_proof_and_not_bef
         let before = rotating(state);
         let proven = before.apply(proven_with(NEXT_EXTERNAL_ID), at(NOW + 1)).unwrap();
         assert_eq!(
-            (&proven.external_id, &proven.rotation),
-            (&before.external_id, &before.rotation)
+            (proven.external_id(), proven.rotation()),
+            (before.external_id(), before.rotation())
         );
         assert!(proven.rotation_is_being_settled());
         assert!(
@@ -581,8 +570,8 @@ fn a_rotation_ends_when_cloudformation_took_the_success_of_its_proof_and_not_bef
             request: request.clone(),
         };
         let settled = proven.apply(accepted, at(NOW + 2)).unwrap();
-        assert_eq!(settled.external_id, external_id(NEXT_EXTERNAL_ID));
-        assert_eq!(settled.rotation, None);
+        assert_eq!(*settled.external_id(), external_id(NEXT_EXTERNAL_ID));
+        assert_eq!(settled.rotation(), None);
         assert_eq!(
             settled.standing(&external_id(EXTERNAL_ID), at(NOW + 3)),
             Standing::Retired
@@ -592,10 +581,14 @@ fn a_rotation_ends_when_cloudformation_took_the_success_of_its_proof_and_not_bef
             .apply(Event::AnswerRefused { request }, at(NOW + 2))
             .unwrap();
         assert_eq!(
-            (&undone.state, &undone.external_id),
-            (&before.state, &before.external_id)
+            (undone.state(), undone.external_id()),
+            (before.state(), before.external_id())
         );
-        assert_eq!(undone.rotation, before.rotation, "the next one is still awaited");
+        assert_eq!(
+            undone.rotation(),
+            before.rotation(),
+            "the next one is still awaited"
+        );
     }
 }
 
@@ -608,8 +601,8 @@ fn an_update_with_the_current_external_id_leaves_the_rotation_as_it_is() {
     };
     let settled = proven.apply(accepted, at(NOW + 2)).unwrap();
     assert_eq!(
-        (settled.external_id, settled.rotation),
-        (before.external_id, before.rotation)
+        (settled.external_id(), settled.rotation()),
+        (before.external_id(), before.rotation())
     );
 }
 
@@ -639,40 +632,37 @@ fn one_rotation_at_a_time_until_it_is_cancelled_or_runs_out() {
     assert_eq!(running.standing(&next, at(over)), Standing::Retired);
     let cancelled = running.apply(Event::RotationCancelled, at(NOW + 1)).unwrap();
     assert_eq!(
-        (&cancelled.rotation, &cancelled.external_id),
-        (&None, &running.external_id)
+        (cancelled.rotation(), cancelled.external_id()),
+        (None, running.external_id())
     );
     assert_eq!(cancelled.standing(&next, at(NOW + 2)), Standing::Retired);
     assert!(cancelled.apply(another(), at(NOW + 2)).is_ok());
     let ended = running.apply(Event::Disconnected(ReasonCode::StackDeleted.into()), at(NOW + 1));
-    assert_eq!(ended.unwrap().rotation, None);
+    assert_eq!(ended.unwrap().rotation(), None);
 }
 
 /// An organization's connection, in the states that it can be in; and a member, where its stack was deleted.
 #[test]
 fn what_happens_to_organizations_and_their_members_alone() {
-    let rules = || Some(Organization::new(None, Default::default()).unwrap());
-    let organization = Connection {
-        organization: rules(),
-        expires_at: NEVER,
-        ..connection(State::Pending { last_failure: None })
-    };
+    let rules = Organization::new(None, Default::default()).unwrap();
+    let pending = connection(State::Pending { last_failure: None });
+    let organization = altered(&pending, json!({ "organization": rules, "expires_at": NEVER }));
     let apply = |connection: &Connection, name: &str| {
-        let (event, at) = event(name, &connection.state);
+        let (event, at) = event(name, connection.state());
         connection.apply(event, at)
     };
     let rotating = apply(&organization, "rotation_started").unwrap();
-    assert_eq!(rotating.rotation, Some(rotation(NOW)));
-    assert_eq!(rotating.state, organization.state);
+    assert_eq!(rotating.rotation().cloned(), Some(rotation(NOW)));
+    assert_eq!(rotating.state(), organization.state());
     assert!(apply(&rotating, "rotation_started").is_err(), "one at a time");
     let cancelled = apply(&rotating, "rotation_cancelled").unwrap();
     assert_eq!(
-        (&cancelled.rotation, &cancelled.external_id),
-        (&None, &organization.external_id)
+        (cancelled.rotation(), cancelled.external_id()),
+        (None, organization.external_id())
     );
     let completed = apply(&rotating, "rotation_completed").unwrap();
-    assert_eq!(completed.rotation, None);
-    assert_eq!(completed.external_id, external_id(NEXT_EXTERNAL_ID));
+    assert_eq!(completed.rotation(), None);
+    assert_eq!(*completed.external_id(), external_id(NEXT_EXTERNAL_ID));
     assert!(
         apply(&organization, "rotation_completed").is_err(),
         "there is none"
@@ -684,60 +674,51 @@ fn what_happens_to_organizations_and_their_members_alone() {
         .into_iter()
         .map(|(name, state)| (state, name == "disconnected_bound"))
     {
-        let member = Connection {
-            state,
-            ..organization.new_member(&account, at(0))
-        };
+        let member = altered(
+            &organization.new_member(&account, at(0)),
+            json!({ "state": state }),
+        );
         let after = apply(&member, "reopened");
-        assert_eq!(after.is_ok(), reopened, "{:?}", member.state);
+        assert_eq!(after.is_ok(), reopened, "{:?}", member.state());
         if let Ok(after) = after {
-            assert_eq!(after.state, State::Pending { last_failure: None });
+            assert_eq!(*after.state(), State::Pending { last_failure: None });
         }
     }
 }
 
 #[test]
 fn a_member_follows_its_organization_until_it_has_what_is_next() {
-    let organization = Connection {
-        organization: Some(Organization::new(None, Default::default()).unwrap()),
-        rotation: Some(rotation(NOW)),
-        ..connection(State::Pending { last_failure: None })
-    };
+    let rules = Organization::new(None, Default::default()).unwrap();
+    let pending = connection(State::Pending { last_failure: None });
+    let organization = altered(
+        &pending,
+        json!({ "organization": rules, "rotation": rotation(NOW) }),
+    );
     let account = role_named("First").account();
-    let member = |state| Connection {
-        state,
-        rotation: None,
-        ..organization.new_member(&account, at(0))
+    let member = |state: State| {
+        let new = organization.new_member(&account, at(0));
+        altered(&new, json!({ "state": state, "rotation": null }))
     };
     let live = member(active(binding(S1, "r1", "First"))).following(&organization);
-    assert_eq!(live.rotation, organization.rotation);
-    let calm = Connection {
-        rotation: None,
-        ..organization.clone()
-    };
-    assert_eq!(live.clone().following(&calm).rotation, None, "taken back");
-    let moved = Connection {
-        external_id: external_id(NEXT_EXTERNAL_ID),
-        rotation: None,
-        ..live
-    };
+    assert_eq!(live.rotation(), organization.rotation());
+    let calm = altered(&organization, json!({ "rotation": null }));
+    assert_eq!(live.clone().following(&calm).rotation(), None, "taken back");
+    let next = external_id(NEXT_EXTERNAL_ID);
+    let moved = altered(&live, json!({ "external_id": next, "rotation": null }));
     assert_eq!(
         moved.clone().following(&organization),
         moved,
         "it is there already"
     );
-    let done = Connection {
-        external_id: external_id(NEXT_EXTERNAL_ID),
-        ..calm
-    };
+    let done = altered(&calm, json!({ "external_id": next }));
     let late = member(active(binding(S1, "r1", "First"))).following(&done);
     assert_eq!(
-        late.rotation.unwrap().external_id,
-        done.external_id,
+        late.rotation().unwrap().external_id,
+        done.external_id().clone(),
         "left behind"
     );
     let waiting = member(State::Pending { last_failure: None }).following(&done);
-    assert_eq!(waiting.external_id, done.external_id);
+    assert_eq!(waiting.external_id(), done.external_id());
     let single = connection(State::Pending { last_failure: None });
     assert_eq!(single.clone().following(&organization), single);
 }

@@ -175,7 +175,7 @@ fn refused_envelopes() -> Vec<(StackRequest, &'static str, &'static str)> {
             "LogicalResourceId",
             no_logical_id,
         ),
-        (create().with("ResponseURL", ""), "ResponseURL", "is not a URL"),
+        (create().with("ResponseURL", ""), "ResponseURL", "is not https"),
         (
             create().with("ResponseURL", "https://evil.example/?x"),
             "ResponseURL",

@@ -42,7 +42,7 @@ impl Account {
     fn new(world: &World, organization: &Connection, account: &AccountId) -> Self {
         let (stack, role_arn) = world.customer_of(organization, account);
         let create = stack
-            .create(&organization.external_id, &role_arn)
+            .create(organization.external_id(), &role_arn)
             .sent_at(world.clock.now())
             .signed(&world.bucket);
         Self {
@@ -79,8 +79,8 @@ impl Account {
 }
 
 async fn member(world: &World, organization: &Connection, account: &AccountId) -> Option<Connection> {
-    let id = organization.id.member(account);
-    world.store.get(&organization.tenant, &id).await.unwrap()
+    let id = organization.id().member(account);
+    world.store.get(organization.tenant(), &id).await.unwrap()
 }
 
 async fn status_of(world: &World, organization: &Connection, account: &AccountId) -> Option<Status> {
@@ -90,16 +90,16 @@ async fn status_of(world: &World, organization: &Connection, account: &AccountId
 
 async fn progress(world: &World, organization: &Connection) -> Progress {
     let members = world.members.all(organization).await.unwrap();
-    let rules = organization.organization.as_ref().unwrap();
+    let rules = organization.organization().unwrap();
     rules.progress(&members, world.clock.now())
 }
 
 /// Starts the rotation of an organization; the next external ID.
 async fn rotated(world: &World, organization: &Connection) -> ExternalId {
-    let started = world.rotate.start(&organization.tenant, &organization.id).await;
+    let started = world.rotate.start(organization.tenant(), organization.id()).await;
     assert!(started.is_ok(), "{started:?}");
-    let rotation = world.reload(organization).await.rotation;
-    rotation.unwrap().external_id
+    let rotating = world.reload(organization).await;
+    rotating.rotation().unwrap().external_id.clone()
 }
 
 fn reason(answer: &StackAnswer) -> &str {

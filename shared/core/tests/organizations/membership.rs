@@ -33,10 +33,10 @@ async fn each_account_becomes_a_member_of_the_same_tenant_and_the_connection_its
     for account in [number(1), number(2)] {
         Account::connected(&world, &organization, &account).await;
         let member = member(&world, &organization, &account).await.unwrap();
-        assert_eq!(member.tenant, organization.tenant);
-        assert_eq!(member.id.organization(), Some(organization.id.clone()));
+        assert_eq!(member.tenant(), organization.tenant());
+        assert_eq!(member.id().organization(), Some(organization.id().clone()));
         assert_eq!(member.live_binding().unwrap().account(), account);
-        assert_eq!(member.external_id, organization.external_id);
+        assert_eq!(member.external_id(), organization.external_id());
     }
     assert_eq!(world.status(&organization).await, Status::Pending);
     assert!(world.reload(&organization).await.live_binding().is_none());
@@ -63,7 +63,7 @@ async fn a_second_region_of_an_account_is_told_that_the_account_is_connected_and
         .stack
         .delete(
             &answer.physical_resource_id,
-            &organization.external_id,
+            organization.external_id(),
             &second.role_arn,
         )
         .signed(&world.bucket);
@@ -115,7 +115,7 @@ async fn no_more_accounts_are_connected_than_seats_and_one_that_leaves_gives_its
     );
 
     assert_eq!(
-        first.deleted(&world, &organization.external_id).await,
+        first.deleted(&world, organization.external_id()).await,
         Handled::Deleted(Deleted::Disconnected)
     );
     Account::connected(&world, &organization, &number(3)).await;
@@ -124,7 +124,7 @@ async fn no_more_accounts_are_connected_than_seats_and_one_that_leaves_gives_its
     let answer = world.complete(&back.create).await;
     assert!(reason(&answer).contains("organization_full"), "{answer:?}");
     assert_eq!(
-        world.store.seats(&organization.id).await.unwrap(),
+        world.store.seats(organization.id()).await.unwrap(),
         BTreeSet::from([0, 1])
     );
 }
@@ -157,7 +157,7 @@ async fn accounts_that_want_the_same_seat_at_once_each_get_one() {
             Some(Status::Active)
         );
     }
-    assert_eq!(world.store.seats(&organization.id).await.unwrap().len(), 2);
+    assert_eq!(world.store.seats(organization.id()).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -167,13 +167,13 @@ async fn invented_accounts_leave_a_bounded_number_of_members_behind_a_day_and_ar
     let bound = u64::from(any(5).most_newcomers());
     for invented in 100..100 + 3 * bound {
         let stack = CustomerStack::new(&number(invented));
-        let forged = stack.create(&organization.external_id, &role(&number(invented), "Reader"));
+        let forged = stack.create(organization.external_id(), &role(&number(invented), "Reader"));
         world.receive(&forged).await.unwrap();
     }
     world.drain().await;
     let members = world.members.all(&organization).await.unwrap();
     assert_eq!(members.len() as u64, bound);
-    assert!(world.store.seats(&organization.id).await.unwrap().is_empty());
+    assert!(world.store.seats(organization.id()).await.unwrap().is_empty());
     for member in &members {
         let forgotten = member.forget_at().unwrap();
         assert!(forgotten.duration_since(world.clock.now()).as_secs() <= NEWCOMER_SECONDS);
@@ -196,7 +196,7 @@ async fn however_many_accounts_are_invented_an_hour_verifies_a_bounded_number_of
     for round in 0..5 {
         for invented in 100..100 + u64::from(bound) {
             let stack = CustomerStack::new(&number(invented));
-            let forged = stack.create(&organization.external_id, &role(&number(invented), "Reader"));
+            let forged = stack.create(organization.external_id(), &role(&number(invented), "Reader"));
             let received = world.receive(&forged).await.unwrap();
             queued += u32::from(received == Handled::Registered(Received::Queued));
         }
@@ -207,7 +207,7 @@ async fn however_many_accounts_are_invented_an_hour_verifies_a_bounded_number_of
     world.clock.advance(3_600);
     let one = Account::connected(&world, &organization, &number(100)).await;
     for _ in 0..MAX_REQUESTS_PER_WINDOW {
-        assert!(one.updated(&world, &organization.external_id).await.success);
+        assert!(one.updated(&world, organization.external_id()).await.success);
     }
 }
 
@@ -222,7 +222,7 @@ async fn what_is_retired_or_no_create_makes_no_member_and_counts_for_nobody() {
         let stack = CustomerStack::new(&number(invented));
         let role_arn = role(&number(invented), "Reader");
         let create = stack
-            .create(&organization.external_id, &role_arn)
+            .create(organization.external_id(), &role_arn)
             .signed(&world.bucket);
         let answer = world.complete(&create).await;
         assert!(reason(&answer).contains("external_id_retired"), "{answer:?}");
@@ -243,7 +243,7 @@ async fn a_create_that_was_overtaken_by_its_own_delete_connects_no_new_account()
     let one = Account::new(&world, &organization, &number(1));
     let delete = one
         .stack
-        .delete("latchkey-0", &organization.external_id, &one.role_arn)
+        .delete("latchkey-0", organization.external_id(), &one.role_arn)
         .sent_at(world.clock.now())
         .signed(&world.bucket);
     assert_eq!(
@@ -265,10 +265,10 @@ async fn an_account_that_leaves_is_disconnected_and_connects_again_by_a_new_stac
     let one = Account::connected(&world, &organization, &number(1)).await;
     let late = one
         .stack
-        .create(&organization.external_id, &one.role_arn)
+        .create(organization.external_id(), &one.role_arn)
         .sent_at(world.clock.now())
         .signed(&world.bucket);
-    one.deleted(&world, &organization.external_id).await;
+    one.deleted(&world, organization.external_id()).await;
     assert_eq!(
         status_of(&world, &organization, &number(1)).await,
         Some(Status::Disconnected)
@@ -290,10 +290,10 @@ async fn what_the_vendor_ended_stays_ended_one_account_or_all() {
     for account in [number(1), number(2)] {
         Account::connected(&world, &organization, &account).await;
     }
-    let one = organization.id.member(&number(1));
+    let one = organization.id().member(&number(1));
     world
         .disconnect_by_vendor
-        .run(&organization.tenant, &one)
+        .run(organization.tenant(), &one)
         .await
         .unwrap();
     let again = Account::new(&world, &organization, &number(1));
@@ -311,7 +311,7 @@ async fn what_the_vendor_ended_stays_ended_one_account_or_all() {
     let ended = || {
         world
             .disconnect_by_vendor
-            .run(&organization.tenant, &organization.id)
+            .run(organization.tenant(), organization.id())
     };
     assert!(ended().await.is_err(), "it broke in the middle");
     assert!(ended().await.unwrap().is_some(), "and the same call goes on");
@@ -323,7 +323,7 @@ async fn what_the_vendor_ended_stays_ended_one_account_or_all() {
             Some(Status::Disconnected)
         );
     }
-    assert!(world.store.seats(&organization.id).await.unwrap().is_empty());
+    assert!(world.store.seats(organization.id()).await.unwrap().is_empty());
     let newcomer = Account::new(&world, &organization, &number(4));
     let answer = world.complete(&newcomer.create).await;
     assert!(reason(&answer).contains("disconnected_by_vendor"), "{answer:?}");
@@ -335,14 +335,14 @@ async fn another_tenant_sees_no_member_and_may_connect_the_same_account() {
     let world = World::default();
     let organization = world.organization("acme", any(9)).await;
     Account::connected(&world, &organization, &number(1)).await;
-    let id = organization.id.member(&number(1));
+    let id = organization.id().member(&number(1));
     assert_eq!(world.store.get(&tenant("other"), &id).await.unwrap(), None);
     let other = Organization::new(None, BTreeSet::from([number(1)])).unwrap();
     let other = world.organization("other", other).await;
     let role_arn = role(&number(1), "Second");
-    world.sts.put_role(&role_arn, Trust::only(&other.external_id));
+    world.sts.put_role(&role_arn, Trust::only(other.external_id()));
     let create = CustomerStack::new(&number(1))
-        .create(&other.external_id, &role_arn)
+        .create(other.external_id(), &role_arn)
         .signed(&world.bucket);
     assert!(world.complete(&create).await.success);
 }
@@ -355,16 +355,16 @@ async fn a_tenant_connects_an_account_once_alone_or_with_its_organization() {
     let role_arn = role(&number(1), "Second");
     world
         .sts
-        .put_role(&role_arn, Trust::only(&organization.external_id));
+        .put_role(&role_arn, Trust::only(organization.external_id()));
     let create = CustomerStack::new(&number(1))
-        .create(&organization.external_id, &role_arn)
+        .create(organization.external_id(), &role_arn)
         .signed(&world.bucket);
     let answer = world.complete(&create).await;
     assert!(
         reason(&answer).contains("account_already_connected"),
         "{answer:?}"
     );
-    assert!(world.store.seats(&organization.id).await.unwrap().is_empty());
+    assert!(world.store.seats(organization.id()).await.unwrap().is_empty());
 }
 
 #[test]
@@ -399,7 +399,7 @@ async fn progress_counts_everybody_and_names_a_bounded_number_of_troubles() {
     }
     let one = world.members.all(&organization).await.unwrap().remove(0);
     world.sts.delete_role(&one.live_binding().unwrap().role_arn);
-    world.recheck.run(&one.tenant, &one.id).await.unwrap();
+    world.recheck.run(one.tenant(), one.id()).await.unwrap();
     let progress = progress(&world, &organization).await;
     assert_eq!(
         progress.summary,
@@ -419,7 +419,7 @@ async fn a_stack_that_came_too_often_is_told_the_same_however_late_its_message_c
     let organization = world.organization("acme", any(1)).await;
     for invented in 100..100 + u64::from(any(1).most_newcomers()) - 1 {
         let stack = CustomerStack::new(&number(invented));
-        let forged = stack.create(&organization.external_id, &role(&number(invented), "Reader"));
+        let forged = stack.create(organization.external_id(), &role(&number(invented), "Reader"));
         world.receive(&forged).await.unwrap();
     }
     let first = Account::new(&world, &organization, &number(1));
@@ -450,7 +450,7 @@ async fn a_forged_delete_or_update_of_a_members_stack_ends_and_changes_nothing()
     let id = victim.create.physical_resource_id();
     let forged = victim
         .stack
-        .delete(&id, &organization.external_id, &victim.role_arn);
+        .delete(&id, organization.external_id(), &victim.role_arn);
     assert_eq!(
         world.receive(&forged).await.unwrap(),
         Handled::Deleted(Deleted::NotFromCloudFormation)
@@ -459,17 +459,17 @@ async fn a_forged_delete_or_update_of_a_members_stack_ends_and_changes_nothing()
     for request in [
         attacker
             .stack
-            .update(&id, &organization.external_id, &victim.role_arn),
+            .update(&id, organization.external_id(), &victim.role_arn),
         attacker
             .stack
-            .update(&id, &organization.external_id, &attacker.role_arn),
+            .update(&id, organization.external_id(), &attacker.role_arn),
     ] {
         let answer = world.complete(&request.signed(&world.bucket)).await;
         assert!(!answer.success, "{answer:?}");
     }
     let delete = attacker
         .stack
-        .delete(&id, &organization.external_id, &victim.role_arn);
+        .delete(&id, organization.external_id(), &victim.role_arn);
     world.receive(&delete.signed(&world.bucket)).await.unwrap();
     assert_eq!(member(&world, &organization, &number(1)).await.unwrap(), before);
 }

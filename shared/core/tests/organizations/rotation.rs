@@ -21,18 +21,24 @@ async fn a_rotation_whose_time_ran_out_in_the_middle_goes_on_with_the_same_exter
     let organization = world.organization("acme", any(9)).await;
     let one = Account::connected(&world, &organization, &number(1)).await;
     let other = Account::connected(&world, &organization, &number(2)).await;
-    let rotate = || world.rotate.start(&organization.tenant, &organization.id);
+    let rotate = || world.rotate.start(organization.tenant(), organization.id());
     rotate().await.unwrap();
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    let next = world
+        .reload(&organization)
+        .await
+        .rotation()
+        .unwrap()
+        .external_id
+        .clone();
     assert!(one.updated(&world, &next).await.success);
     world.clock.advance(ROTATION_SECONDS + 1);
     assert!(matches!(rotate().await, Ok(Rotated::Started(_))));
     assert_eq!(
-        world.reload(&organization).await.rotation.unwrap().external_id,
+        world.reload(&organization).await.rotation().unwrap().external_id,
         next
     );
     assert!(other.updated(&world, &next).await.success);
-    assert_eq!(world.reload(&organization).await.external_id, next);
+    assert_eq!(*world.reload(&organization).await.external_id(), next);
 }
 
 #[tokio::test]
@@ -41,9 +47,15 @@ async fn what_a_crash_left_open_of_a_rotation_is_ended_by_whoever_asks_next() {
     let organization = world.organization("acme", any(9)).await;
     let one = Account::connected(&world, &organization, &number(1)).await;
     let other = Account::connected(&world, &organization, &number(2)).await;
-    let rotate = || world.rotate.start(&organization.tenant, &organization.id);
+    let rotate = || world.rotate.start(organization.tenant(), organization.id());
     rotate().await.unwrap();
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    let next = world
+        .reload(&organization)
+        .await
+        .rotation()
+        .unwrap()
+        .external_id
+        .clone();
     assert!(one.updated(&world, &next).await.success);
     // The Delete of the last one with the former is done, but for what follows.
     world.faults.fail_next(Operation::List, 1, When::Before);
@@ -51,48 +63,54 @@ async fn what_a_crash_left_open_of_a_rotation_is_ended_by_whoever_asks_next() {
         .stack
         .delete(
             &other.create.physical_resource_id(),
-            &organization.external_id,
+            organization.external_id(),
             &other.role_arn,
         )
         .sent_at(world.clock.now())
         .signed(&world.bucket);
     assert!(world.receive(&delete).await.is_err());
     assert_eq!(
-        world.reload(&organization).await.external_id,
-        organization.external_id
+        world.reload(&organization).await.external_id(),
+        organization.external_id()
     );
     world.receive(&delete).await.unwrap();
-    assert_eq!(world.reload(&organization).await.external_id, next);
+    assert_eq!(*world.reload(&organization).await.external_id(), next);
 }
 
 #[tokio::test]
 async fn a_rotation_is_everybodys_and_ends_when_the_last_account_has_the_next_external_id() {
     let world = World::default();
     let organization = world.organization("acme", any(9)).await;
-    let former = organization.external_id.clone();
+    let former = organization.external_id().clone();
     let mut accounts = Vec::new();
     for account in [number(1), number(2), number(3)] {
         accounts.push(Account::connected(&world, &organization, &account).await);
     }
-    let Ok(Rotated::Started(started)) = world.rotate.start(&organization.tenant, &organization.id).await
+    let Ok(Rotated::Started(started)) = world.rotate.start(organization.tenant(), organization.id()).await
     else {
         panic!("no rotation");
     };
-    let next = started.rotation.clone().unwrap().external_id;
+    let next = started.rotation().cloned().unwrap().external_id;
     assert_eq!(
-        world.store.find_by_external_id(&next).await.unwrap().unwrap().id,
-        organization.id
+        world
+            .store
+            .find_by_external_id(&next)
+            .await
+            .unwrap()
+            .unwrap()
+            .id(),
+        organization.id()
     );
     // One alone cannot.
     let alone = world
         .rotate
-        .start(&organization.tenant, &organization.id.member(&number(1)))
+        .start(organization.tenant(), &organization.id().member(&number(1)))
         .await;
     assert!(matches!(alone, Err(RotateError::OfOrganization)));
 
     assert!(accounts[0].updated(&world, &next).await.success);
     let moved = member(&world, &organization, &number(1)).await.unwrap();
-    assert_eq!((&moved.external_id, &moved.rotation), (&next, &None));
+    assert_eq!((moved.external_id(), moved.rotation()), (&next, None));
     // Those that have not been updated yet are well, and new ones may come with either.
     assert!(accounts[1].updated(&world, &former).await.success);
     Account::connected(&world, &organization, &number(4)).await;
@@ -104,17 +122,17 @@ async fn a_rotation_is_everybodys_and_ends_when_the_last_account_has_the_next_ex
         .signed(&world.bucket);
     assert!(world.complete(&create).await.success);
     assert_eq!(
-        member(&world, &organization, &number(5))
+        *member(&world, &organization, &number(5))
             .await
             .unwrap()
-            .external_id,
+            .external_id(),
         next
     );
 
     assert!(accounts[1].updated(&world, &next).await.success);
     assert!(accounts[2].updated(&world, &next).await.success);
     assert_eq!(
-        world.reload(&organization).await.external_id,
+        *world.reload(&organization).await.external_id(),
         former,
         "one is left"
     );
@@ -129,11 +147,11 @@ async fn a_rotation_is_everybodys_and_ends_when_the_last_account_has_the_next_ex
         .unwrap();
     world
         .disconnect_by_vendor
-        .run(&fourth.tenant, &fourth.id)
+        .run(fourth.tenant(), fourth.id())
         .await
         .unwrap();
     let done = world.reload(&organization).await;
-    assert_eq!((&done.external_id, &done.rotation), (&next, &None));
+    assert_eq!((done.external_id(), done.rotation()), (&next, None));
     let late = Account::new(&world, &organization, &number(6));
     let answer = world.complete(&late.create).await;
     assert!(reason(&answer).contains("external_id_retired"), "{answer:?}");
@@ -149,16 +167,16 @@ async fn an_account_that_is_being_verified_with_the_former_external_id_holds_up_
     let waiting = world.queue.take_all();
     let next = rotated(&world, &organization).await;
     assert!(one.updated(&world, &next).await.success);
-    let former = &organization.external_id;
-    assert_eq!(&world.reload(&organization).await.external_id, former);
+    let former = organization.external_id();
+    assert_eq!(world.reload(&organization).await.external_id(), former);
     for queued in waiting {
         world.queue.put_back(queued);
     }
     world.drain().await;
     assert!(world.bucket.answer(&late.create.key).unwrap().success);
-    assert_eq!(&world.reload(&organization).await.external_id, former);
+    assert_eq!(world.reload(&organization).await.external_id(), former);
     assert!(late.updated(&world, &next).await.success);
-    assert_eq!(world.reload(&organization).await.external_id, next);
+    assert_eq!(*world.reload(&organization).await.external_id(), next);
 }
 
 #[tokio::test]
@@ -171,14 +189,20 @@ async fn an_account_whose_verification_comes_after_the_end_of_a_rotation_is_refu
     let waiting = world.queue.take_all();
     world
         .rotate
-        .start(&organization.tenant, &organization.id)
+        .start(organization.tenant(), organization.id())
         .await
         .unwrap();
     // Nobody waits for an attempt that its stack gave up long ago.
     world.clock.advance(ATTEMPT_SECONDS);
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    let next = world
+        .reload(&organization)
+        .await
+        .rotation()
+        .unwrap()
+        .external_id
+        .clone();
     assert!(one.updated(&world, &next).await.success);
-    assert_eq!(world.reload(&organization).await.external_id, next);
+    assert_eq!(*world.reload(&organization).await.external_id(), next);
     for queued in waiting {
         world.queue.put_back(queued);
     }
@@ -197,7 +221,7 @@ async fn an_account_that_is_ahead_of_a_rotation_that_was_taken_back_can_go_back(
     assert!(one.updated(&world, &next).await.success);
     world
         .rotate
-        .cancel(&organization.tenant, &organization.id)
+        .cancel(organization.tenant(), organization.id())
         .await
         .unwrap();
     assert_eq!(
@@ -205,11 +229,11 @@ async fn an_account_that_is_ahead_of_a_rotation_that_was_taken_back_can_go_back(
         Some(Status::Active),
         "it goes on with what its role asks for"
     );
-    assert!(one.updated(&world, &organization.external_id).await.success);
+    assert!(one.updated(&world, organization.external_id()).await.success);
     let back = member(&world, &organization, &number(1)).await.unwrap();
     assert_eq!(
-        (&back.external_id, &back.rotation),
-        (&organization.external_id, &None)
+        (back.external_id(), back.rotation()),
+        (organization.external_id(), None)
     );
 }
 
@@ -222,28 +246,29 @@ async fn a_rotation_that_broke_in_the_middle_goes_on_and_one_that_is_taken_back_
         accounts.push(Account::connected(&world, &organization, &account).await);
     }
     world.faults.fail_next(Operation::Commit, 2, When::After);
-    let rotate = || world.rotate.start(&organization.tenant, &organization.id);
+    let rotate = || world.rotate.start(organization.tenant(), organization.id());
     assert!(rotate().await.is_err());
     assert!(
         rotate().await.is_err(),
         "it goes on with the members, and breaks again"
     );
     assert!(matches!(rotate().await, Ok(Rotated::UnderWay(_))));
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    let rotating = world.reload(&organization).await;
+    let next = &rotating.rotation().unwrap().external_id;
     for account in [number(1), number(2)] {
         let member = member(&world, &organization, &account).await.unwrap();
-        assert_eq!(member.rotation.unwrap().external_id, next);
+        assert_eq!(member.rotation().unwrap().external_id, *next);
     }
     world
         .rotate
-        .cancel(&organization.tenant, &organization.id)
+        .cancel(organization.tenant(), organization.id())
         .await
         .unwrap();
-    let answer = accounts[0].updated(&world, &next).await;
+    let answer = accounts[0].updated(&world, next).await;
     assert!(reason(&answer).contains("external_id_retired"), "{answer:?}");
     for account in [number(1), number(2)] {
         assert_eq!(
-            member(&world, &organization, &account).await.unwrap().rotation,
+            member(&world, &organization, &account).await.unwrap().rotation(),
             None
         );
     }
@@ -253,9 +278,9 @@ async fn a_rotation_that_broke_in_the_middle_goes_on_and_one_that_is_taken_back_
 async fn without_a_live_account_there_is_nothing_to_rotate_and_its_link_never_ends() {
     let world = World::default();
     let organization = world.organization("acme", any(9)).await;
-    let rotated = world.rotate.start(&organization.tenant, &organization.id).await;
+    let rotated = world.rotate.start(organization.tenant(), organization.id()).await;
     assert!(matches!(rotated, Err(RotateError::NotConnected("pending"))));
-    assert_eq!(organization.expires_at, NEVER);
+    assert_eq!(organization.expires_at(), NEVER);
     world.clock.advance(400 * 24 * 3_600);
     Account::connected(&world, &organization, &number(1)).await;
 }

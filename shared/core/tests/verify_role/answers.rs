@@ -25,21 +25,21 @@ async fn a_create_whose_success_the_bucket_refuses_was_never_cloudformations_and
     let world = World::default();
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let forged = stack.create(&connection.external_id, &role_arn);
+    let forged = stack.create(connection.external_id(), &role_arn);
     world.receive(&forged).await.unwrap();
     assert_eq!(
         world.verify.run(&forged.key, 1).await.unwrap(),
         answered(Delivery::Refused)
     );
     let waiting = world.reload(&connection).await;
-    assert_eq!(waiting.state.status(), Status::Pending);
+    assert_eq!(waiting.state().status(), Status::Pending);
     assert_eq!(waiting.reason(), Some(&Reason::from(ReasonCode::AnswerRefused)));
-    let log = world.store.audit_log(&connection.id);
+    let log = world.store.audit_log(connection.id());
     assert_eq!(log.last().unwrap().event, "answer_refused");
     assert_eq!(log.last().unwrap().request.as_ref(), Some(&forged.key));
     // Account and role are free again for the true one.
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     assert!(world.complete(&create).await.success);
 }
@@ -78,7 +78,7 @@ async fn a_request_that_was_never_recorded_or_has_run_out_is_no_work() {
     let world = World::default();
     let (_, stack, role_arn, create) = received(&world).await;
     let connection = world.link("acme").await;
-    let unknown = stack.create(&connection.external_id, &role_arn);
+    let unknown = stack.create(connection.external_id(), &role_arn);
     assert_eq!(
         world.verify.run(&unknown.key, 1).await.unwrap(),
         Verified::Unknown

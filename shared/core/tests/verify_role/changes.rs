@@ -30,13 +30,13 @@ async fn an_update_to_a_role_that_still_looks_open_is_tried_until_the_deadline()
         Verified::TryAgainIn(2)
     );
     assert_eq!(
-        world.reload(&customer.connection).await.state,
-        customer.connection.state
+        world.reload(&customer.connection).await.state(),
+        customer.connection.state()
     );
     // Repaired in time, it is connected.
     world
         .sts
-        .put_role(&new_role, Trust::only(&customer.connection.external_id));
+        .put_role(&new_role, Trust::only(customer.connection.external_id()));
     assert_eq!(
         world.verify.run(&update.key, 2).await.unwrap(),
         answered(Delivery::Accepted)
@@ -61,7 +61,7 @@ async fn an_update_to_a_role_that_stays_open_fails_and_what_is_connected_stays()
     let answer = world.complete(&update).await;
     assert!(answer.failed_with(ReasonCode::ExternalIdNotEnforced));
     let stands = world.reload(&customer.connection).await;
-    assert_eq!(stands.state, customer.connection.state);
+    assert_eq!(stands.state(), customer.connection.state());
     // The rollback's Update, with the properties of before.
     let rollback = an_update(&world, &customer, &customer.role_arn);
     assert!(world.complete(&rollback).await.success);
@@ -87,7 +87,7 @@ async fn a_forged_change_goes_back_to_exactly_what_was_there() {
                 world.sts.put_role(&customer.role_arn, Trust::open());
                 world
                     .recheck
-                    .run(&connection.tenant, &connection.id)
+                    .run(connection.tenant(), connection.id())
                     .await
                     .unwrap();
             }
@@ -96,15 +96,15 @@ async fn a_forged_change_goes_back_to_exactly_what_was_there() {
             let new_role = role(&account(ACCOUNT), "New");
             world
                 .sts
-                .put_role(&new_role, Trust::only(&connection.external_id));
+                .put_role(&new_role, Trust::only(connection.external_id()));
             let forged = if replacement {
                 customer
                     .stack
                     .resource("Another")
-                    .create(&connection.external_id, &new_role)
+                    .create(connection.external_id(), &new_role)
             } else {
                 let id = customer.create.physical_resource_id();
-                customer.stack.update(&id, &connection.external_id, &new_role)
+                customer.stack.update(&id, connection.external_id(), &new_role)
             };
             world.receive(&forged).await.unwrap();
             assert_eq!(
@@ -113,10 +113,11 @@ async fn a_forged_change_goes_back_to_exactly_what_was_there() {
             );
             let after = world.reload(connection).await;
             assert_eq!(
-                after.state, before.state,
+                after.state(),
+                before.state(),
                 "degraded: {degraded}, replacement: {replacement}"
             );
-            assert_eq!(world.history(&connection.id).last().unwrap(), "answer_refused");
+            assert_eq!(world.history(connection.id()).last().unwrap(), "answer_refused");
         }
     }
 }
@@ -130,7 +131,7 @@ async fn a_second_change_waits_until_the_first_is_settled() {
         let new_role = role(&account(ACCOUNT), name);
         world
             .sts
-            .put_role(&new_role, Trust::only(&customer.connection.external_id));
+            .put_role(&new_role, Trust::only(customer.connection.external_id()));
         let update = an_update(&world, &customer, &new_role);
         world.receive(&update).await.unwrap();
         updates.push(update);
@@ -170,7 +171,7 @@ async fn a_second_change_that_waits_too_long_fails_and_changes_nothing() {
         let new_role = role(&account(ACCOUNT), name);
         world
             .sts
-            .put_role(&new_role, Trust::only(&customer.connection.external_id));
+            .put_role(&new_role, Trust::only(customer.connection.external_id()));
         let update = an_update(&world, &customer, &new_role);
         world.receive(&update).await.unwrap();
         updates.push(update);
@@ -186,7 +187,7 @@ async fn a_second_change_that_waits_too_long_fails_and_changes_nothing() {
             .unwrap()
             .failed_with(ReasonCode::VerificationInconclusive)
     );
-    assert_eq!(world.reload(&customer.connection).await.state, before.state);
+    assert_eq!(world.reload(&customer.connection).await.state(), before.state());
     assert_eq!(
         world.verify.run(&updates[0].key, 2).await.unwrap(),
         answered(Delivery::Accepted)
@@ -199,7 +200,7 @@ async fn a_second_resource_in_the_same_stack_takes_over_from_the_first() {
     let customer = world.connect("acme", &account(ACCOUNT)).await;
     let replacement = customer.stack.resource("Renamed");
     let create = replacement
-        .create(&customer.connection.external_id, &customer.role_arn)
+        .create(customer.connection.external_id(), &customer.role_arn)
         .signed(&world.bucket);
     assert!(world.complete(&create).await.success);
     // CloudFormation then deletes the one that was replaced.
@@ -207,13 +208,13 @@ async fn a_second_resource_in_the_same_stack_takes_over_from_the_first() {
         .stack
         .delete(
             &customer.create.physical_resource_id(),
-            &customer.connection.external_id,
+            customer.connection.external_id(),
             &customer.role_arn,
         )
         .signed(&world.bucket);
     assert!(world.complete(&delete).await.success);
     let connection = world.reload(&customer.connection).await;
-    assert_eq!(connection.state.status(), Status::Active);
+    assert_eq!(connection.state().status(), Status::Active);
     assert_eq!(
         connection.live_binding().unwrap().physical_resource_id,
         create.physical_resource_id()

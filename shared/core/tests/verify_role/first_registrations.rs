@@ -33,7 +33,7 @@ async fn a_safe_role_is_connected_and_then_the_stack_is_told() {
         answered(Delivery::Accepted)
     );
     let active = world.reload(&connection).await;
-    assert_eq!(active.state.status(), Status::Active);
+    assert_eq!(active.state().status(), Status::Active);
     let binding = active.live_binding().unwrap();
     assert_eq!(
         (&binding.role_arn, binding.stack_id()),
@@ -44,7 +44,7 @@ async fn a_safe_role_is_connected_and_then_the_stack_is_told() {
     assert_eq!(active.last_verified_at(), Some(world.clock.now()));
     assert!(world.bucket.answer(&create.key).unwrap().success);
     assert_eq!(
-        world.history(&connection.id),
+        world.history(connection.id()),
         ["created", "attempt_started", "attempt_proven"]
     );
     let record = world.store.find_request(&create.key).await.unwrap().unwrap();
@@ -58,7 +58,7 @@ async fn one_verification_asks_four_times_and_each_wrong_external_id_is_a_fresh_
     world.verify.run(&create.key, 1).await.unwrap();
     world
         .recheck
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await
         .unwrap();
     let calls = world.sts.calls();
@@ -66,17 +66,17 @@ async fn one_verification_asks_four_times_and_each_wrong_external_id_is_a_fresh_
     assert!(
         calls
             .iter()
-            .all(|call| call.role_arn == role_arn && call.session == connection.id)
+            .all(|call| call.role_arn == role_arn && call.session == *connection.id())
     );
     let mut wrong = Vec::new();
     for four in calls.chunks(4) {
-        assert_eq!(four[0].external_id.as_ref(), Some(&connection.external_id));
+        assert_eq!(four[0].external_id.as_ref(), Some(connection.external_id()));
         assert_eq!(four[1].external_id, None);
         wrong.push(four[2].external_id.clone().unwrap());
-        assert_eq!(four[3].external_id, Some(connection.external_id.similar()));
+        assert_eq!(four[3].external_id, Some(connection.external_id().similar()));
     }
     assert_ne!(wrong[0], wrong[1]);
-    assert!(!wrong.contains(&connection.external_id));
+    assert!(!wrong.contains(connection.external_id()));
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_role_that_appears_late_is_waited_for_at_one_call_a_try() {
     let from = world.clock.now() + SignedDuration::from_secs(20);
     world
         .sts
-        .put_role_assumable_from(&role_arn, Trust::only(&connection.external_id), from);
+        .put_role_assumable_from(&role_arn, Trust::only(connection.external_id()), from);
     let mut tries = 0;
     let waited = loop {
         tries += 1;
@@ -128,14 +128,14 @@ async fn a_role_that_never_appears_fails_the_stack_at_the_deadline_and_leaves_th
     let answer = world.bucket.answer(&create.key).unwrap();
     assert!(answer.failed_with(ReasonCode::RoleNotAssumable));
     let waiting = world.reload(&connection).await;
-    assert_eq!(waiting.state.status(), Status::Pending);
+    assert_eq!(waiting.state().status(), Status::Pending);
     assert_eq!(
         waiting.reason(),
         Some(&Reason::from(ReasonCode::RoleNotAssumable))
     );
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket);
     assert!(world.complete(&create).await.success, "the same link again");
 }
@@ -154,7 +154,7 @@ async fn a_new_role_that_is_open_is_refused_at_once_whatever_opens_it() {
     for trust in trusts {
         let world = World::default();
         let (connection, _, role_arn, create) = received(&world).await;
-        let trust = trust(&connection.external_id);
+        let trust = trust(connection.external_id());
         let opens_to_us = trust != Trust::nobody().if_exists();
         world.sts.put_role(&role_arn, trust);
         let verified = world.verify.run(&create.key, 1).await.unwrap();
@@ -172,7 +172,7 @@ async fn a_new_role_that_is_open_is_refused_at_once_whatever_opens_it() {
     let (connection, _, role_arn, create) = received(&world).await;
     world
         .sts
-        .put_role(&role_arn, Trust::only(&connection.external_id).if_exists());
+        .put_role(&role_arn, Trust::only(connection.external_id()).if_exists());
     world.verify.run(&create.key, 1).await.unwrap();
     let answer = world.bucket.answer(&create.key).unwrap();
     assert!(answer.failed_with(ReasonCode::ExternalIdNotEnforced));
@@ -184,7 +184,7 @@ async fn a_role_that_acts_in_another_account_is_refused() {
     let (connection, _, role_arn, create) = received(&world).await;
     world.sts.put_role_of(
         &role_arn,
-        Trust::only(&connection.external_id),
+        Trust::only(connection.external_id()),
         account(OTHER_ACCOUNT),
     );
     world.verify.run(&create.key, 1).await.unwrap();
@@ -198,7 +198,7 @@ async fn a_role_that_trusts_the_external_id_of_another_tenant_is_not_ours_to_con
     let world = World::default();
     let stranger = world.link("globex").await;
     let (connection, _, role_arn, create) = received(&world).await;
-    world.sts.put_role(&role_arn, Trust::only(&stranger.external_id));
+    world.sts.put_role(&role_arn, Trust::only(stranger.external_id()));
     world.verify_until_answered(&create.key).await;
     assert!(
         world

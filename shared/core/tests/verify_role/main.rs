@@ -27,7 +27,7 @@ async fn received(world: &World) -> (Connection, CustomerStack, RoleArn, StackRe
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let create = stack
-        .create(&connection.external_id, &role_arn)
+        .create(connection.external_id(), &role_arn)
         .signed(&world.bucket)
         .sent_at(world.clock.now());
     world.receive(&create).await.unwrap();
@@ -44,7 +44,7 @@ fn an_update(world: &World, customer: &Customer, role_arn: &RoleArn) -> StackReq
         .stack
         .update(
             &customer.create.physical_resource_id(),
-            &customer.connection.external_id,
+            customer.connection.external_id(),
             role_arn,
         )
         .signed(&world.bucket)

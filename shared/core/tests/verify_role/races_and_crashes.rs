@@ -21,7 +21,7 @@ async fn a_delete_during_the_verification_ends_it_without_a_connection() {
     let (connection, stack, role_arn, create) = received(&world).await;
     world.clock.advance(3);
     let delete = stack
-        .delete("invented-by-cloudformation", &connection.external_id, &role_arn)
+        .delete("invented-by-cloudformation", connection.external_id(), &role_arn)
         .signed(&world.bucket);
     world.receive(&delete).await.unwrap();
     assert!(world.bucket.answer(&delete.key).unwrap().success);
@@ -43,7 +43,7 @@ async fn a_delete_that_comes_while_the_role_is_being_proven_wins() {
     let (connection, stack, role_arn, create) = received(&world).await;
     world.clock.advance(3);
     let delete = stack
-        .delete("invented", &connection.external_id, &role_arn)
+        .delete("invented", connection.external_id(), &role_arn)
         .signed(&world.bucket);
     let (there, request) = (world.clone(), delete.clone());
     world.faults.before_next(Operation::Commit, move || {
@@ -66,7 +66,7 @@ async fn a_vendor_who_ends_the_connection_during_the_verification_wins() {
     let (connection, _, _, create) = received(&world).await;
     world
         .disconnect_by_vendor
-        .run(&connection.tenant, &connection.id)
+        .run(connection.tenant(), connection.id())
         .await
         .unwrap();
     world.drain().await;
@@ -103,7 +103,7 @@ async fn a_crash_at_any_call_is_repaired_by_redelivery_with_one_true_answer() {
                 // Whatever happened, nobody was told SUCCESS for what is not stored.
                 let told = world.bucket.answer(&create.key);
                 if told.as_ref().is_some_and(|told| told.success) {
-                    let stored = world.reload(&connection).await.state.status();
+                    let stored = world.reload(&connection).await.state().status();
                     assert_eq!(stored, Status::Active);
                 }
                 for tries in 2..4 {
@@ -115,7 +115,7 @@ async fn a_crash_at_any_call_is_repaired_by_redelivery_with_one_true_answer() {
                 assert_eq!(told.success, safe, "call {call} {when:?}");
                 let connection = world.reload(&connection).await;
                 let expected = if safe { Status::Active } else { Status::Pending };
-                assert_eq!(connection.state.status(), expected);
+                assert_eq!(connection.state().status(), expected);
                 assert!(
                     connection
                         .live_binding()

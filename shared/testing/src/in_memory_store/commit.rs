@@ -23,12 +23,17 @@ pub(super) fn commit(tables: &mut Tables, plan: SweepPlan, change: Change<'_>) -
     }
     if tables
         .connection(&key(before))
-        .is_none_or(|stored| stored.version != before.version)
+        .is_none_or(|stored| stored.version() != before.version())
     {
         return Err(Conflict::ConnectionChanged);
     }
     let claims = Claims::of_change(before, after);
-    let is_taken = |claim: &&Claim| tables.claims.get(claim).is_some_and(|holder| *holder != after.id);
+    let is_taken = |claim: &&Claim| {
+        tables
+            .claims
+            .get(claim)
+            .is_some_and(|holder| holder != after.id())
+    };
     if let Some(taken) = claims.taken.iter().find(is_taken) {
         return Err(taken.into());
     }
@@ -52,7 +57,7 @@ pub(super) fn commit(tables: &mut Tables, plan: SweepPlan, change: Change<'_>) -
         tables.claims.remove(claim);
     }
     for claim in claims.taken {
-        tables.claims.insert(claim, after.id.clone());
+        tables.claims.insert(claim, after.id().clone());
     }
     if let Some(external_id) = new_external_id {
         tables.external_ids.insert(external_id.clone(), key(after));

@@ -22,7 +22,10 @@ use super::{super::faults::Operation, InMemoryStore, commit::commit, tables::key
 fn page(mut connections: Vec<Connection>, limit: u16) -> Page {
     connections.truncate(usize::from(limit));
     let is_full = connections.len() == usize::from(limit);
-    let next_after = connections.last().filter(|_| is_full).map(|last| last.id.clone());
+    let next_after = connections
+        .last()
+        .filter(|_| is_full)
+        .map(|last| last.id().clone());
     Page {
         connections,
         next_after,

@@ -77,11 +77,11 @@ impl Tables {
         let key = key(connection);
         self.connections.insert(key, write(connection));
         for members in self.slots.values_mut() {
-            members.remove(&connection.id);
+            members.remove(connection.id());
         }
         if let Some(slot) = slot {
             let members = self.slots.entry(slot).or_default();
-            members.insert(connection.id.clone(), Member::of(connection));
+            members.insert(connection.id().clone(), Member::of(connection));
         }
     }
 
@@ -105,12 +105,12 @@ impl Tables {
         let request = entry.request.as_ref().map(|key| key.request_id.clone());
         let order = (
             entry.at.as_millisecond(),
-            connection.version,
+            connection.version(),
             entry.event.clone(),
             request.unwrap_or_default(),
         );
         self.audit
-            .entry(connection.id.clone())
+            .entry(connection.id().clone())
             .or_default()
             .insert(order, entry);
     }
@@ -123,12 +123,12 @@ impl Tables {
             at,
             actor: Actor::Unknown,
             event: FORGED_DELETE_EVENT.to_owned(),
-            status: connection.state.status(),
+            status: connection.state().status(),
             reason: None,
             request: None,
         };
         let order = (midnight * 1_000, 0, entry.event.clone(), String::new());
-        let id = &connection.id;
+        let id = connection.id();
         self.audit.entry(id.clone()).or_default().insert(order, entry);
         *self.forged_deletes.entry(id.clone()).or_default() += 1;
     }
@@ -146,7 +146,7 @@ impl Tables {
 }
 
 pub(super) fn key(connection: &Connection) -> ConnectionKey {
-    (connection.tenant.clone(), connection.id.clone())
+    (connection.tenant().clone(), connection.id().clone())
 }
 
 pub(super) fn write(value: &impl Serialize) -> String {

@@ -1,16 +1,13 @@
 //! Accounts and roles are held by one connection at a time, and a change that meets a conflict is not stored.
 
 use latchkey_core::{
-    domain::{
-        aws::RoleArn,
-        connection::{Connection, Event},
-        proof::reason::ReasonCode,
-    },
+    domain::{aws::RoleArn, connection::Event, proof::reason::ReasonCode},
     ports::{Conflict, ConnectionStore, RequestChange},
 };
+use serde_json::json;
 
 use super::{
-    super::builders::{fresh_account, fresh_tenant, role},
+    super::builders::{altered, fresh_account, fresh_tenant, role},
     Case, accepted, after, commit, connected, disconnected, find, now, refused, request, verifying,
 };
 
@@ -36,10 +33,7 @@ pub(super) async fn of_several_conflicts_the_one_that_says_most_is_told<S: Conne
     case.moved(store, newer).await;
 
     let decide = || Some(RequestChange::Decide(&yes));
-    let from_stale = Connection {
-        version: stale.version + 1,
-        ..case.proven(&create)
-    };
+    let from_stale = altered(&case.proven(&create), json!({ "version": stale.version() + 1 }));
     let live = case.proven(&create);
     assert_eq!(
         commit(store, &stale, &from_stale, decide()).await,

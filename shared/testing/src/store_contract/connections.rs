@@ -1,26 +1,27 @@
 //! Connections are kept, found and listed, and changed only from the version that was read.
 
 use super::{
-    super::builders::{created, fresh_tenant, pending},
+    super::builders::{altered, created, fresh_tenant, pending},
     Case, IDS, after, commit, disconnected, find, new_connection, now, verifying,
 };
 use latchkey_core::{
-    domain::connection::{Connection, Event, Rotation},
+    domain::connection::{Event, Rotation},
     ports::{Conflict, ConnectionStore, IdSource, Known},
 };
+use serde_json::json;
 
 /// I8, and the one place where a tenant comes from a message (I2).
 pub(super) async fn a_connection_is_found_by_its_own_tenant_and_by_its_external_id<S: ConnectionStore>(
     store: &S,
 ) {
     let connection = new_connection(store, &fresh_tenant()).await;
-    let id = &connection.id;
+    let id = connection.id();
     assert_eq!(
-        store.get(&connection.tenant, id).await.unwrap().as_ref(),
+        store.get(connection.tenant(), id).await.unwrap().as_ref(),
         Some(&connection)
     );
     assert_eq!(store.get(&fresh_tenant(), id).await.unwrap(), None);
-    let found = store.find_by_external_id(&connection.external_id).await.unwrap();
+    let found = store.find_by_external_id(connection.external_id()).await.unwrap();
     assert_eq!(found, Some(connection));
 }
 
@@ -30,7 +31,7 @@ pub(super) async fn a_connection_is_found_by_its_external_id_as_it_is_now<S: Con
         let create = case.create();
         let started = verifying(&case.connection, &create, &case.role_arn);
         case.moved(store, started).await;
-        let external_id = &case.connection.external_id;
+        let external_id = case.connection.external_id();
         let found = store.find_by_external_id(external_id).await.unwrap();
         assert_eq!(found.as_ref(), Some(&case.connection), "change {change}");
         let known = Known::Connection {
@@ -58,17 +59,11 @@ pub(super) async fn what_was_never_stored_is_not_found<S: ConnectionStore>(store
 /// I1.
 pub(super) async fn an_id_or_external_id_is_never_given_twice<S: ConnectionStore>(store: &S) {
     let first = new_connection(store, &fresh_tenant()).await;
-    let same_id = Connection {
-        external_id: IDS.external_id(),
-        template: first.template.clone(),
-        version: 7,
-        ..first.clone()
-    };
-    let same_external_id = Connection {
-        tenant: fresh_tenant(),
-        id: IDS.connection_id(),
-        ..first.clone()
-    };
+    let same_id = altered(&first, json!({ "external_id": IDS.external_id(), "version": 7 }));
+    let same_external_id = altered(
+        &first,
+        json!({ "tenant": fresh_tenant(), "id": IDS.connection_id() }),
+    );
     assert!(store.insert(&first, &created(&first)).await.is_err());
     assert!(store.insert(&same_id, &created(&same_id)).await.is_err());
     assert!(
@@ -80,16 +75,16 @@ pub(super) async fn an_id_or_external_id_is_never_given_twice<S: ConnectionStore
 
     assert_eq!(
         store
-            .find_by_external_id(&first.external_id)
+            .find_by_external_id(first.external_id())
             .await
             .unwrap()
             .as_ref(),
         Some(&first)
     );
-    let (tenant, id) = (&same_external_id.tenant, &same_external_id.id);
+    let (tenant, id) = (same_external_id.tenant(), same_external_id.id());
     assert_eq!(store.get(tenant, id).await.unwrap(), None);
     assert_eq!(
-        store.find_by_external_id(&same_id.external_id).await.unwrap(),
+        store.find_by_external_id(same_id.external_id()).await.unwrap(),
         None
     );
     // A disconnected connection keeps its external ID for ever.
@@ -118,7 +113,7 @@ pub(super) async fn the_next_external_id_of_a_rotation_is_found_and_given_to_nob
 
     let taken = new_connection(store, &fresh_tenant()).await;
     let start = |external_id| Event::RotationStarted(Rotation::new(external_id, now()));
-    let collision = after(&case.connection, start(taken.external_id.clone()));
+    let collision = after(&case.connection, start(taken.external_id().clone()));
     assert_eq!(
         commit(store, &case.connection, &collision, None).await,
         Err(Conflict::ConnectionChanged)
@@ -128,14 +123,12 @@ pub(super) async fn the_next_external_id_of_a_rotation_is_found_and_given_to_nob
     let next = IDS.external_id();
     let rotating = after(&case.connection, start(next.clone()));
     case.moved(store, rotating).await;
-    for external_id in [&next, &case.connection.external_id] {
+    for external_id in [&next, case.connection.external_id()] {
         let found = store.find_by_external_id(external_id).await.unwrap();
         assert_eq!(found.as_ref(), Some(&case.connection));
     }
-    let same = Connection {
-        external_id: next.clone(),
-        ..pending(&fresh_tenant(), &*IDS, now())
-    };
+    let other = pending(&fresh_tenant(), &*IDS, now());
+    let same = altered(&other, json!({ "external_id": next }));
     assert!(store.insert(&same, &created(&same)).await.is_err());
     let cancelled = after(&case.connection, Event::RotationCancelled);
     case.moved(store, cancelled).await;
@@ -153,7 +146,7 @@ pub(super) async fn pages_list_a_tenants_connections_in_order_and_nobody_elses<S
         expected.push(new_connection(store, &tenant).await);
         new_connection(store, &fresh_tenant()).await;
     }
-    expected.sort_by(|a, b| a.id.cmp(&b.id));
+    expected.sort_by(|a, b| a.id().cmp(b.id()));
     for limit in [1, 2, 5, 6, 100] {
         let mut listed = Vec::new();
         let mut after = None;
@@ -161,7 +154,7 @@ pub(super) async fn pages_list_a_tenants_connections_in_order_and_nobody_elses<S
             let page = store.list(&tenant, None, after.as_ref(), limit).await.unwrap();
             assert!(page.connections.len() <= usize::from(limit));
             if let (Some(next), Some(last)) = (&page.next_after, page.connections.last()) {
-                assert_eq!(*next, last.id);
+                assert_eq!(next, last.id());
             }
             listed.extend(page.connections);
             after = page.next_after;
@@ -216,6 +209,6 @@ pub(super) async fn a_change_of_a_connection_that_does_not_exist_is_a_conflict<S
         commit(store, &never_stored, &disconnected(&never_stored), None).await,
         conflict
     );
-    let found = store.get(&never_stored.tenant, &never_stored.id).await.unwrap();
+    let found = store.get(never_stored.tenant(), never_stored.id()).await.unwrap();
     assert_eq!(found, None);
 }

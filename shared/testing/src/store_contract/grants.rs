@@ -1,17 +1,25 @@
 //! Who was let in at the listener topics is remembered, and read as it stands.
 
 use super::{
-    super::builders::{fresh_account, fresh_tenant, pending},
+    super::builders::{fresh_account, fresh_tenant, launch},
     IDS, now,
 };
-use latchkey_core::{domain::listener_access::Grant, ports::GrantStore};
+use latchkey_core::{
+    domain::{
+        connection::{Connection, Launch},
+        listener_access::Grant,
+    },
+    ports::GrantStore,
+};
 
 /// One for each connection, whatever else it has in common with another.
 pub(super) async fn a_grant_is_remembered_once_and_forgotten<S: GrantStore>(store: &S) {
     let account = fresh_account();
     let [one, other] = [(); 2].map(|()| {
-        let mut connection = pending(&fresh_tenant(), &*IDS, now());
-        connection.expected_account = Some(account.clone());
+        let connection = Connection::new(Launch {
+            expected_account: Some(account.clone()),
+            ..launch(&fresh_tenant(), &*IDS, now())
+        });
         Grant::of(&connection).unwrap()
     });
     let kept = async || {

@@ -5,24 +5,27 @@ use std::collections::BTreeSet;
 use latchkey_core::{
     domain::{
         aws::AccountId,
-        connection::{Connection, Event, NEVER, Organization, organization::Counter},
+        connection::{Connection, Event, Launch, NEVER, Organization, organization::Counter},
         ids::TenantId,
     },
     ports::{Conflict, ConnectionStore},
 };
 
 use super::{
-    super::builders::{created, fresh_account, fresh_tenant, role},
-    Case, after, commit, disconnected, later, new_connection, now,
+    super::builders::{created, fresh_account, fresh_tenant, launch, role},
+    Case, IDS, after, commit, disconnected, later, new_connection, now,
 };
 
 async fn organization<S: ConnectionStore>(store: &S, tenant: &TenantId) -> Connection {
-    let mut organization = new_connection(store, tenant).await;
-    let before = organization.clone();
-    organization.organization = Some(Organization::new(Some(2), BTreeSet::new()).unwrap());
-    organization.expires_at = NEVER;
-    organization.version += 1;
-    assert_eq!(commit(store, &before, &organization, None).await, Ok(()));
+    let organization = Connection::new(Launch {
+        organization: Some(Organization::new(Some(2), BTreeSet::new()).unwrap()),
+        expires_at: NEVER,
+        ..launch(tenant, &*IDS, now())
+    });
+    store
+        .insert(&organization, &created(&organization))
+        .await
+        .unwrap();
     organization
 }
 
@@ -42,12 +45,12 @@ pub(super) async fn members_are_listed_alone_and_found_by_nobodys_external_id<S:
     for _ in 0..3 {
         expected.push(member(store, &organization, &fresh_account()).await.connection);
     }
-    expected.sort_by(|one, other| one.id.cmp(&other.id));
+    expected.sort_by(|one, other| one.id().cmp(other.id()));
     let mut found = Vec::new();
     let mut next = None;
     loop {
         let page = store
-            .list(&tenant, Some(&organization.id), next.as_ref(), 2)
+            .list(&tenant, Some(organization.id()), next.as_ref(), 2)
             .await
             .unwrap();
         found.extend(page.connections);
@@ -58,9 +61,9 @@ pub(super) async fn members_are_listed_alone_and_found_by_nobodys_external_id<S:
     }
     assert_eq!(found, expected);
     let all = store.list(&tenant, None, None, 100).await.unwrap().connections;
-    assert_eq!(all.len(), 5, "with the organization's own, and {}", other.id);
+    assert_eq!(all.len(), 5, "with the organization's own, and {}", other.id());
     let named = store
-        .find_by_external_id(&organization.external_id)
+        .find_by_external_id(organization.external_id())
         .await
         .unwrap();
     assert_eq!(named, Some(organization.clone()));
@@ -71,7 +74,7 @@ pub(super) async fn members_are_listed_alone_and_found_by_nobodys_external_id<S:
         "a member is never made twice"
     );
     let strangers = store
-        .list(&fresh_tenant(), Some(&organization.id), None, 10)
+        .list(&fresh_tenant(), Some(organization.id()), None, 10)
         .await;
     assert_eq!(strangers.unwrap().connections, [], "nobody else's (I8)");
 }
@@ -86,7 +89,7 @@ pub(super) async fn what_is_counted_ends_with_its_day_or_hour<S: ConnectionStore
         (Counter::Newcomers(7), false),
         (Counter::Newcomers(8), true),
     ] {
-        let counted = store.count_for(&organization.id, counter, 2).await.unwrap();
+        let counted = store.count_for(organization.id(), counter, 2).await.unwrap();
         assert_eq!(counted, came, "{counter:?}");
     }
 }
@@ -95,13 +98,10 @@ pub(super) async fn a_seat_is_one_members_until_it_ends<S: ConnectionStore>(stor
     let organization = organization(store, &fresh_tenant()).await;
     let mut one = member(store, &organization, &fresh_account()).await;
     let mut other = member(store, &organization, &fresh_account()).await;
-    let seated = |case: &Case| Connection {
-        seat: Some(1),
-        ..case.proven(&case.create())
-    };
+    let seated = |case: &Case| case.proven(&case.create()).seated(1);
     let live = seated(&one);
     one.moved(store, live).await;
-    assert_eq!(store.seats(&organization.id).await.unwrap(), BTreeSet::from([1]));
+    assert_eq!(store.seats(organization.id()).await.unwrap(), BTreeSet::from([1]));
     let wished = seated(&other);
     assert_eq!(
         commit(store, &other.connection, &wished, None).await,
@@ -115,12 +115,12 @@ pub(super) async fn a_seat_is_one_members_until_it_ends<S: ConnectionStore>(stor
     );
     one.moved(store, settled).await;
     assert_eq!(
-        store.seats(&organization.id).await.unwrap(),
+        store.seats(organization.id()).await.unwrap(),
         BTreeSet::from([1]),
         "it is kept"
     );
     let ended = disconnected(&one.connection);
     one.moved(store, ended).await;
-    assert_eq!(store.seats(&organization.id).await.unwrap(), BTreeSet::new());
+    assert_eq!(store.seats(organization.id()).await.unwrap(), BTreeSet::new());
     other.moved(store, wished).await;
 }

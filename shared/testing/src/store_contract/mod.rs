@@ -132,7 +132,7 @@ impl Case {
     }
 
     fn create(&self) -> StackRequest {
-        self.stack.create(&self.connection.external_id, &self.role_arn)
+        self.stack.create(self.connection.external_id(), &self.role_arn)
     }
 
     fn record(&self, request: &StackRequest, sent_at: Timestamp) -> RequestRecord {
@@ -140,8 +140,8 @@ impl Case {
         RequestRecord::new(
             &envelope,
             &envelope.properties().unwrap(),
-            self.connection.tenant.clone(),
-            self.connection.id.clone(),
+            self.connection.tenant().clone(),
+            self.connection.id().clone(),
             sent_at,
             240,
         )
@@ -151,7 +151,7 @@ impl Case {
     fn proven(&self, request: &StackRequest) -> Connection {
         let binding = Binding {
             role_arn: self.role_arn.clone(),
-            external_id: self.connection.external_id.clone(),
+            external_id: self.connection.external_id().clone(),
             request: request.key.clone(),
             logical_resource_id: self.stack.logical_resource_id.clone(),
             physical_resource_id: request.physical_resource_id(),
@@ -178,7 +178,7 @@ impl Case {
     }
 
     async fn stored<S: ConnectionStore>(&self, store: &S) -> Connection {
-        let stored = store.get(&self.connection.tenant, &self.connection.id).await;
+        let stored = store.get(self.connection.tenant(), self.connection.id()).await;
         stored.unwrap().unwrap()
     }
 }
@@ -207,7 +207,7 @@ fn disconnected(connection: &Connection) -> Connection {
 
 fn connected(connection: &Connection) -> Outcome {
     Outcome::Connected {
-        connection_id: connection.id.clone(),
+        connection_id: connection.id().clone(),
     }
 }
 

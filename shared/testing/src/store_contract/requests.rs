@@ -103,7 +103,7 @@ pub(super) async fn what_a_listener_needs_is_found_in_one_step<S: ConnectionStor
     let case = Case::new(store).await;
     let create = case.create();
     let envelope = create.envelope();
-    let external_id = &case.connection.external_id;
+    let external_id = case.connection.external_id();
     let look = async |external_id| {
         store
             .find_for_request(&envelope, external_id, now())

@@ -54,7 +54,7 @@ where
     let account = fresh_account();
     let case = Case::of(store, &tenant, &account, role(&account, "Reader")).await;
     waiting.push(case.connection.clone());
-    waiting.sort_by(|one, other| one.id.cmp(&other.id));
+    waiting.sort_by(|one, other| one.id().cmp(other.id()));
     for limit in [1, 2, 6, 100] {
         assert_eq!(
             filed(store, &tenant, Filing::Open, limit).await,
@@ -96,7 +96,7 @@ where
     S: ConnectionStore + ConnectionSearch,
 {
     let mut case = Case::new(store).await;
-    let (tenant, account) = (case.connection.tenant.clone(), case.role_arn.account());
+    let (tenant, account) = (case.connection.tenant().clone(), case.role_arn.account());
     assert_eq!(store.find_by_account(&tenant, &account).await.unwrap(), None);
     let request = case.create();
     let attempt = verifying(&case.connection, &request, &case.role_arn);

@@ -58,7 +58,7 @@ pub(super) async fn the_index_knows_what_a_look_needs<S: ConnectionStore + Sweep
     let look = Member::of(&case.connection).look.unwrap();
     assert_eq!(
         (look.role_arn, look.external_id),
-        (case.role_arn.clone(), case.connection.external_id.clone())
+        (case.role_arn.clone(), case.connection.external_id().clone())
     );
     eventually_in(store, &slot, &case.connection, true).await;
 }

@@ -133,7 +133,7 @@ fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
     let mut seeds = events("link-generator");
     for event in &mut seeds {
         if let Some(id) = event.pointer_mut("/pathParameters/id") {
-            *id = json!(theirs.id);
+            *id = json!(theirs.id());
         }
     }
     check!()
@@ -158,14 +158,14 @@ fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
             );
             serde_json::from_str::<Value>(&response.body).unwrap();
             assert!(
-                claimed || !response.body.contains(theirs.external_id.as_str()),
+                claimed || !response.body.contains(theirs.external_id().as_str()),
                 "{}",
                 response.body
             );
             let mine = store
                 .all_connections()
                 .into_iter()
-                .filter(|connection| connection.tenant == victim);
+                .filter(|connection| *connection.tenant() == victim);
             assert!(
                 claimed || mine.eq([theirs.clone()]),
                 "another tenant's request changed it"

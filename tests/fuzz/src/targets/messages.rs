@@ -94,7 +94,7 @@ fn the_listener_survives_any_event_and_connects_nobody() {
     let link = runtime.block_on(world.link("acme"));
     let account: AccountId = "222222222222".parse().unwrap();
     let stack = CustomerStack::new(&account);
-    let known = stack.create(&link.external_id, &role(&account, "Reader"));
+    let known = stack.create(link.external_id(), &role(&account, "Reader"));
     let World {
         register,
         disconnect_by_stack,
@@ -131,7 +131,7 @@ fn the_listener_survives_any_event_and_connects_nobody() {
             runtime.block_on(handler.handle(event)).unwrap();
             for connection in store.all_connections() {
                 assert!(matches!(
-                    connection.state.status(),
+                    connection.state().status(),
                     Status::Pending | Status::Verifying
                 ));
             }

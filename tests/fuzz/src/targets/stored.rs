@@ -27,12 +27,12 @@ fn stored() -> (Vec<Value>, Vec<Value>) {
         let customer = world.connect("acme", &account).await;
         let waiting = world.link("acme").await;
         let (stack, role) = world.customer_of(&waiting, &"333333333333".parse().unwrap());
-        let create = stack.create(&waiting.external_id, &role).signed(&world.bucket);
+        let create = stack.create(waiting.external_id(), &role).signed(&world.bucket);
         world.receive(&create).await.unwrap();
         let ended = world.link("globex").await;
         let ended = world
             .disconnect_by_vendor
-            .run(&ended.tenant, &ended.id)
+            .run(ended.tenant(), ended.id())
             .await
             .unwrap();
         let connections = world
@@ -42,13 +42,13 @@ fn stored() -> (Vec<Value>, Vec<Value>) {
             .chain(ended)
             .chain([customer.connection]);
         let connections = connections.map(|connection| json!(connection)).collect();
-        let other = CustomerStack::new(&account).create(&waiting.external_id, &customer.role_arn);
+        let other = CustomerStack::new(&account).create(waiting.external_id(), &customer.role_arn);
         let envelope = other.envelope();
         let fresh = RequestRecord::new(
             &envelope,
             &envelope.properties().unwrap(),
-            waiting.tenant.clone(),
-            waiting.id.clone(),
+            waiting.tenant().clone(),
+            waiting.id().clone(),
             jiff::Timestamp::UNIX_EPOCH,
             PATIENCE_SECONDS,
         );

@@ -1,6 +1,8 @@
 //! A connection and where it can stand. What can happen to it is in [`transitions`].
 
+mod changes;
 pub mod claims;
+mod facts;
 pub mod filing;
 pub mod organization;
 pub mod rotation;
@@ -32,52 +34,69 @@ pub const SETTLEMENT_SECONDS: i64 = 900;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
     /// Whose it is.
-    pub tenant: TenantId,
+    tenant: TenantId,
     /// Its public name.
-    pub id: ConnectionId,
+    id: ConnectionId,
     /// The external ID that its role must ask for; made by us, for it alone (I1).
-    pub external_id: ExternalId,
+    external_id: ExternalId,
     /// The external ID that its role shall ask for, while the customer has not updated the stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rotation: Option<Rotation>,
+    rotation: Option<Rotation>,
     /// Name, description and tags.
-    pub profile: Profile,
+    profile: Profile,
     /// The only account that may take the link, where the vendor said so at creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_account: Option<AccountId>,
+    expected_account: Option<AccountId>,
     /// What the role shall be able to do, where the vendor said so at creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub permission_tier: Option<TierName>,
+    permission_tier: Option<TierName>,
     /// Where the link opens the console.
-    pub launch_region: Region,
+    launch_region: Region,
     /// The customer template that the link opens.
-    pub template: TemplateRef,
+    template: TemplateRef,
     /// Which accounts may share it, where it is an organization's: they connect as members of it, and it itself is never
     /// bound to a role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub organization: Option<Organization>,
+    organization: Option<Organization>,
     /// The seat that a member has among those of its organization, from its first proof on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seat: Option<u32>,
+    seat: Option<u32>,
     /// When it was made.
-    pub created_at: Timestamp,
+    created_at: Timestamp,
     /// Until when its link may be used; [`NEVER`] is an organization's end.
-    pub expires_at: Timestamp,
+    expires_at: Timestamp,
     /// How often it may still be asked for within the hour.
     #[serde(default)]
-    pub requests: RequestBudget,
+    requests: RequestBudget,
     /// How often the very resource that it is bound to may still be changed within the hour: a budget of its own, so
     /// that nobody who does not know that resource can use it up.
     #[serde(default)]
-    pub changes: RequestBudget,
+    changes: RequestBudget,
     /// How the last change of a role that was made by hand failed, while the one before is connected. A stack is told by
     /// CloudFormation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed_change: Option<Failure>,
+    failed_change: Option<Failure>,
     /// Where it stands.
-    pub state: State,
+    state: State,
     /// Counts the writes: a write succeeds only on the version that it was made from (I9).
-    pub version: u64,
+    version: u64,
+}
+
+/// What is known of a connection when its link is made; each is as in [`Connection`].
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "told at the fields of `Connection`")]
+pub struct Launch {
+    pub tenant: TenantId,
+    pub id: ConnectionId,
+    pub external_id: ExternalId,
+    pub profile: Profile,
+    pub expected_account: Option<AccountId>,
+    pub permission_tier: Option<TierName>,
+    pub launch_region: Region,
+    pub template: TemplateRef,
+    pub organization: Option<Organization>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 /// The version of a connection that nothing has changed since it was made.
@@ -277,35 +296,21 @@ impl Binding {
 
 impl Connection {
     /// A new connection, whose link waits for a stack.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a fact of its own; a builder could forget one"
-    )]
-    pub fn new(
-        tenant: TenantId,
-        id: ConnectionId,
-        external_id: ExternalId,
-        profile: Profile,
-        expected_account: Option<AccountId>,
-        launch_region: Region,
-        template: TemplateRef,
-        created_at: Timestamp,
-        expires_at: Timestamp,
-    ) -> Self {
+    pub fn new(launch: Launch) -> Self {
         Self {
-            tenant,
-            id,
-            external_id,
+            tenant: launch.tenant,
+            id: launch.id,
+            external_id: launch.external_id,
             rotation: None,
-            profile,
-            expected_account,
-            permission_tier: None,
-            launch_region,
-            template,
-            organization: None,
+            profile: launch.profile,
+            expected_account: launch.expected_account,
+            permission_tier: launch.permission_tier,
+            launch_region: launch.launch_region,
+            template: launch.template,
+            organization: launch.organization,
             seat: None,
-            created_at,
-            expires_at,
+            created_at: launch.created_at,
+            expires_at: launch.expires_at,
             requests: RequestBudget::default(),
             changes: RequestBudget::default(),
             failed_change: None,

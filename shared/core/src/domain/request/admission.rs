@@ -38,13 +38,7 @@ impl Admission {
     /// The connection, with one request less to go. An Update of what is bound has a budget of its own: whoever does not
     /// know the resource cannot use that up (I10).
     pub fn spend(self, connection: &Connection, now: Timestamp) -> Result<Connection, ReasonCode> {
-        let mut spent = connection.clone();
-        let budget = match self {
-            Self::FirstRegistration | Self::Change => &mut spent.requests,
-            Self::ChangeOfBoundResource => &mut spent.changes,
-        };
-        *budget = budget.spend(now).ok_or(ReasonCode::TooManyRequests)?;
-        Ok(spent)
+        connection.spend(self, now).ok_or(ReasonCode::TooManyRequests)
     }
 
     /// The connection once `attempt` is being worked on: what is bound stays as it is until the change is proven.
@@ -56,10 +50,7 @@ impl Admission {
     ) -> Result<Connection, IllegalTransition> {
         match self {
             Self::FirstRegistration => spent.apply(Event::AttemptStarted(attempt), now),
-            Self::Change | Self::ChangeOfBoundResource => Ok(Connection {
-                version: spent.version + 1,
-                ..spent
-            }),
+            Self::Change | Self::ChangeOfBoundResource => Ok(spent.while_changing()),
         }
     }
 }
@@ -161,10 +152,10 @@ fn connection_of(
     now: Timestamp,
 ) -> Result<(Connection, bool), NotAdmitted> {
     let refused = NotAdmitted::Refused;
-    let Some(rules) = &facts.found.organization else {
+    let Some(rules) = facts.found.organization() else {
         return Ok((facts.found.clone(), false));
     };
-    if let State::Disconnected { reason, .. } = &facts.found.state {
+    if let State::Disconnected { reason, .. } = facts.found.state() {
         return Err(refused(reason.code));
     }
     let account = match asked.stack {
@@ -196,7 +187,7 @@ pub fn decide_again(facts: &Facts, asked: &Asked<'_>, external_id: &ExternalId) 
     }
     let connection = facts.member.as_ref().unwrap_or(&facts.found);
     if facts.member.is_some() {
-        if let State::Disconnected { reason, .. } = &facts.found.state {
+        if let State::Disconnected { reason, .. } = facts.found.state() {
             return Err(reason.code);
         }
         // Its rotation has ended since: nobody new is connected by what was retired for all.
@@ -235,12 +226,12 @@ pub fn admit(
     claim: StackClaims<'_>,
     sent_at: Timestamp,
 ) -> Result<Admission, ReasonCode> {
-    if let Some(expected) = &connection.expected_account
+    if let Some(expected) = connection.expected_account()
         && *expected != claim.stack_id.account()
     {
         return Err(ReasonCode::AccountMismatch);
     }
-    if let State::Disconnected { reason, .. } = &connection.state {
+    if let State::Disconnected { reason, .. } = connection.state() {
         return Err(reason.code);
     }
     if connection.standing(claim.external_id, sent_at) == Standing::Retired {
@@ -249,7 +240,7 @@ pub fn admit(
     match (claim.request_type, connection.live_binding()) {
         // Also while another stack is being verified: a link in use lives no longer than one that is not.
         (RequestType::Create, None)
-            if connection.state.status() == Status::Expired || sent_at >= connection.expires_at =>
+            if connection.state().status() == Status::Expired || sent_at >= connection.expires_at() =>
         {
             Err(ReasonCode::LinkExpired)
         }
@@ -280,20 +271,19 @@ pub fn admit_by_hand(
     at: Timestamp,
 ) -> Result<Admission, ReasonCode> {
     if connection
-        .expected_account
-        .as_ref()
+        .expected_account()
         .is_some_and(|expected| expected != account)
     {
         return Err(ReasonCode::AccountMismatch);
     }
-    if let State::Disconnected { reason, .. } = &connection.state {
+    if let State::Disconnected { reason, .. } = connection.state() {
         return Err(reason.code);
     }
     if connection.standing(external_id, at) == Standing::Retired {
         return Err(ReasonCode::ExternalIdRetired);
     }
     match connection.live_binding() {
-        None if connection.state.status() == Status::Expired || at >= connection.expires_at => {
+        None if connection.state().status() == Status::Expired || at >= connection.expires_at() => {
             Err(ReasonCode::LinkExpired)
         }
         None => Ok(Admission::FirstRegistration),

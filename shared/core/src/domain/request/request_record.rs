@@ -124,8 +124,8 @@ impl RequestRecord {
             } else {
                 RequestType::Create
             },
-            tenant: connection.tenant.clone(),
-            connection_id: connection.id.clone(),
+            tenant: connection.tenant().clone(),
+            connection_id: connection.id().clone(),
             role_arn,
             external_id: connection.external_id_by_hand(now).clone(),
             permission_tier: None,

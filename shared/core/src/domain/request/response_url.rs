@@ -40,9 +40,6 @@ impl ResponseUrl {
         if !unverified_url.chars().all(|c| c.is_ascii_graphic() && c != '\\') {
             return refuse("has characters that no URL of CloudFormation has");
         }
-        let Ok(url) = Url::parse(unverified_url) else {
-            return refuse("is not a URL");
-        };
         // As it is written: the URL standard reads `HTTPS:` as the same, and CloudFormation writes no such thing.
         let Some(after_scheme) = unverified_url.strip_prefix("https://") else {
             return refuse("is not https");
@@ -55,6 +52,14 @@ impl ResponseUrl {
         if authority.contains(':') {
             return refuse("names a port");
         }
+        // Before it is parsed: the parser would decode and map other characters of a host.
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+        if !authority.chars().all(is_plain) {
+            return refuse("is not CloudFormation's response bucket of the stack's region");
+        }
+        let Ok(url) = Url::parse(unverified_url) else {
+            return refuse("is not a URL");
+        };
         if url.fragment().is_some() {
             return refuse("has a fragment");
         }
@@ -166,6 +171,18 @@ mod tests {
             let url = format!("https://{host}{}?{QUERY}", path(&stack));
             assert!(check(&url, &stack).is_ok(), "{host}");
         }
+    }
+
+    /// Found by the fuzz target: the URL parser maps what is percent-encoded in a host.
+    #[test]
+    fn a_host_with_encoded_letters_is_refused_unparsed() {
+        let stack = stack("us-east-1");
+        let host = "cloudformation-custom-resource-response-us%45ast1.s3.amazonaws.com";
+        let url = format!("https://{host}{}?{QUERY}", path(&stack));
+        assert_eq!(
+            check(&url, &stack).err().map(|invalid| invalid.rule),
+            Some("is not CloudFormation's response bucket of the stack's region")
+        );
     }
 
     #[test]

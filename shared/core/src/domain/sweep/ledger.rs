@@ -41,8 +41,8 @@ impl ChunkRecord {
         let was_known = stored
             .checked_add(SignedDuration::from_secs(INDEX_LAG_SECONDS))
             .is_ok_and(|known_at| known_at <= self.queried_at);
-        let is_member = (&self.first..=&self.last).contains(&&connection.id);
-        (was_known && is_member && !self.but.contains(&connection.id)).then_some(self.verified_at)
+        let is_member = (&self.first..=&self.last).contains(&connection.id());
+        (was_known && is_member && !self.but.contains(connection.id())).then_some(self.verified_at)
     }
 }
 
@@ -50,7 +50,7 @@ impl ChunkRecord {
 /// settled is spoken for by records.
 pub fn last_verified_at(connection: &Connection, records: &[ChunkRecord]) -> Option<Timestamp> {
     let stored = connection.last_verified_at()?;
-    match &connection.state {
+    match connection.state() {
         State::Active { binding, .. } if binding.unsettled.is_none() => records
             .iter()
             .filter_map(|record| record.vouches_for(connection, stored))

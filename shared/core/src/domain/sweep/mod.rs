@@ -187,12 +187,12 @@ impl Cursor {
 impl SweepPlan {
     /// The slot that `connection` is found in; none while there is nothing to check.
     pub fn slot(&self, connection: &Connection) -> Option<String> {
-        let group = match &connection.state {
+        let group = match connection.state() {
             State::Active { .. } => Group::Active,
             State::Degraded { .. } => Group::Degraded,
             _ => return None,
         };
-        Some(slot_name(group, hash(&connection.id) % self.slots_of(group)))
+        Some(slot_name(group, hash(connection.id()) % self.slots_of(group)))
     }
 
     /// The slot that tick `tick` reads.
@@ -272,22 +272,22 @@ impl Member {
     /// A connection as the index knows it. What waits for its stack's bucket, or may have been deleted, is not merely
     /// looked at.
     pub fn of(connection: &Connection) -> Self {
-        let look = match &connection.state {
+        let look = match connection.state() {
             State::Active { binding, .. }
                 if binding.unsettled.is_none()
                     && binding.deletion_seen_at.is_none()
-                    && binding.external_id == connection.external_id =>
+                    && binding.external_id == *connection.external_id() =>
             {
                 Some(Look {
                     role_arn: binding.role_arn.clone(),
-                    external_id: connection.external_id.clone(),
+                    external_id: connection.external_id().clone(),
                 })
             }
             _ => None,
         };
         Self {
-            tenant: connection.tenant.clone(),
-            connection_id: connection.id.clone(),
+            tenant: connection.tenant().clone(),
+            connection_id: connection.id().clone(),
             look,
         }
     }
