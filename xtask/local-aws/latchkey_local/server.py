@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from . import batch_actions, conditions, custom_resources, principal_arn, rollback, simulations, sns_to_lambda, stack_names, template_urls, topic_policies, updates
+from . import batch_actions, conditions, custom_resources, principal_arn, rollback, simulations, sns_to_lambda, stack_names, tables, template_urls, topic_policies, updates
 from .answers import PendingAnswers
 from .processes import ORDERLY_END, end_hard_after
 from .response_urls import ResponseUrls
@@ -26,6 +26,7 @@ def apply_corrections(settings):
     stack_names.apply()
     conditions.apply()
     topic_policies.apply()
+    tables.apply()
 
 
 def run(settings):
