@@ -2,7 +2,6 @@
 //!
 //! Guard: the role must be in the stack's own account (`check_accounts`, `shared/core/src/domain/request/admission.rs`), and it is
 //! tried with the external ID of *this* connection (`shared/core/src/use_cases/probe_role.rs`).
-//! Shown to fail without it: `tests/mutations/i2-role-account.patch`.
 
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{

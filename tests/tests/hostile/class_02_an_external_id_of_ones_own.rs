@@ -2,7 +2,6 @@
 //!
 //! Guard: the API has no field for one (`functions/link-generator/src/body.rs`) and makes each itself
 //! (`shared/core/src/use_cases/start_connection.rs`); one that a stack sends counts for nothing unless our table has it.
-//! Shown to fail without it: `tests/mutations/i1-own-external-id.patch`.
 
 use latchkey_core::domain::{
     instructions::launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink},

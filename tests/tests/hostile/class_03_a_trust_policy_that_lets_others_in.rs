@@ -3,8 +3,6 @@
 //! Guard: every role is tried without an external ID and with a wrong one (`judge`, `shared/core/src/domain/proof/verdict.rs`); the
 //! wrong one is fresh in its middle and begins and ends like the right one, so that a pattern meets it too
 //! (`shared/core/src/use_cases/probe_role.rs`).
-//! Shown to fail without it: `tests/mutations/i3-without-id.patch`, `tests/mutations/i3-wrong-id.patch`,
-//! `tests/mutations/i3-near-miss.patch`.
 
 use futures::future::try_join_all;
 use latchkey_core::domain::proof::reason::ReasonCode;

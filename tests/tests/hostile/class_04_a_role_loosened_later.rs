@@ -1,7 +1,6 @@
 //! Class 4: a role that was safe when it connected, and is opened later.
 //!
-//! Guard: every later check tries all three ways again (`shared/core/src/use_cases/recheck_role.rs`).
-//! Shown to fail without it: `tests/mutations/i3-without-id.patch`.
+//! Guard: every later check tries all four ways again (`shared/core/src/use_cases/recheck_role.rs`).
 
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{

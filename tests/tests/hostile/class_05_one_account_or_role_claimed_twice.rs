@@ -2,7 +2,7 @@
 //!
 //! Guard: a claim on each role, whoever its tenant, and one on each account for each tenant; both are conditions of
 //! the write that connects (`shared/aws/src/dynamodb/commit.rs`).
-//! Shown to fail without it: `tests/mutations/i8-role-claim.patch`.
+//! Shown to fail without it: `tests/mutations/i8-role-claim.patch`, `tests/mutations/i8-tenant-claim.patch`.
 
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{

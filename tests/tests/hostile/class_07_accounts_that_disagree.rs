@@ -3,8 +3,6 @@
 //!
 //! Guard: `check_accounts` (`shared/core/src/domain/request/admission.rs`), the parser of role ARNs
 //! (`shared/core/src/domain/aws/role_arn.rs`), and the caller's account in `judge` (`shared/core/src/domain/proof/verdict.rs`).
-//! Shown to fail without it: `tests/mutations/i2-role-account.patch`, `tests/mutations/i2-vendor-account.patch`,
-//! `tests/mutations/i3-caller-account.patch`.
 
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,6 @@
 //!
 //! Guard: a first binding counts once CloudFormation's bucket took our SUCCESS (`AnswerAccepted`,
 //! `shared/core/src/domain/connection/transitions.rs`); what is not settled refuses nobody (`shared/core/src/domain/request/admission.rs`).
-//! Shown to fail without it: `tests/mutations/i6-accepted-create.patch`.
 
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{

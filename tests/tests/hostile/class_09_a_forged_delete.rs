@@ -2,8 +2,6 @@
 //!
 //! Guard: it ends a connection only if it names its stack *and* its resource *and* the bucket took our answer
 //! (`shared/core/src/use_cases/disconnect.rs`).
-//! Shown to fail without it: `tests/mutations/i6-stack-id.patch`, `tests/mutations/i6-physical-id.patch`,
-//! `tests/mutations/i6-accepted-delete.patch`.
 
 use latchkey_tests::{
     Error,

@@ -4,7 +4,7 @@
 //! Guard: one function decides before anything is opened (`shared/core/src/domain/request/response_url.rs`); nothing is put in clear text
 //! (`shared/aws/src/cloudformation_answers.rs`), and the connector follows no redirect and takes no proxy
 //! (`shared/aws/src/aws_clients.rs`).
-//! Shown to fail without it: `tests/mutations/i4-host.patch`, and one patch more for each other part of the guard.
+//! Shown to fail without it: `tests/mutations/i4-proxy.patch`, `tests/mutations/i4-redirect.patch`.
 
 use latchkey_tests::{
     Error,

@@ -3,8 +3,7 @@
 //! Guard: topic, token, stack and URL agree (`Envelope::parse`, `shared/core/src/domain/request/custom_resource.rs`); only the topics
 //! of the deployment are read (`functions/custom-resource-listener/src/handler.rs`); a request is worked on once, and
 //! an old URL is refused by the bucket.
-//! Shown to fail without it: `tests/mutations/i2-topics.patch`, `tests/mutations/i2-service-token.patch`,
-//! `tests/mutations/i2-topic-region.patch`.
+//! Shown to fail without it: `tests/mutations/i2-topics.patch`.
 
 use latchkey_tests::{
     Error,

@@ -3,7 +3,6 @@
 //! Guard: each request is worked on once, by stack and request id; a Delete leaves a mark that a late Create meets
 //! (`resource_deleted_since`, `shared/core/src/use_cases/register_role.rs`); every write is conditional
 //! (`shared/aws/src/dynamodb/commit.rs`).
-//! Shown to fail without it: `tests/mutations/i9-deleted-before-created.patch`.
 
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{

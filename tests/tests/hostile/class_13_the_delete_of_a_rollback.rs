@@ -2,8 +2,6 @@
 //!
 //! Guard: a Delete ends the connection only if it names the bound stack and the bound resource
 //! (`shared/core/src/use_cases/disconnect.rs`).
-//! Shown to fail without it: `tests/mutations/i6-stack-id.patch`, `tests/mutations/i6-physical-id.patch`,
-//! `tests/mutations/i6-always-answered.patch`.
 
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{

@@ -2,7 +2,6 @@
 //!
 //! Guard: 32 KB, the parser's own depth limit, exact types (`Envelope::parse`, `shared/core/src/domain/request/custom_resource.rs`);
 //! what is wrong is told in our own sentences and never repeated.
-//! Shown to fail without it: `tests/mutations/i10-size.patch`.
 
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,7 @@
 //!
 //! Guard: the connection is found by our own record of the external ID or not at all, and its state decides
 //! (`admit`, `shared/core/src/domain/request/admission.rs`).
-//! Shown to fail without it: `tests/mutations/i2-expired-link.patch`.
+//! Shown to fail without it: `tests/mutations/i8-tenant-key.patch`.
 
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,6 @@
 //!
 //! Guard: only AccessDenied is a refusal (`refused`, `shared/aws/src/sts_assumer.rs`); anything else is
 //! `Inconclusive`, which is tried again and is never a verdict (`shared/core/src/domain/proof/verdict.rs`).
-//! Shown to fail without it: `tests/mutations/i3-only-access-denied.patch`.
 
 use std::time::{Duration, Instant};
 

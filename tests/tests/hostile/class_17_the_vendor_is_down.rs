@@ -2,7 +2,6 @@
 //!
 //! Guard: what comes meanwhile waits or is tried again (`template.yaml`: retries, event ages, queues); whatever is left
 //! of a broken-off request is repaired by its next delivery (`shared/core/src/use_cases/`); a Delete is always answered.
-//! Shown to fail without it: `tests/mutations/i6-always-answered.patch`.
 
 use std::time::Duration;
 

@@ -2,7 +2,6 @@
 //!
 //! Guard: no link is made for it (`shared/core/src/use_cases/start_connection.rs`); who changes the region in the console
 //! gets a stack that fails at once, as AWS finds no topic, and takes everything back.
-//! Shown to fail without it: `tests/mutations/class18-any-region.patch`.
 
 use std::time::{Duration, Instant};
 

@@ -3,7 +3,6 @@
 //! Guard: whose policy denies is told apart as IAM tells it (`decision`, `shared/aws/src/sts_assumer.rs`), and the
 //! stack fails with that reason (`Tier::objection`, `shared/core/src/domain/proof/permissions.rs`). The local IAM has no
 //! organisations: their answer is put into IAM's by a proxy, in the shape that AWS documents.
-//! Shown to fail without it: `tests/mutations/class19-whose-policy.patch`.
 
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{

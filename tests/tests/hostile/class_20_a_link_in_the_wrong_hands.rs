@@ -3,7 +3,6 @@
 //! Guard: whom the role trusts is written into the published text, and is no parameter (`customer/src/deployment_template.rs`); a
 //! link can be bound to an account (`admit`, `shared/core/src/domain/request/admission.rs`), and a deployment can demand that
 //! (`RequireAccountId`).
-//! Shown to fail without it: `tests/mutations/i2-expected-account.patch`, `tests/mutations/class20-account-required.patch`.
 
 use latchkey_core::domain::{
     instructions::launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink},

@@ -2,7 +2,6 @@
 //!
 //! Guard: an answer URL shows none of itself (`shared/core/src/domain/request/response_url.rs`) and is forgotten with its delivery
 //! (`RequestRecord::delivered`, `shared/core/src/domain/request/request_record.rs`); a link holds an external ID and nothing else.
-//! Shown to fail without it: `tests/mutations/i4-forgotten.patch`.
 
 use latchkey_tests::{
     Error,

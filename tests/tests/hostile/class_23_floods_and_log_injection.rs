@@ -3,7 +3,6 @@
 //! Guard: one connection is verified so many times an hour (`shared/core/src/domain/request/request_budget.rs`), and what is refused
 //! leaves nothing behind unless CloudFormation took the answer (`shared/core/src/use_cases/register_role.rs`); names have
 //! alphabets (`Envelope::parse`), and a log line is one JSON object (`shared/aws/src/telemetry.rs`).
-//! Shown to fail without it: `tests/mutations/i10-budget.patch`, `tests/mutations/i10-names.patch`.
 
 use latchkey_core::domain::request::request_budget::MAX_REQUESTS_PER_WINDOW;
 use latchkey_tests::{

@@ -2,7 +2,6 @@
 //!
 //! What is shown: every true customer gets through, and what we store and what we ask STS grows with the true ones and
 //! not with the flood. Figures of the full run are in docs/THREAT-MODEL.md ("Floods").
-//! Shown to fail without the budget: `tests/mutations/i10-budget.patch`.
 
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,6 @@
 //! The tests that attack: one file for each class of hostile or odd input (docs/THREAT-MODEL.md has the table), end to
-//! end through the real functions in the local AWS. Each file says what the attack is, what stands against it, and how
-//! its tests were shown to fail without that (docs/MUTATIONS.md).
+//! end through the real functions in the local AWS. Each file says what the attack is and what stands against it; that
+//! its tests fail without that was tried by taking the guard away (docs/MUTATIONS.md).
 
 mod class_01_another_tenants_role;
 mod class_02_an_external_id_of_ones_own;
