@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use latchkey_aws::config::BOUNDS;
 use latchkey_tests::{
     Error,
     runtime_api::{RunningFunction, Variables},
-    sam_template::{load, repository_path},
+    sam_template::{functions, load, repository_path},
     scene::Scene,
 };
 use serde_json::Value;
@@ -14,7 +15,8 @@ use serde_json::Value;
 /// A variable, and values that are none of its.
 type Malformed = (&'static str, &'static [&'static str]);
 
-/// What each function reads, and a value of each variable that is no such value. A text that can be anything has none.
+/// What each function reads, and a value of each variable that is no such value. A text that can be anything has none;
+/// a number has those beyond its bounds besides.
 const VARIABLES: [(&str, &[Malformed]); 4] = [
     (
         "link-generator",
@@ -33,14 +35,11 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("LISTENER_TOPIC_NAME", &["a b", "a.fifo", "*"]),
             ("VENDOR_ACCOUNT_ID", &["1", "12345678901x", "*"]),
             ("VERIFICATION_QUEUE_URL", &[]),
-            ("VERIFICATION_DEADLINE_SECONDS", &["0", "3601", "soon"]),
-            (
-                "LINK_LIFETIME_SECONDS",
-                &["0", "59", "7776001", "week", "-1", "1e3"],
-            ),
-            ("AUDIT_RETENTION_DAYS", &["0", "3651", "x"]),
-            ("SWEEP_SLOTS", &["0", "10081", "x"]),
-            ("DEGRADED_SLOTS", &["0", "10081", "x"]),
+            ("VERIFICATION_DEADLINE_SECONDS", &[]),
+            ("LINK_LIFETIME_SECONDS", &["week", "-1", "1e3"]),
+            ("AUDIT_RETENTION_DAYS", &[]),
+            ("SWEEP_SLOTS", &[]),
+            ("DEGRADED_SLOTS", &[]),
         ],
     ),
     (
@@ -52,10 +51,10 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("VENDOR_ACCOUNT_ID", &["1", "12345678901x", "*"]),
             ("LISTENER_TOPIC_NAME", &["a b", "a.fifo", "*"]),
             ("LISTENER_REGIONS", &["moon", "*"]),
-            ("VERIFICATION_DEADLINE_SECONDS", &["0", "3601", "soon"]),
-            ("AUDIT_RETENTION_DAYS", &["0", "3651", "x"]),
-            ("SWEEP_SLOTS", &["0", "10081", "x"]),
-            ("DEGRADED_SLOTS", &["0", "10081", "x"]),
+            ("VERIFICATION_DEADLINE_SECONDS", &[]),
+            ("AUDIT_RETENTION_DAYS", &[]),
+            ("SWEEP_SLOTS", &[]),
+            ("DEGRADED_SLOTS", &[]),
             (
                 "LOCAL_ANSWER_ENDPOINT",
                 &["http://10.0.0.1", "https://10.0.0.1", "http://evil.example", "x"],
@@ -69,12 +68,12 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("TABLE_NAME", &[]),
             ("VERIFICATION_QUEUE_URL", &[]),
             ("SWEEP_QUEUE_URL", &[]),
-            ("STS_CALLS_PER_SECOND", &["19", "10001", "x"]),
-            ("SWEEP_CONCURRENCY", &["0", "1001", "x"]),
-            ("PROBE_CONCURRENCY", &["7", "257", "x"]),
-            ("AUDIT_RETENTION_DAYS", &["0", "3651", "x"]),
-            ("SWEEP_SLOTS", &["0", "10081", "x"]),
-            ("DEGRADED_SLOTS", &["0", "10081", "x"]),
+            ("STS_CALLS_PER_SECOND", &[]),
+            ("SWEEP_CONCURRENCY", &[]),
+            ("PROBE_CONCURRENCY", &[]),
+            ("AUDIT_RETENTION_DAYS", &[]),
+            ("SWEEP_SLOTS", &[]),
+            ("DEGRADED_SLOTS", &[]),
             (
                 "LOCAL_ANSWER_ENDPOINT",
                 &["http://10.0.0.1", "https://10.0.0.1", "http://evil.example", "x"],
@@ -87,11 +86,11 @@ const VARIABLES: [(&str, &[Malformed]); 4] = [
             ("LOG_LEVEL", &["loud"]),
             ("TABLE_NAME", &[]),
             ("SWEEP_QUEUE_URL", &[]),
-            ("STS_CALLS_PER_SECOND", &["19", "10001", "x"]),
-            ("PROOF_EVERY_SWEEPS", &["0", "91", "x"]),
-            ("SWEEP_SLOTS", &["0", "10081", "x"]),
-            ("DEGRADED_SLOTS", &["0", "10081", "x"]),
-            ("SWEEP_TICK_SECONDS", &["0", "86401", "x"]),
+            ("STS_CALLS_PER_SECOND", &[]),
+            ("PROOF_EVERY_SWEEPS", &[]),
+            ("SWEEP_SLOTS", &[]),
+            ("DEGRADED_SLOTS", &[]),
+            ("SWEEP_TICK_SECONDS", &[]),
             ("LISTENER_ACCESS", &["closed", "Open"]),
             ("LISTENER_TOPIC_NAME", &["a b", "a.fifo", "*"]),
             ("LISTENER_REGIONS", &["moon", "*"]),
@@ -133,9 +132,14 @@ async fn a_missing_or_malformed_variable_stops_the_function_at_start_and_is_name
                 missing.insert((*name).to_owned(), String::new());
                 assert_names(function, &missing, name).await?;
             }
-            for value in *malformed {
+            let bounds = BOUNDS.into_iter().filter(|(bounded, _)| bounded == name);
+            let beyond = bounds.flat_map(|(_, bounds)| {
+                let (less, more) = (bounds.start() - 1, bounds.end() + 1);
+                [less.to_string(), more.to_string(), "x".to_owned()]
+            });
+            for value in malformed.iter().map(|&value| value.to_owned()).chain(beyond) {
                 let mut other = deployed.clone();
-                other.insert((*name).to_owned(), (*value).to_owned());
+                other.insert((*name).to_owned(), value.clone());
                 assert_names(function, &other, name)
                     .await
                     .map_err(|error| format!("{value}: {error}"))?;
@@ -175,18 +179,12 @@ fn given() -> Result<BTreeMap<String, BTreeSet<String>>, Error> {
             .collect()
     };
     let everywhere = names(&template["Globals"]["Function"]);
-    let resources = template["Resources"].as_object().ok_or("no resources")?;
-    let functions = resources
-        .values()
-        .filter(|resource| resource["Type"] == "AWS::Serverless::Function");
-    Ok(functions
-        .map(|function| {
-            let folder = function["Properties"]["CodeUri"].as_str().unwrap_or_default();
-            let mut given = names(&function["Properties"]);
-            given.extend(everywhere.clone());
-            (folder.trim_start_matches("functions/").to_owned(), given)
-        })
-        .collect())
+    let all = functions(&template).into_iter().map(|(folder, id)| {
+        let mut given = names(&template["Resources"][&id]["Properties"]);
+        given.extend(everywhere.clone());
+        (folder, given)
+    });
+    Ok(all.collect())
 }
 
 /// What the shared crate reads for a function. One that is missing here is found by the test above this: a function that
@@ -255,5 +253,41 @@ fn the_template_gives_each_function_exactly_what_it_reads_and_the_table_above_kn
             "{function}: what template.yaml gives, and what its code reads"
         );
     }
+    Ok(())
+}
+
+/// The least and the most that a deployment can set a variable to: of its parameter, or of the mapping that the
+/// parameter chooses from.
+fn settable(template: &Value, variable: &Value) -> Option<(u64, u64)> {
+    let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let ends = |values: Vec<u64>| Some((*values.iter().min()?, *values.iter().max()?));
+    if let Some(parameter) = variable["Ref"].as_str() {
+        let parameter = &template["Parameters"][parameter];
+        return match parameter["AllowedValues"].as_array() {
+            Some(allowed) => ends(allowed.iter().filter_map(number).collect()),
+            None => Some((number(&parameter["MinValue"])?, number(&parameter["MaxValue"])?)),
+        };
+    }
+    let found = variable["Fn::FindInMap"].as_array()?;
+    let mapping = template["Mappings"][found[0].as_str()?].as_object()?;
+    let key = found[2].as_str()?;
+    ends(mapping.values().filter_map(|entry| number(&entry[key])).collect())
+}
+
+#[test]
+fn template_and_functions_agree_on_the_bounds_of_numbers() -> Result<(), Error> {
+    let template = load("template.yaml")?;
+    let mut compared = BTreeSet::new();
+    for (_, id) in functions(&template) {
+        let variables = &template["Resources"][&id]["Properties"]["Environment"]["Variables"];
+        for (name, bounds) in BOUNDS {
+            if let Some(variable) = variables.get(name) {
+                let (min, max) = (u64::from(*bounds.start()), u64::from(*bounds.end()));
+                assert_eq!(settable(&template, variable), Some((min, max)), "{name}");
+                compared.insert(name);
+            }
+        }
+    }
+    assert_eq!(compared, BOUNDS.into_iter().map(|(name, _)| name).collect());
     Ok(())
 }

@@ -11,9 +11,6 @@ use latchkey_core::{
     use_cases::start_connection::LinkPolicy,
 };
 
-/// Shortest and longest life of a link, in seconds: a minute, and ninety days.
-const LINK_LIFETIME_SECONDS: std::ops::RangeInclusive<u32> = 60..=7_776_000;
-
 /// What customers' roles can be for.
 const TIERS: &str = include_str!("../../../customer/rendered/tiers.json");
 
@@ -60,11 +57,7 @@ impl Config {
                 problem: "must be a letter, then letters, digits and dashes".to_owned(),
             });
         }
-        let lifetime = environment.number(
-            "LINK_LIFETIME_SECONDS",
-            *LINK_LIFETIME_SECONDS.start(),
-            *LINK_LIFETIME_SECONDS.end(),
-        )?;
+        let lifetime = environment.number("LINK_LIFETIME_SECONDS")?;
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
             queue_url: environment.text("VERIFICATION_QUEUE_URL")?,

@@ -3,11 +3,6 @@
 use latchkey_aws::config::{ConfigError, Environment, listener_topics::ListenerTopics};
 use latchkey_core::{domain::sweep::SweepPlan, use_cases::revalidate::SweepBudget};
 
-/// Longest tick: a day.
-const MAX_TICK_SECONDS: u32 = 86_400;
-/// Most sweeps from one proof of a healthy connection to the next.
-const MAX_PROOF_EVERY: u32 = 90;
-
 pub struct Config {
     pub table: String,
     pub queue_url: String,
@@ -25,8 +20,8 @@ impl Config {
             single_accounts: ListenerTopics::for_single_accounts(environment)?,
             budget: SweepBudget {
                 calls_per_second: environment.sts_calls_per_second()?,
-                tick_seconds: environment.number("SWEEP_TICK_SECONDS", 1, MAX_TICK_SECONDS)?,
-                proof_every: environment.number("PROOF_EVERY_SWEEPS", 1, MAX_PROOF_EVERY)?,
+                tick_seconds: environment.number("SWEEP_TICK_SECONDS")?,
+                proof_every: environment.number("PROOF_EVERY_SWEEPS")?,
             },
         })
     }

@@ -3,9 +3,31 @@
 pub mod listener_topics;
 pub mod local_endpoint;
 
-use std::str::FromStr;
+use std::{ops::RangeInclusive, str::FromStr};
 
 use latchkey_core::domain::{aws::Region, sweep::SweepPlan};
+
+/// The bounds of every variable that is a number. The parameters of `template.yaml` have the same
+/// (`tests/tests/configuration.rs` compares them), so that no deployment stops its functions at start.
+pub const BOUNDS: [(&str, RangeInclusive<u32>); 10] = [
+    // Five minutes to ninety days.
+    ("LINK_LIFETIME_SECONDS", 300..=7_776_000),
+    // A stack waits 300 seconds for its answer; the rest is the verifier's time-out.
+    ("VERIFICATION_DEADLINE_SECONDS", 30..=210),
+    ("AUDIT_RETENTION_DAYS", 1..=3_650),
+    // One slot a minute for a week, at most.
+    ("SWEEP_SLOTS", 1..=10_080),
+    ("DEGRADED_SLOTS", 1..=10_080),
+    ("SWEEP_TICK_SECONDS", 60..=3_600),
+    ("PROOF_EVERY_SWEEPS", 1..=90),
+    // The most is more than any account's quota.
+    ("STS_CALLS_PER_SECOND", 20..=10_000),
+    // Lambda takes no smaller bound for what a queue starts.
+    ("SWEEP_CONCURRENCY", 2..=50),
+    // With fewer a chunk of slow answers outlasts its invocation; beyond, an answer waits longer
+    // than it is worth.
+    ("PROBE_CONCURRENCY", 8..=256),
+];
 
 /// Why a function does not start. It names the variable and the rule, not the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,49 +84,40 @@ impl Environment {
         })
     }
 
-    /// A whole number from `min` to `max`.
-    pub fn number(&self, variable: &'static str, min: u32, max: u32) -> Result<u32, ConfigError> {
+    /// A whole number within the [`BOUNDS`] of its variable.
+    pub fn number(&self, variable: &'static str) -> Result<u32, ConfigError> {
         let number = self.parsed(variable)?;
-        if (min..=max).contains(&number) {
-            Ok(number)
-        } else {
-            Err(ConfigError {
-                variable,
-                problem: format!("must be from {min} to {max}"),
-            })
-        }
+        let bounds = BOUNDS.into_iter().find(|(name, _)| *name == variable);
+        let problem = match bounds {
+            Some((_, bounds)) if bounds.contains(&number) => return Ok(number),
+            Some((_, bounds)) => format!("must be from {} to {}", bounds.start(), bounds.end()),
+            None => "has no bounds".to_owned(),
+        };
+        Err(ConfigError { variable, problem })
     }
 
     /// How the sweep is cut, from `SWEEP_SLOTS` and `DEGRADED_SLOTS`. Every function that stores a connection has to
     /// have the same.
     pub fn sweep_plan(&self) -> Result<SweepPlan, ConfigError> {
-        /// Most slots of a sweep: one a minute for a week.
-        const MAX_SLOTS: u32 = 10_080;
         Ok(SweepPlan {
-            slots: self.number("SWEEP_SLOTS", 1, MAX_SLOTS)?,
-            degraded_slots: self.number("DEGRADED_SLOTS", 1, MAX_SLOTS)?,
+            slots: self.number("SWEEP_SLOTS")?,
+            degraded_slots: self.number("DEGRADED_SLOTS")?,
         })
     }
 
-    /// How long a role may take to become assumable, in seconds, from `VERIFICATION_DEADLINE_SECONDS`: a custom resource
-    /// waits an hour at most.
+    /// How long a role may take to become assumable, in seconds, from `VERIFICATION_DEADLINE_SECONDS`.
     pub fn verification_deadline_seconds(&self) -> Result<u32, ConfigError> {
-        const MAX_SECONDS: u32 = 3_600;
-        self.number("VERIFICATION_DEADLINE_SECONDS", 1, MAX_SECONDS)
+        self.number("VERIFICATION_DEADLINE_SECONDS")
     }
 
     /// Calls of STS that the sweep may make in a second, from `STS_CALLS_PER_SECOND`.
     pub fn sts_calls_per_second(&self) -> Result<u32, ConfigError> {
-        /// More than any account's quota.
-        const MAX_CALLS: u32 = 10_000;
-        self.number("STS_CALLS_PER_SECOND", 20, MAX_CALLS)
+        self.number("STS_CALLS_PER_SECOND")
     }
 
     /// How long the audit log is kept, from `AUDIT_RETENTION_DAYS`.
     pub fn audit_retention_days(&self) -> Result<u32, ConfigError> {
-        /// Ten years.
-        const MAX_AUDIT_DAYS: u32 = 3_650;
-        self.number("AUDIT_RETENTION_DAYS", 1, MAX_AUDIT_DAYS)
+        self.number("AUDIT_RETENTION_DAYS")
     }
 
     /// A comma-separated list of regions, at least one.
@@ -132,6 +145,9 @@ mod tests {
                 ("ACCOUNT", "111111111111"),
                 ("EMPTY", ""),
                 ("REGIONS", "eu-west-1, us-east-1"),
+                ("SWEEP_SLOTS", "10080"),
+                ("DEGRADED_SLOTS", "0"),
+                ("PROOF_EVERY_SWEEPS", "x"),
                 ("N", "7"),
                 ("BAD", "x"),
             ]
@@ -156,12 +172,16 @@ mod tests {
                 "environment variable BAD is malformed: account id must be 12 digits",
             ),
             (
-                environment.number("N", 8, 9).unwrap_err(),
-                "environment variable N must be from 8 to 9",
+                environment.number("DEGRADED_SLOTS").unwrap_err(),
+                "environment variable DEGRADED_SLOTS must be from 1 to 10080",
             ),
             (
-                environment.number("BAD", 0, 9).unwrap_err(),
-                "environment variable BAD is malformed: invalid digit found in string",
+                environment.number("PROOF_EVERY_SWEEPS").unwrap_err(),
+                "environment variable PROOF_EVERY_SWEEPS is malformed: invalid digit found in string",
+            ),
+            (
+                environment.number("N").unwrap_err(),
+                "environment variable N has no bounds",
             ),
         ] {
             assert_eq!(error.to_string(), text);
@@ -177,7 +197,7 @@ mod tests {
             environment.parsed::<AccountId>("ACCOUNT").unwrap().as_str(),
             "111111111111"
         );
-        assert_eq!(environment.number("N", 7, 7), Ok(7));
+        assert_eq!(environment.number("SWEEP_SLOTS"), Ok(10_080));
         assert_eq!(environment.regions("REGIONS").unwrap().len(), 2);
         assert_eq!(environment.optional_text("EMPTY"), None);
     }
