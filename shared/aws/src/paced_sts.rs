@@ -51,6 +51,12 @@ impl<S> PacedSts<S> {
         }
     }
 
+    /// STS throttled a call.
+    fn slow_down(&self) {
+        let now = self.now();
+        self.with_pace(|pace| pace.slow_down(now));
+    }
+
     fn now(&self) -> f64 {
         self.origin.elapsed().as_secs_f64()
     }
@@ -71,8 +77,7 @@ impl<S: RoleAssumer> RoleAssumer for PacedSts<S> {
         self.wait_for_turn().await;
         let probe = self.sts.probe(role_arn, external_id, session).await;
         if probe == Probe::Inconclusive(Cause::Throttled) {
-            let now = self.now();
-            self.with_pace(|pace| pace.slow_down(now));
+            self.slow_down();
         }
         probe
     }
@@ -88,6 +93,58 @@ impl<S: RoleInspector> RoleInspector for PacedSts<S> {
         questions: &BTreeMap<Scope, Vec<String>>,
     ) -> Inspection {
         self.wait_for_turn().await;
-        self.sts.inspect(role_arn, external_id, session, questions).await
+        let inspection = self.sts.inspect(role_arn, external_id, session, questions).await;
+        if inspection == Inspection::Inconclusive(Cause::Throttled) {
+            self.slow_down();
+        }
+        inspection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::Cuid2Ids;
+    use latchkey_core::ports::IdSource as _;
+
+    /// An STS that says the same to everybody.
+    struct Says(Cause);
+
+    #[async_trait]
+    impl RoleAssumer for Says {
+        async fn probe(&self, _: &RoleArn, _: Option<&ExternalId>, _: &ConnectionId) -> Probe {
+            Probe::Inconclusive(self.0)
+        }
+    }
+
+    #[async_trait]
+    impl RoleInspector for Says {
+        async fn inspect(
+            &self,
+            _: &RoleArn,
+            _: &ExternalId,
+            _: &ConnectionId,
+            _: &BTreeMap<Scope, Vec<String>>,
+        ) -> Inspection {
+            Inspection::Inconclusive(self.0)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_throttling_slows_probes_and_inspections() {
+        const FULL: f64 = 100.0;
+        let role = RoleArn::parse("arn:aws:iam::222222222222:role/r").unwrap();
+        let (external_id, connection) = (Cuid2Ids.external_id(), Cuid2Ids.connection_id());
+        for (cause, rate) in [(Cause::Throttled, FULL / 2.0), (Cause::Unreachable, FULL)] {
+            let probing = PacedSts::new(Arc::new(Says(cause)), FULL);
+            probing.probe(&role, None, &connection).await;
+            assert_eq!(probing.with_pace(|pace| pace.rate_at(0.0)), rate, "{cause:?}");
+            let inspecting = PacedSts::new(Arc::new(Says(cause)), FULL);
+            let questions = BTreeMap::new();
+            inspecting
+                .inspect(&role, &external_id, &connection, &questions)
+                .await;
+            assert_eq!(inspecting.with_pace(|pace| pace.rate_at(0.0)), rate, "{cause:?}");
+        }
     }
 }

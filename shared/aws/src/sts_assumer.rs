@@ -139,7 +139,9 @@ impl StsAssumer {
                 if is_access_denied(code) {
                     Inspection::NotPermitted
                 } else {
-                    Inspection::Inconclusive
+                    // Never `Throttled`: IAM counts by the customer's account, and one customer's quota must not
+                    // slow the sweep of all others down.
+                    Inspection::Inconclusive(Cause::ServiceError)
                 }
             })?;
             decisions.extend(
@@ -183,9 +185,14 @@ impl RoleInspector for StsAssumer {
         questions: &BTreeMap<Scope, Vec<String>>,
     ) -> Inspection {
         let policy = look_at_itself(role_arn);
-        let session = self.assume(role_arn, Some(external_id), session, &policy).await;
-        let Some(credentials) = session.ok().as_ref().and_then(credentials) else {
-            return Inspection::Inconclusive;
+        let session = match self.assume(role_arn, Some(external_id), session, &policy).await {
+            Ok(session) => session,
+            Err(Probe::Inconclusive(cause)) => return Inspection::Inconclusive(cause),
+            // Refused after all, as a role can be in its first seconds.
+            Err(_) => return Inspection::Inconclusive(Cause::ServiceError),
+        };
+        let Some(credentials) = credentials(&session) else {
+            return Inspection::Inconclusive(Cause::ServiceError);
         };
         let mut decisions = BTreeMap::new();
         for (scope, actions) in questions {

@@ -220,7 +220,9 @@ async fn news_of_permissions_are_stored_and_the_same_again_is_not() {
     work(&world, &chunks).await;
     let repaired = world.reload(&customers[0].connection).await;
     assert_eq!(repaired.state().status(), Status::Active);
-    world.sts.inspect_as(Some(Inspection::Inconclusive));
+    world
+        .sts
+        .inspect_as(Some(Inspection::Inconclusive(Cause::Unreachable)));
     let chunks = cycle(&world).await;
     work(&world, &chunks).await;
     assert_eq!(

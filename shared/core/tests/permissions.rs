@@ -12,6 +12,7 @@ use latchkey_core::{
             permissions::{Decision, DeniedBy, Inspection},
             reason::ReasonCode,
             tiers::TierName,
+            verdict::Cause,
         },
     },
     ports::{Clock as _, Delivery},
@@ -113,14 +114,18 @@ async fn permissions_that_arrive_in_time_connect() {
 #[tokio::test]
 async fn an_iam_that_says_nothing_neither_keeps_a_role_out_nor_breaks_a_connection() {
     let world = World::default();
-    world.sts.inspect_as(Some(Inspection::Inconclusive));
+    world
+        .sts
+        .inspect_as(Some(Inspection::Inconclusive(Cause::Unreachable)));
     let customer = world.connect("acme", &account(ACCOUNT)).await;
     assert_eq!(customer.connection.live_binding().unwrap().permissions, None);
     world.sts.inspect_as(None);
     let known = recheck(&world, &customer.connection).await;
     let report = known.live_binding().unwrap().permissions.clone();
     assert!(report.is_some());
-    world.sts.inspect_as(Some(Inspection::Inconclusive));
+    world
+        .sts
+        .inspect_as(Some(Inspection::Inconclusive(Cause::Unreachable)));
     let still = recheck(&world, &customer.connection).await;
     assert_eq!(still.state().status(), Status::Active);
     assert_eq!(

@@ -118,8 +118,8 @@ impl RoleInspector for SimSts {
         _session: &ConnectionId,
         questions: &BTreeMap<Scope, Vec<String>>,
     ) -> Inspection {
-        if self.answer().await.is_err() {
-            return Inspection::Inconclusive;
+        if let Err(cause) = self.answer().await {
+            return Inspection::Inconclusive(cause);
         }
         let tier = tier();
         self.simulations

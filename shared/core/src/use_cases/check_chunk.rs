@@ -11,7 +11,7 @@ use super::recheck_role::{RecheckRole, Rechecked};
 use crate::{
     domain::{
         ids::{ConnectionId, TenantId},
-        proof::verdict::{Cause, Probe},
+        proof::verdict::Probe,
         sweep::{Chunk, Group, Look, Member, ledger::ChunkRecord},
     },
     ports::{Clock, RoleAssumer, SweepLedger, Unavailable, VerificationQueue, VerificationTask},
@@ -71,8 +71,8 @@ enum Seen {
     Well,
     /// What was found stands in the connection.
     Stored,
-    /// Nothing can be said.
-    Nothing(Option<Cause>),
+    /// Nothing can be said; whoever failed has logged why.
+    Nothing,
 }
 
 /// Checks chunks, and what is given back from them.
@@ -121,7 +121,7 @@ impl CheckChunk {
         }
         let members = || chunk.members.iter().zip(&seen);
         let again: Vec<VerificationTask> = members()
-            .filter(|(_, seen)| matches!(seen, Seen::Nothing(_)))
+            .filter(|(_, seen)| **seen == Seen::Nothing)
             .map(|(member, _)| recheck(&member.tenant, &member.connection_id, 1))
             .collect();
         if !again.is_empty() {
@@ -166,12 +166,11 @@ impl CheckChunk {
     /// Once nothing could be said of too many, nobody else is asked for.
     async fn check_unless_in_trouble(&self, group: Group, member: &Member, troubles: &AtomicUsize) -> Seen {
         if troubles.load(Ordering::Relaxed) > MAX_GIVEN_BACK {
-            return Seen::Nothing(None);
+            return Seen::Nothing;
         }
         let seen = self.check(group, member).await;
-        if let Seen::Nothing(cause) = seen {
+        if seen == Seen::Nothing {
             troubles.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!("connection.id" = %member.connection_id, ?cause, "connection.not_checked");
         }
         seen
     }
@@ -195,7 +194,7 @@ impl CheckChunk {
                 Probe::Accepted { caller_account } if caller_account == role_arn.account() => {
                     return Seen::Well;
                 }
-                Probe::Inconclusive(cause) => return Seen::Nothing(Some(cause)),
+                Probe::Inconclusive(_) => return Seen::Nothing,
                 // Whatever that means is found out with what the table says now: only a verdict moves a connection (I3).
                 Probe::Accepted { .. } | Probe::Refused => {}
             }
@@ -207,14 +206,14 @@ impl CheckChunk {
         match rechecked {
             Ok(Rechecked::AsItWas) => Seen::Well,
             Ok(Rechecked::Stands(_) | Rechecked::NotLive) => Seen::Stored,
-            Ok(Rechecked::Inconclusive(cause)) => Seen::Nothing(Some(cause)),
+            Ok(Rechecked::Inconclusive(_)) => Seen::Nothing,
             Err(error) => {
                 tracing::warn!(
                     "connection.id" = %connection_id,
                     error = error.operation,
                     "connection.check_failed"
                 );
-                Seen::Nothing(None)
+                Seen::Nothing
             }
         }
     }

@@ -99,7 +99,7 @@ impl ProbeRole {
         {
             Inspection::Decided(decisions) => Some(tier.assess(&decisions, now)),
             Inspection::NotPermitted => tier.without_self_inspection(now),
-            Inspection::Inconclusive => None,
+            Inspection::Inconclusive(_) => None,
         }
     }
 }

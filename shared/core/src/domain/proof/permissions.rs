@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::proof::reason::{Reason, ReasonCode};
+use crate::domain::proof::{
+    reason::{Reason, ReasonCode},
+    verdict::Cause,
+};
 
 /// Most actions that a tier may name in all: as many as IAM simulates in a few calls.
 pub const MAX_TIER_ACTIONS: usize = 200;
@@ -225,7 +228,7 @@ pub enum Inspection {
     /// The role may not look at itself.
     NotPermitted,
     /// Nothing can be said.
-    Inconclusive,
+    Inconclusive(Cause),
 }
 
 /// What a role may do too little and too much of, as the API shows it.
