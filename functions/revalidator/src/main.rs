@@ -4,5 +4,5 @@ use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    latchkey_aws::bootstrap::run::<revalidator::handler::Handler>().await
+    latchkey_aws::bootstrap::run::<revalidator::handler::Handler>(env!("CARGO_CRATE_NAME")).await
 }

@@ -27,10 +27,10 @@ pub trait Function: Sized {
     fn handle(&self, event: Self::Event) -> impl Future<Output = Result<Self::Answer, Error>>;
 }
 
-/// Runs a function until Lambda ends the process.
-pub async fn run<F: Function>() -> Result<(), Error> {
+/// Runs a function, whose crate is named `name`, until Lambda ends the process.
+pub async fn run<F: Function>(name: &str) -> Result<(), Error> {
     let environment = Environment::of_process();
-    telemetry::init(&environment)?;
+    telemetry::init(&environment, name)?;
     let aws = Aws::from_environment(&environment)?;
     let function = F::start(&environment, &aws)?;
     aws.prewarm(F::PREWARMED).await;

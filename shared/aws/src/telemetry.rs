@@ -9,19 +9,13 @@ use tracing_subscriber::{
 
 use crate::config::{ConfigError, Environment};
 
-/// Our own crates, as their log lines name them.
-const OUR_TARGETS: [&str; 6] = [
-    "latchkey_aws",
-    "latchkey_core",
-    "link_generator",
-    "custom_resource_listener",
-    "role_verifier",
-    "revalidator",
-];
+/// How the names of the crates begin that the functions share.
+const SHARED_CRATES: &str = "latchkey_";
 
-/// Starts logging: our own lines at the level of `LOG_LEVEL`, everybody else's from WARN on. The runtime and the SDKs
-/// trace whole events, requests and answers, and with them answer URLs (I4), at levels below that.
-pub fn init(environment: &Environment) -> Result<(), ConfigError> {
+/// Starts logging: the lines of `function`'s own crate and of the shared ones at the level of
+/// `LOG_LEVEL`, everybody else's from WARN on. The runtime and the SDKs trace whole events, requests
+/// and answers, and with them answer URLs (I4), at levels below that.
+pub fn init(environment: &Environment, function: &str) -> Result<(), ConfigError> {
     let level: LevelFilter = environment.parsed("LOG_LEVEL")?;
     let lines = tracing_subscriber::fmt::layer()
         .json()
@@ -29,15 +23,15 @@ pub fn init(environment: &Environment) -> Result<(), ConfigError> {
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false)
-        .with_filter(targets(level));
+        .with_filter(targets(function, level));
     tracing_subscriber::registry().with(lines).init();
     Ok(())
 }
 
-fn targets(level: LevelFilter) -> Targets {
+fn targets(function: &str, level: LevelFilter) -> Targets {
     Targets::new()
         .with_default(LevelFilter::WARN.min(level))
-        .with_targets(OUR_TARGETS.map(|target| (target, level)))
+        .with_targets([SHARED_CRATES, function].map(|target| (target, level)))
 }
 
 /// An error and what caused it, on one line for the log.
@@ -59,7 +53,7 @@ mod tests {
     #[test]
     fn no_level_makes_the_runtime_or_an_sdk_tell_what_it_carries() {
         for level in [LevelFilter::TRACE, LevelFilter::DEBUG, LevelFilter::INFO] {
-            let targets = targets(level);
+            let targets = targets("role_verifier", level);
             for target in [
                 "lambda_runtime",
                 "aws_smithy_runtime::client::orchestrator",
@@ -68,8 +62,10 @@ mod tests {
                 assert!(!targets.would_enable(target, &Level::INFO), "{target} at {level}");
                 assert!(targets.would_enable(target, &Level::ERROR));
             }
-            assert!(targets.would_enable("custom_resource_listener::handler", &Level::INFO));
+            for target in ["role_verifier::handler", module_path!()] {
+                assert!(targets.would_enable(target, &Level::INFO), "{target} at {level}");
+            }
         }
-        assert!(!targets(LevelFilter::ERROR).would_enable("hyper_util", &Level::WARN));
+        assert!(!targets("role_verifier", LevelFilter::ERROR).would_enable("hyper_util", &Level::WARN));
     }
 }

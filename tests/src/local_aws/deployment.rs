@@ -18,37 +18,36 @@ use crate::{
     Error,
     customer::{StackOutcome, wait_for_stack},
     failed,
-    sam_template::{CodeLocation, load, with_code_in_s3},
+    sam_template::{CodeLocation, functions, load, with_code_in_s3},
 };
 
 /// The vendor's stack.
 const STACK_NAME: &str = "latchkey";
 /// Accounts to play customers with.
 const CUSTOMER_ACCOUNTS: [&str; 4] = ["222222222222", "333333333333", "444444444444", "555555555555"];
-/// The folders of the functions, and the output of the stack that names each.
-const FUNCTIONS: [(&str, &str); 4] = [
-    ("link-generator", "LinkGeneratorFunctionName"),
-    ("custom-resource-listener", "CustomResourceListenerFunctionName"),
-    ("role-verifier", "RoleVerifierFunctionName"),
-    ("revalidator", "RevalidatorFunctionName"),
-];
 
 pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) -> Result<Ready, Error> {
     let vendor = aws::root(endpoint, VENDOR_ACCOUNT, HUB_REGION);
     progress("making the vendor's identity provider");
     let issuer = Issuer::create(&vendor).await?;
-    progress("uploading the four functions");
+    progress("uploading the functions");
+    let template = load("template.yaml")?;
     let s3 = aws::s3(&vendor);
     s3.create_bucket()
         .bucket(ARTIFACTS_BUCKET)
         .send()
         .await
         .map_err(|error| failed("making a bucket", &error))?;
-    for (function, _) in FUNCTIONS {
-        put(&s3, &format!("{function}.zip"), function_zip(function)?).await?;
+    for (function, _) in functions(&template) {
+        put(&s3, &format!("{function}.zip"), function_zip(&function)?).await?;
     }
     progress("deploying template.yaml");
-    let (stack_id, outputs) = vendor_stack(endpoint, &vendor, &s3, &issuer, options).await?;
+    let text = with_code_in_s3(&template, |local| CodeLocation {
+        bucket: ARTIFACTS_BUCKET.to_owned(),
+        key: format!("{}.zip", local.rsplit('/').next().unwrap_or(local)),
+    })?;
+    put(&s3, "template.json", text.into_bytes()).await?;
+    let (stack_id, outputs) = vendor_stack(endpoint, &vendor, &issuer, options).await?;
     progress("deploying a listener topic in each region");
     let listener = output(&outputs, "ListenerFunctionArn")?;
     let topic_name = output(&outputs, "ListenerTopicName")?;
@@ -64,10 +63,11 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
     let dynamodb = aws_sdk_dynamodb::Client::new(&vendor);
     let source = Source::of_repository()?;
     let published = publish(&s3, &dynamodb, &deployment, &source, Timestamp::now()).await?;
-    let mut functions = BTreeMap::new();
-    for (folder, name) in FUNCTIONS {
-        functions.insert(folder.to_owned(), output(&outputs, name)?.to_owned());
-    }
+    let names = functions(&template).into_iter().map(|(folder, id)| {
+        let name = output(&outputs, &format!("{id}Name"))?;
+        Ok((folder, name.to_owned()))
+    });
+    let functions = names.collect::<Result<BTreeMap<_, _>, Error>>()?;
     Ok(Ready {
         endpoint: endpoint.to_owned(),
         api_url: format!(
@@ -92,15 +92,9 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
 async fn vendor_stack(
     endpoint: &str,
     vendor: &aws_config::SdkConfig,
-    s3: &aws_sdk_s3::Client,
     issuer: &Issuer,
     options: &Options,
 ) -> Result<(String, HashMap<String, String>), Error> {
-    let template = with_code_in_s3(&load("template.yaml")?, |local| CodeLocation {
-        bucket: ARTIFACTS_BUCKET.to_owned(),
-        key: format!("{}.zip", local.rsplit('/').next().unwrap_or(local)),
-    })?;
-    put(s3, "template.json", template.into_bytes()).await?;
     let deadline = options.verification_deadline.as_secs().to_string();
     let parameters = [
         ("JwtIssuer", issuer.issuer()),
