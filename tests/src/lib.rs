@@ -4,6 +4,7 @@ pub mod api;
 pub mod cloudformation_message;
 pub mod customer;
 pub mod demo;
+pub mod dynamodb_local;
 pub mod function_logs;
 pub mod identity;
 pub mod local_aws;

@@ -1,6 +1,7 @@
 //! A table of a test's own, with the keys and indexes of `template.yaml`: nobody sweeps what is
 //! stored in it.
 
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
@@ -10,11 +11,11 @@ use serde_json::Value;
 use crate::{
     Error, failed,
     sam_template::load,
-    scene::{Scene, fresh_account},
+    scene::fresh_account,
 };
 
 /// Makes one; its name.
-pub async fn new_table(scene: &Scene) -> Result<String, Error> {
+pub async fn new_table(config: &SdkConfig) -> Result<String, Error> {
     let template = load("template.yaml")?;
     let table = &template["Resources"]["Table"]["Properties"];
     let attributes = table["AttributeDefinitions"]
@@ -31,7 +32,7 @@ pub async fn new_table(scene: &Scene) -> Result<String, Error> {
         });
     let indexes = table["GlobalSecondaryIndexes"].as_array().ok_or("no index")?;
     let name = format!("contract-{}", fresh_account());
-    aws_sdk_dynamodb::Client::new(&scene.vendor)
+    aws_sdk_dynamodb::Client::new(config)
         .create_table()
         .table_name(&name)
         .billing_mode(BillingMode::PayPerRequest)

@@ -135,7 +135,7 @@ struct Deployment {
 impl Deployment {
     async fn load() -> Self {
         let scene = Scene::open().unwrap();
-        let table = new_table(&scene).await.unwrap();
+        let table = new_table(&scene.vendor).await.unwrap();
         let put = |item| {
             let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
             WriteRequest::builder().put_request(put).build()

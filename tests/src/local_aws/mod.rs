@@ -13,6 +13,7 @@ use std::time::Duration;
 use latchkey_core::domain::listener_access::ListenerAccess;
 
 pub use ready::Ready;
+pub use server::free_port;
 
 use crate::{Error, local_aws::server::Server};
 

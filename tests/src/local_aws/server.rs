@@ -139,7 +139,8 @@ async fn remove(data_dir: &Path) -> Result<(), Error> {
     }
 }
 
-async fn free_port() -> Result<u16, Error> {
+/// A port that nobody listens on.
+pub async fn free_port() -> Result<u16, Error> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     Ok(listener.local_addr()?.port())
 }
