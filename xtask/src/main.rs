@@ -3,12 +3,16 @@
 mod bench;
 mod ci;
 mod lint;
-mod mutate;
 mod python;
+mod references;
 mod simulate;
 mod steps;
 
-use std::{env, process::ExitCode};
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
 use steps::{Error, replace_process_by, workspace_build};
 
@@ -21,8 +25,7 @@ cargo xtask render                     render what customers run and read from c
 cargo xtask manifest                   check that file, also against AWS's own lists of actions
 cargo xtask bench [--rounds N] [--check]  cold and warm starts against references, as docs/benchmarks/README.md says
 cargo xtask bench --starts [--record]  the instructions of each start, held against what was recorded
-cargo xtask lint                       the house's own rules for the source
-cargo xtask mutate [NAME...]           takes each guard away and sees whether a hostile test notices; not part of ci
+cargo xtask lint                       the house's own rules for sources and documents
 cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, manifest, template lint, starts, all tests";
 
 fn main() -> ExitCode {
@@ -38,7 +41,6 @@ fn main() -> ExitCode {
         "bench" => bench::bench(&rest),
         "simulate" => simulate::run(&rest),
         "lint" => lint::run(),
-        "mutate" => mutate::run(&rest),
         "ci" => ci::run(),
         _ => Err(format!("unknown command {command:?}\n\n{USAGE}").into()),
     };
@@ -77,10 +79,24 @@ fn test(arguments: &[String]) -> Result<(), Error> {
     if arguments.is_empty() {
         python::self_test()?;
     }
+    say_what_is_skipped();
     let mut command = vec!["--".to_owned(), steps::cargo()];
     command.extend(steps::test_runner().iter().map(|&word| word.to_owned()));
     command.extend_from_slice(arguments);
     replace_process_by("latchkey-local", &command)
+}
+
+/// Says what the tests cannot try on this machine: they pass without it.
+fn say_what_is_skipped() {
+    let folder = env::var_os("LATCHKEY_DYNAMODB_LOCAL");
+    let folder = folder.map_or_else(|| steps::target_dir().join("dynamodb-local"), PathBuf::from);
+    let has_java = Command::new("java").arg("-version").output().is_ok();
+    if !has_java || !folder.join("DynamoDBLocal.jar").exists() {
+        steps::say(&format!(
+            "SKIPPED: the store's contract over Amazon's DynamoDB Local (needs java, and DynamoDBLocal.jar in {})",
+            folder.display()
+        ));
+    }
 }
 
 /// Installs the local AWS while cargo builds, since neither waits for the other.
