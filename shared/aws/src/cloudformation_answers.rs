@@ -73,7 +73,7 @@ impl CloudFormationAnswers {
                 request.headers_mut().try_insert("host", host)?;
             }
         }
-        // Older answer URLs are signed for an empty content type (AWS-FACTS).
+        // Older answer URLs are signed for an empty content type.
         request.headers_mut().try_insert("content-type", "")?;
         Ok(request)
     }

@@ -24,7 +24,7 @@ use super::{
     manual_clock::ManualClock,
 };
 
-/// How long a signed URL works, in seconds (AWS-FACTS).
+/// How long a signed URL works, in seconds, as seen on AWS.
 pub const SIGNED_FOR_SECONDS: i64 = 7_200;
 
 /// What a stack was told.
@@ -152,7 +152,7 @@ fn key_of(url: &ResponseUrl) -> RequestKey {
     }
 }
 
-/// Reads an answer as CloudFormation does (AWS-FACTS, "Response").
+/// Reads an answer as CloudFormation does: size, ids, status and reason.
 fn read(key: &RequestKey, body: &str) -> StackAnswer {
     assert!(
         body.len() <= MAX_ANSWER_BYTES,

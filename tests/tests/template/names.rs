@@ -11,13 +11,13 @@ pub const VERIFIER_ROLE: &str = "RoleVerifierRole";
 
 pub const LISTENER: &str = "CustomResourceListenerFunction";
 
-/// AWS-FACTS, "Regions", August 2026: enabled in every account.
+/// Enabled in every account, as of August 2026.
 pub const DEFAULT_REGIONS: &str = "\
     us-east-1 us-east-2 us-west-1 us-west-2 ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 \
     ap-southeast-1 ap-southeast-2 ca-central-1 eu-central-1 eu-west-1 eu-west-2 eu-west-3 \
     eu-north-1 sa-east-1";
 
-/// AWS-FACTS, "Regions": SNS delivers from these as `sns.<region>.amazonaws.com`.
+/// To be enabled by the account, as of August 2026: SNS delivers from these as `sns.<region>.amazonaws.com`.
 pub const OPT_IN_REGIONS: &str = "\
     af-south-1 ap-east-1 ap-east-2 ap-south-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 \
     ap-southeast-6 ap-southeast-7 ca-west-1 eu-south-1 eu-south-2 eu-central-2 il-central-1 \

@@ -1,4 +1,4 @@
-//! The one table, see DESIGN "Data".
+//! The one table (docs/ARCHITECTURE.md, "Data").
 
 mod commit;
 mod grants;

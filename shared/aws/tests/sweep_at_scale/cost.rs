@@ -1,4 +1,4 @@
-//! What a million connections cost: counted calls × list prices (AWS-FACTS). `docs/COST.md` is made from it.
+//! What a million connections cost: counted calls × list prices of us-east-1. `docs/COST.md` is made from it.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 

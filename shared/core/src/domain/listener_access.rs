@@ -13,7 +13,7 @@ use crate::domain::{
     proof::reason::ReasonCode,
 };
 
-/// SNS's limit on the statements of a topic's policy (AWS-FACTS, "SNS").
+/// SNS's limit on the statements of a topic's policy.
 pub const MAX_POLICY_STATEMENTS: usize = 100;
 /// SNS's limit on a topic's policy, in bytes: 30 KB.
 pub const MAX_POLICY_BYTES: usize = 30 * 1_024;

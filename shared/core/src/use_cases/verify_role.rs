@@ -71,7 +71,7 @@ pub struct VerifyRole {
 }
 
 /// Seconds until the next try, after `tries` of them. A new role often is assumable within ten seconds and mostly
-/// within thirty (AWS-FACTS): soon at first, then at a pace that costs little.
+/// within thirty: soon at first, then at a pace that costs little.
 pub fn retry_delay_seconds(tries: u32) -> u32 {
     const DELAYS: [u32; 8] = [2, 3, 5, 8, 12, 18, 25, 30];
     let index = usize::try_from(tries.saturating_sub(1)).unwrap_or(usize::MAX);

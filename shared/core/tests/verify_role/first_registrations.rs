@@ -220,8 +220,8 @@ async fn what_says_nothing_about_the_role_is_never_a_verdict() {
         (Cause::RegionDisabled, ReasonCode::VerificationInconclusive),
         (Cause::VendorNotPermitted, ReasonCode::VendorMisconfigured),
     ] {
-        // Any one of the three probes is enough for nothing to be said.
-        for failing_probe in 0..3 {
+        // Any one of the four probes is enough for nothing to be said.
+        for failing_probe in 0..4 {
             let world = World::default();
             let (connection, _, _, create) = received(&world).await;
             let mut script = vec![None; failing_probe];

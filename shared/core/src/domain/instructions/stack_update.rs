@@ -19,8 +19,8 @@ pub struct StackUpdate<'a> {
 }
 
 impl StackUpdate<'_> {
-    /// The console's update page for the stack. Parameters are not filled in: the console has lost others that way
-    /// (AWS-FACTS, "Console links"). Without another template, the customer keeps the one that is there.
+    /// The console's update page for the stack. Parameters are not filled in: the console has lost
+    /// others that way. Without another template, the customer keeps the one that is there.
     pub fn url(&self) -> String {
         let region = self.stack_id.region();
         let console = region.partition().console_domain();

@@ -76,7 +76,8 @@ impl Proof {
 /// What the probes amount to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The right external ID is accepted, none and a wrong one are refused, and the account is the claimed one.
+    /// The right external ID is accepted; none, a wrong one and a similar one are refused; the
+    /// account is the claimed one.
     Proven(Proof),
     /// The role is not safe, or not the claimed one.
     Unsafe(ReasonCode),

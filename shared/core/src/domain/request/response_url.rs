@@ -92,8 +92,8 @@ impl std::fmt::Debug for ResponseUrl {
     }
 }
 
-/// Whether `host` is CloudFormation's response bucket for `region`, in one of the forms that AWS uses (AWS-FACTS,
-/// "ResponseURL").
+/// Whether `host` is CloudFormation's response bucket for `region`, in one of the three forms seen
+/// on AWS: S3's global endpoint, the region after a dash, the region after a dot.
 fn is_response_host(host: &str, region: &Region) -> bool {
     let bucket = format!("{BUCKET_PREFIX}{}", region.as_str().replace('-', ""));
     let suffix = region.partition().dns_suffix();
