@@ -534,32 +534,27 @@ class Tables(TestCase):
     """What CloudFormation sets on a table beside its keys."""
 
     def test_a_table_has_the_time_to_live_and_the_recovery_of_its_template(self):
-        attribute = {"AttributeName": "pk", "AttributeType": "S"}
-        keys = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "AttributeDefinitions": [attribute],
-                "BillingMode": "PAY_PER_REQUEST"}
-        both = {"TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
+        plain = {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}], "BillingMode": "PAY_PER_REQUEST",
+                 "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
+        both = {**plain, "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
                 "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
-        cloudformation = AWS.client("cloudformation", VENDOR, "eu-west-1")
-        dynamodb = AWS.client("dynamodb", VENDOR, "eu-west-1")
-        template = lambda **tables: json.dumps({"Resources": {
-            name: {"Type": "AWS::DynamoDB::Table", "Properties": {**keys, **more}} for name, more in tables.items()}})
-
-        def status(logical_id):
-            described = cloudformation.describe_stack_resource(StackName=self.name, LogicalResourceId=logical_id)
-            name = described["StackResourceDetail"]["PhysicalResourceId"]
-            ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-            backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
-            recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
-            return ttl["TimeToLiveStatus"], ttl.get("AttributeName"), recovery
-
-        cloudformation.create_stack(StackName=self.name, TemplateBody=template(Kept=both, Plain={}))
-        cloudformation.get_waiter("stack_create_complete").wait(StackName=self.name, WaiterConfig={"Delay": 1})
-        self.assertEqual(status("Kept"), ("ENABLED", "ttl", "ENABLED"))
-        self.assertEqual(status("Plain"), ("DISABLED", None, "DISABLED"))
-        cloudformation.update_stack(StackName=self.name, TemplateBody=template(Kept={}, Plain=both))
-        cloudformation.get_waiter("stack_update_complete").wait(StackName=self.name, WaiterConfig={"Delay": 1})
-        self.assertEqual(status("Kept"), ("DISABLED", None, "DISABLED"))
-        self.assertEqual(status("Plain"), ("ENABLED", "ttl", "ENABLED"))
+        stacks = AWS.client("cloudformation", VENDOR, "eu-west-1")
+        tables = AWS.client("dynamodb", VENDOR, "eu-west-1")
+        for change, kept, other in (("create", both, plain), ("update", plain, both)):
+            template = {"Resources": {name: {"Type": "AWS::DynamoDB::Table", "Properties": properties}
+                                      for name, properties in (("Kept", kept), ("Other", other))}}
+            getattr(stacks, f"{change}_stack")(StackName=self.name, TemplateBody=json.dumps(template))
+            stacks.get_waiter(f"stack_{change}_complete").wait(StackName=self.name, WaiterConfig={"Delay": 1})
+            for resource in stacks.describe_stack_resources(StackName=self.name)["StackResources"]:
+                with self.subTest(change=change, table=resource["LogicalResourceId"]):
+                    name = resource["PhysicalResourceId"]
+                    ttl = tables.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+                    backups = tables.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+                    recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
+                    has_both = (resource["LogicalResourceId"] == "Kept") == (change == "create")
+                    self.assertEqual((ttl, recovery), (
+                        ({"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}, "ENABLED") if has_both
+                        else ({"TimeToLiveStatus": "DISABLED"}, "DISABLED")))
 
 
 class Load(TestCase):
