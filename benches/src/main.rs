@@ -1,13 +1,18 @@
-//! What `cargo xtask bench` and the check of starts in CI run. It counts with what Linux alone has; elsewhere it says so.
+//! What `cargo xtask bench` runs: docs/benchmarks/README.md.
 
 #[cfg(target_os = "linux")]
-mod command;
-#[cfg(target_os = "linux")]
-mod machine;
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    use std::process::ExitCode;
 
-#[cfg(target_os = "linux")]
-fn main() -> std::process::ExitCode {
-    command::main()
+    match latchkey_bench::run().await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            latchkey_bench::say(&format!("latchkey-bench: {error}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -8,29 +8,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
+use latchkey_testing::runtime_api::{Function, Program};
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     Error,
-    neighbours::Neighbours,
-    runtime_api::{Function, Program},
+    report::{Limit, Report},
     scenes::Scenes,
-    stub::{Service, Stub},
-    subjects::{STS_CALLS_PER_SECOND, SWEEP_CONCURRENCY},
+    starts::ms,
+    stub::{Quota, Service, Stub},
     throughput::REAL_MEMBERS,
 };
 
 /// How long each answer of AWS takes.
-pub const LATENCY: Duration = Duration::from_millis(20);
+const LATENCY: Duration = Duration::from_millis(20);
 /// AssumeRole calls a second in an account and region: the quota that STS has by default.
-pub const QUOTA: u32 = 600;
+const QUOTA: u32 = 600;
 /// Verifiers of the sweep, by the template's default.
 const SWEEPERS: usize = 2;
-/// Calls of STS in a second that they share, by the template's default.
+/// Calls of STS in a second that they share, by the template's default, and the least of it that a sweep has to keep up, for
+/// it to have been one.
 const PACE: u32 = 300;
-/// The least of that which a sweep has to keep up, for it to have been one.
 const AT_WORK: f64 = 0.8;
 /// Customers without a sweep and during one, in turns of so many.
 const TURNS: usize = 4;
@@ -40,62 +39,39 @@ const SETTLING_CUSTOMERS: usize = 5;
 /// A sweep that has just begun opens connections.
 const SETTLING_TIME: Duration = Duration::from_secs(2);
 
-/// How long stacks waited.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Waits {
-    /// What went on meanwhile.
-    pub name: &'static str,
-    /// How many stacks there were.
-    pub customers: usize,
-    /// From SNS's delivery to the answer at CloudFormation's bucket, in milliseconds: the middle one.
-    pub median_ms: f64,
-    /// The same of the slowest but one in a hundred.
-    pub p99_ms: f64,
-    /// Calls of STS in a second, the stacks' own among them.
-    pub sts_calls_per_second: f64,
-    /// Calls of STS that were refused for its quota.
-    pub throttled: u64,
-}
-
-/// What goes on in one kind of turn.
+/// How long the stacks of one kind of turn waited, and the calls of STS meanwhile.
 #[derive(Default)]
 struct Turns {
     waits: Vec<Duration>,
     time: Duration,
     calls: u64,
-    throttled: u64,
 }
 
 impl Turns {
-    fn result(mut self, name: &'static str) -> Waits {
+    /// The wait that so many in a hundred did not exceed, in milliseconds.
+    fn percentile(&mut self, share: usize) -> f64 {
         self.waits.sort_unstable();
-        let at = |share: usize| {
-            let nearest = (self.waits.len() * share).div_ceil(100).saturating_sub(1);
-            self.waits.get(nearest).map_or(0.0, Duration::as_secs_f64) * 1e3
-        };
-        Waits {
-            name,
-            customers: self.waits.len(),
-            median_ms: at(50),
-            p99_ms: at(99),
-            sts_calls_per_second: self.calls as f64 / self.time.as_secs_f64(),
-            throttled: self.throttled,
-        }
+        let nearest = (self.waits.len() * share).div_ceil(100).saturating_sub(1);
+        self.waits.get(nearest).copied().map_or(0.0, ms)
+    }
+
+    fn calls_a_second(&self) -> f64 {
+        self.calls as f64 / self.time.as_secs_f64()
     }
 }
 
-/// Connects customers one after the other, without a sweep and during one, in turns; what came of the two.
+/// Connects customers one after the other, without a sweep and during one, in turns.
 pub async fn measure(
+    report: &mut Report,
     stub: &Stub,
     scenes: &Scenes,
     listener: &Program,
     verifier: &Program,
-    neighbours: &mut Neighbours,
-) -> Result<[Waits; 2], Error> {
+) -> Result<(), Error> {
     let mut sweeper = verifier.clone();
     sweeper.variables.extend([
-        (STS_CALLS_PER_SECOND.to_owned(), PACE.to_string()),
-        (SWEEP_CONCURRENCY.to_owned(), SWEEPERS.to_string()),
+        ("STS_CALLS_PER_SECOND".to_owned(), PACE.to_string()),
+        ("SWEEP_CONCURRENCY".to_owned(), SWEEPERS.to_string()),
     ]);
     let mut stack = Stack {
         stub,
@@ -103,50 +79,51 @@ pub async fn measure(
         listener: Function::start(listener).await?,
         verifier: Function::start(verifier).await?,
     };
-    stub.world.set_latency(LATENCY);
-    stub.world.set_sts_quota(Some(QUOTA));
-    stub.world.freeze(false);
+    {
+        let mut world = stub.world();
+        world.latency = LATENCY;
+        world.sts_quota = Some(Quota::new(QUOTA, Instant::now()));
+        world.is_frozen = false;
+    }
     for _ in 0..SETTLING_CUSTOMERS {
         stack.connect().await?;
     }
     let (mut quiet, mut busy) = (Turns::default(), Turns::default());
     for _ in 0..TURNS {
-        turn(&mut stack, &mut quiet, neighbours).await?;
+        turn(&mut stack, &mut quiet).await?;
         let sweep = Sweep::start(&sweeper, &scenes.chunk(REAL_MEMBERS)).await?;
-        turn(&mut stack, &mut busy, neighbours).await?;
+        turn(&mut stack, &mut busy).await?;
         sweep.stop().await?;
     }
-    stub.world.freeze(true);
-    stub.world.set_sts_quota(None);
-    stub.world.set_latency(Duration::ZERO);
-    stack.listener.stop().await?;
-    stack.verifier.stop().await?;
-    let results = [quiet.result("without a sweep"), busy.result("during a sweep")];
-    let sts_calls = results[1].sts_calls_per_second - results[0].sts_calls_per_second;
+    let sts_calls = busy.calls_a_second() - quiet.calls_a_second();
     if sts_calls < AT_WORK * f64::from(PACE) {
-        return Err(
-            format!("the sweep was not at work: it made {sts_calls:.0} calls of STS a second").into(),
+        return Err(format!("the sweep was not at work: {sts_calls:.0} calls of STS a second").into());
+    }
+    for (name, turns) in [("without a sweep", &mut quiet), ("during a sweep", &mut busy)] {
+        let (median, p99) = (turns.percentile(50), turns.percentile(99));
+        let (stacks, calls) = (turns.waits.len(), turns.calls_a_second());
+        report.fact(
+            format!("stacks {name}, 20 ms a call"),
+            format!("median {median:.0} ms, p99 {p99:.0} ms of {stacks}; {calls:.0} calls of STS a second"),
         );
     }
-    Ok(results)
+    let ratio = busy.percentile(99) / quiet.percentile(99);
+    report.bar("stacks: p99 during a sweep ÷ without", ratio, Limit::Most(1.1));
+    Ok(())
 }
 
-async fn turn(stack: &mut Stack<'_>, turns: &mut Turns, neighbours: &mut Neighbours) -> Result<(), Error> {
-    let world = &stack.stub.world;
-    world.take_calls();
+async fn turn(stack: &mut Stack<'_>, turns: &mut Turns) -> Result<(), Error> {
+    stack.stub.world().take_calls();
     let begun = Instant::now();
     for _ in 0..CUSTOMERS_OF_A_TURN {
-        let wait = neighbours.let_measure(async || stack.connect().await);
-        turns.waits.push(wait.await?);
+        turns.waits.push(stack.connect().await?);
     }
     turns.time += begun.elapsed();
-    let calls = world.take_calls();
-    let count = |operation: &str| {
-        let key = (Service::Sts, operation.to_owned());
-        calls.get(&key).copied().unwrap_or(0)
-    };
-    turns.calls += count("AssumeRole");
-    turns.throttled += count("throttled");
+    let calls = stack.stub.world().take_calls();
+    turns.calls += calls
+        .get(&(Service::Sts, "AssumeRole".to_owned()))
+        .copied()
+        .unwrap_or(0);
     Ok(())
 }
 
@@ -161,18 +138,20 @@ struct Stack<'a> {
 impl Stack<'_> {
     /// Creates it; how long it waited for its answer. What SQS takes to hand a message on is not in it.
     async fn connect(&mut self) -> Result<Duration, Error> {
-        let world = &self.stub.world;
         let event = self.scenes.create_now()?;
-        world.restore(&self.scenes.pending);
+        self.stub.world().table = self.scenes.pending.clone();
         let begun = Instant::now();
-        self.listener.invoke(&event).await?;
-        let body = world.take_queued().pop().ok_or("the listener queued nothing")?;
-        let (_, result) = self.verifier.invoke(&Scenes::verification(&body)).await?;
-        let answer = world.last_answer().filter(|(answered, _)| *answered > begun);
-        let (answered, answer) = answer.ok_or_else(|| {
-            let result = String::from_utf8_lossy(&result);
-            format!("the verifier put the stack off: {result}")
-        })?;
+        self.listener.answer(&event).await?;
+        let body = self
+            .stub
+            .world()
+            .queued
+            .pop()
+            .ok_or("the listener queued nothing")?;
+        let (_, result) = self.verifier.answer(&Scenes::verification(&body)).await?;
+        let answer = self.stub.world().answered.clone();
+        let answer = answer.filter(|(answered, _)| *answered > begun);
+        let (answered, answer) = answer.ok_or_else(|| format!("the verifier put the stack off: {result}"))?;
         let answer: Value = serde_json::from_slice(&answer)?;
         if answer["Status"] != "SUCCESS" {
             return Err(format!("the stack was not connected: {answer}").into());
@@ -196,13 +175,12 @@ impl Sweep {
             let (chunk, is_over) = (chunk.to_owned(), is_over.clone());
             sweepers.spawn(async move {
                 while !is_over.load(Ordering::SeqCst) {
-                    let (_, result) = function.invoke(&chunk).await?;
-                    let result: Value = serde_json::from_slice(&result)?;
+                    let (_, result) = function.answer(&chunk).await?;
                     if result["batchItemFailures"] != json!([]) {
                         return Err(format!("a chunk was given back: {result}").into());
                     }
                 }
-                function.stop().await
+                Ok(())
             });
         }
         sleep(SETTLING_TIME).await;
@@ -223,15 +201,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slowest_but_one_in_a_hundred_is_by_its_rank() {
-        let turns = Turns {
+    fn a_percentile_is_the_wait_of_its_rank() {
+        let mut turns = Turns {
             waits: (1..=200).rev().map(Duration::from_millis).collect(),
             time: Duration::from_secs(2),
             calls: 100,
-            throttled: 0,
         };
-        let waits = turns.result("test");
-        assert_eq!((waits.median_ms, waits.p99_ms), (100.0, 198.0));
-        assert_eq!(waits.sts_calls_per_second, 50.0);
+        assert_eq!((turns.percentile(50), turns.percentile(99)), (100.0, 198.0));
+        assert_eq!(turns.calls_a_second(), 50.0);
     }
 }

@@ -3,13 +3,16 @@
 
 use std::path::Path;
 
+use latchkey_testing::{
+    dynamodb_stub::{Crowd, Table},
+    runtime_api::Function,
+};
 use serde_json::{Value, json};
 
 use crate::{
     Error,
-    runtime_api::Function,
-    stub::{Calls, Service, Snapshot, Stub},
-    subjects::{Places, SWEEP_QUEUE, VENDOR_ACCOUNT, VERIFICATION_QUEUE},
+    stub::{Service, Stub, World},
+    subjects::{Places, SLOTS, SWEEP_QUEUE, VENDOR_ACCOUNT, VERIFICATION_QUEUE},
 };
 
 /// An external ID that no connection has.
@@ -33,18 +36,17 @@ pub enum Proof {
 }
 
 impl Proof {
-    /// Whether `events` events did what they should, by the calls that the stub counted and the last answer of the
-    /// function.
-    pub fn check(self, events: u64, calls: &Calls, answer: &[u8], stub: &Stub) -> Result<(), Error> {
+    /// Whether `events` events did what they should, by the calls since then and the last answer of the function.
+    pub fn check(self, events: u64, answer: &Value, world: &mut World) -> Result<(), Error> {
+        let calls = world.take_calls();
         let count =
             |service, operation: &str| calls.get(&(service, operation.to_owned())).copied().unwrap_or(0);
         let transactions = count(Service::DynamoDb, "TransactWriteItems");
         let queued = count(Service::Sqs, "SendMessageBatch") + count(Service::Sqs, "SendMessage");
-        let answer: Value = serde_json::from_slice(answer).unwrap_or(Value::Null);
         let is_done = match self {
             Self::Queued => transactions == events && queued == events,
             Self::Refused => {
-                let (_, last) = stub.world.last_answer().unzip();
+                let (_, last) = world.answered.clone().unzip();
                 let body: Value = serde_json::from_slice(&last.unwrap_or_default()).unwrap_or(Value::Null);
                 count(Service::Answers, "PUT") == events && body["Status"] == "FAILED"
             }
@@ -59,25 +61,25 @@ impl Proof {
         if is_done {
             return Ok(());
         }
-        Err(
-            format!("{events} events did not do their work ({self:?}): {calls:?}; the last answer: {answer}")
-                .into(),
-        )
+        let problem = format!("{events} events did not do their work ({self:?})");
+        Err(format!("{problem}: {calls:?}; the last answer: {answer}").into())
     }
 }
 
 /// The stub's world, with one connection before and after its stack was created, and the events about it.
 pub struct Scenes {
     /// The link was made, no stack yet.
-    pub pending: Snapshot,
+    pub pending: Table,
     /// The role was proven.
-    pub active: Snapshot,
+    pub active: Table,
     /// A stack asks to be connected.
     pub create: String,
     /// A stack asks with an external ID that nobody has.
     pub create_unknown: String,
     /// The vendor's product makes a link.
     pub make_link: String,
+    /// The vendor's product lists connections.
+    pub list: Value,
     /// The schedule's event.
     pub tick: String,
     /// What the sweep put on the queue, with one member that is to be looked at.
@@ -89,11 +91,11 @@ impl Scenes {
     pub async fn play(stub: &Stub, places: &Places) -> Result<Self, Error> {
         let events = places.repository.join("events");
         let read = |name: &str| read_json(&events.join(name));
-        let world = &stub.world;
-        world.put(json!({
-            "pk": { "S": "TEMPLATE" }, "sk": { "S": "CURRENT" }, "version": { "S": "1.0.0" },
-            "url": { "S": "https://latchkey-templates.s3.us-east-1.amazonaws.com/customer-templates/1.0.0/connection.yaml" },
-        }));
+        let text = |text: &str| json!({ "S": text });
+        stub.world().table.put(&json!({
+            "pk": text("TEMPLATE"), "sk": text("CURRENT"), "version": text("1.0.0"),
+            "url": text("https://latchkey-templates.s3.us-east-1.amazonaws.com/customer-templates/1.0.0/connection.yaml"),
+        }))?;
         let make_link = read("link-generator/create.json")?.to_string();
         let answer = run(stub, places, "link-generator", &make_link).await?;
         let link: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
@@ -103,23 +105,24 @@ impl Scenes {
                 .ok_or_else(|| format!("a link without {name}: {link}"))
         };
         let external_id = text("external_id")?;
-        world.set_external_id(external_id);
-        let pending = world.snapshot();
+        stub.world().external_id = Some(external_id.to_owned());
+        let pending = stub.world().table.clone();
         let template = read("custom-resource-listener/create.json")?;
         let create = with_external_id(&template, external_id)?;
         run(stub, places, "custom-resource-listener", &create).await?;
-        let body = world.take_queued().pop().ok_or("the listener queued nothing")?;
+        let body = stub.world().queued.pop().ok_or("the listener queued nothing")?;
         run(stub, places, "role-verifier", &Self::verification(&body)).await?;
-        let (_, done) = world.last_answer().ok_or("the stack has no answer")?;
+        let (_, done) = stub.world().answered.clone().ok_or("the stack has no answer")?;
         let done: Value = serde_json::from_slice(&done)?;
         if done["Status"] != "SUCCESS" {
             return Err(format!("the stack was not connected: {done}").into());
         }
-        let active = world.snapshot();
+        let active = stub.world().table.clone();
         let tick = read("revalidator/tick.json")?.to_string();
         let sweep = run(stub, places, "revalidator", &tick).await?;
-        let chunk = world
-            .take_queued()
+        let chunk = stub
+            .world()
+            .queued
             .pop()
             .ok_or_else(|| format!("nothing was swept: {sweep}"))?;
         let mut chunk: Value = serde_json::from_str(&chunk)?;
@@ -130,17 +133,37 @@ impl Scenes {
         let message: Value = serde_json::from_str(message)?;
         // Whatever this tick's turn is: the daily look.
         chunk["members"][0]["l"] = json!({ "r": message["ResourceProperties"]["RoleArn"], "e": external_id });
-        world.freeze(true);
-        world.take_calls();
-        Ok(Self {
+        let mut scenes = Self {
             pending,
             active,
             create,
             create_unknown: with_external_id(&template, UNKNOWN_EXTERNAL_ID)?,
             make_link,
+            list: read("link-generator/list.json")?,
             tick,
             chunk,
-        })
+        };
+        // The first chunk of a sweep begins its item in the ledger; those that are measured find it.
+        stub.world().table = scenes.active.clone();
+        run(stub, places, "role-verifier", &scenes.chunk(1)).await?;
+        let mut world = stub.world();
+        scenes.active = world.table.clone();
+        world.is_frozen = true;
+        Ok(scenes)
+    }
+
+    /// The table with very many connections beside the real one, so many in each tenant, of which its own is the first.
+    pub fn crowded(&self, connections: u32, of_tenant: u32) -> Table {
+        let mut table = self.active.clone();
+        let original = table.connections().next().map(|(_, item)| item);
+        let slot = |number| format!("active#{}", number % SLOTS);
+        table.gather(Crowd::new(
+            original.unwrap_or_default(),
+            connections,
+            of_tenant,
+            slot,
+        ));
+        table
     }
 
     /// A chunk of so many connections that are due for a look, as the sweep's queue hands it to the verifier.
@@ -171,11 +194,8 @@ impl Scenes {
 }
 
 async fn run(stub: &Stub, places: &Places, function: &str, event: &str) -> Result<Value, Error> {
-    let mut running = Function::start(&places.function(function, places.variables(stub, true))).await?;
-    let (_, answer) = running.invoke(event).await?;
-    let answer = serde_json::from_slice(&answer)?;
-    running.stop().await?;
-    Ok(answer)
+    let mut running = Function::start(&places.function(function, stub)).await?;
+    Ok(running.answer(event).await?.1)
 }
 
 fn read_json(path: &Path) -> Result<Value, Error> {

@@ -5,9 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use latchkey_testing::runtime_api::Program;
+
 use crate::{
     Error,
-    runtime_api::Program,
+    machine::first_line,
     stub::{Service, Stub},
 };
 
@@ -48,25 +50,17 @@ const SETTINGS: [(&str, &str); 20] = [
     ("VENDOR_ACCOUNT_ID", VENDOR_ACCOUNT),
     ("VERIFICATION_DEADLINE_SECONDS", "210"),
     ("AUDIT_RETENTION_DAYS", "400"),
-    (SWEEP_SLOTS, "1"),
+    ("SWEEP_SLOTS", "1"),
     ("DEGRADED_SLOTS", "1"),
     ("SWEEP_TICK_SECONDS", "60"),
     ("PROOF_EVERY_SWEEPS", "7"),
     // The pace shall not be what is measured.
-    (STS_CALLS_PER_SECOND, "10000"),
-    (SWEEP_CONCURRENCY, "1"),
-    (PROBE_CONCURRENCY, "64"),
+    ("STS_CALLS_PER_SECOND", "10000"),
+    ("SWEEP_CONCURRENCY", "1"),
+    ("PROBE_CONCURRENCY", "64"),
 ];
-/// Calls of STS that the sweep's verifiers make in a second, all together.
-pub const STS_CALLS_PER_SECOND: &str = "STS_CALLS_PER_SECOND";
-/// How many of the sweep's verifiers there are.
-pub const SWEEP_CONCURRENCY: &str = "SWEEP_CONCURRENCY";
-/// How many slots the sweep has.
-pub const SWEEP_SLOTS: &str = "SWEEP_SLOTS";
 /// The number of slots in `template.yaml`.
-pub const SLOTS_OF_TEMPLATE: usize = 1_440;
-/// How many connections a verifier checks side by side.
-pub const PROBE_CONCURRENCY: &str = "PROBE_CONCURRENCY";
+pub const SLOTS: u32 = 1_440;
 /// What Lambda puts into the environment of each function.
 const LAMBDA: [(&str, &str); 11] = [
     ("AWS_REGION", "us-east-1"),
@@ -86,11 +80,8 @@ const LAMBDA: [(&str, &str); 11] = [
 ];
 
 /// Where everything that is measured lies.
-#[derive(Debug, Clone)]
 pub struct Places {
-    /// The release binaries as cargo-lambda leaves them, in a folder each.
-    pub built: PathBuf,
-    /// Those that are started.
+    /// Our functions, as they are started.
     pub binaries: PathBuf,
     /// The repository.
     pub repository: PathBuf,
@@ -98,103 +89,99 @@ pub struct Places {
     pub node: Option<(PathBuf, PathBuf)>,
     /// `python`, with what Lambda has there for a function, and the folder of the Python peer.
     pub python: Option<(PathBuf, PathBuf)>,
-    /// The Python that makes the stub's keys.
-    pub python_of_keys: PathBuf,
     /// The certificate of the stub's authority.
     pub authority: PathBuf,
 }
 
 impl Places {
-    /// Has the functions start from files of their own, written from beginning to end as Lambda and package installers write
-    /// them. A linker writes here and there: the kernel then keeps the file in smaller pieces, and a start from it takes a
-    /// tenth longer.
-    pub fn unpack_functions(&self) -> Result<(), Error> {
-        std::fs::create_dir_all(&self.binaries)?;
-        for name in FUNCTIONS.into_iter().chain([EMPTY]) {
-            let (built, file) = (self.built.join(name).join(BINARY), self.binaries.join(name));
-            // Not over what is there: the old file's pieces would be used again.
-            match std::fs::remove_file(&file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                _ => std::fs::copy(&built, &file).map_err(|error| format!("{}: {error}", built.display()))?,
-            };
+    /// Finds what `cargo xtask bench` built and installed. The functions are copied: a linker writes here and there into a
+    /// file, the kernel then keeps it in smaller pieces, and a start from it takes a tenth longer than from one that was
+    /// written from beginning to end, as Lambda writes it.
+    pub fn find() -> Result<Self, Error> {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+        let work = repository.join("target/bench");
+        let binaries = work.join("unpacked");
+        if binaries.exists() {
+            std::fs::remove_dir_all(&binaries)?;
         }
-        Ok(())
+        std::fs::create_dir_all(&binaries)?;
+        for name in FUNCTIONS.into_iter().chain([EMPTY]) {
+            let built = repository.join("target/lambda").join(name).join(BINARY);
+            let copied = std::fs::copy(&built, binaries.join(name));
+            copied.map_err(|error| format!("{}: {error}", built.display()))?;
+        }
+        let (node, packages) = (Path::new("node"), work.join("node"));
+        let has_node = !first_line(node, "--version").is_empty() && packages.join("node_modules").exists();
+        let (python, task) = (work.join("venv/bin/python"), work.join("task"));
+        Ok(Self {
+            binaries,
+            node: has_node.then(|| (node.to_owned(), packages)),
+            python: (python.exists() && task.exists()).then_some((python, task)),
+            authority: work.join("authority.pem"),
+            repository,
+        })
     }
 
     /// The environment of a function that has the stub for AWS.
-    pub fn variables(&self, stub: &Stub, prewarms: bool) -> BTreeMap<String, String> {
-        let mut variables: BTreeMap<String, String> = SETTINGS
-            .into_iter()
-            .chain(LAMBDA)
+    fn variables(&self, stub: &Stub) -> BTreeMap<String, String> {
+        let fixed = SETTINGS.into_iter().chain(LAMBDA);
+        let mut variables: BTreeMap<_, _> = fixed
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
         for service in Service::ALL {
-            if let Some(variable) = service.endpoint_variable() {
-                set(variable, stub.url(service));
+            if let Some(name) = service.endpoint_variable() {
+                set(name, stub.url(service));
             }
         }
-        let queue = stub.url(Service::Sqs);
-        set(
-            "VERIFICATION_QUEUE_URL",
-            format!("{queue}/{VENDOR_ACCOUNT}/{VERIFICATION_QUEUE}"),
-        );
-        set(
-            "SWEEP_QUEUE_URL",
-            format!("{queue}/{VENDOR_ACCOUNT}/{SWEEP_QUEUE}"),
-        );
+        let queue = format!("{}/{VENDOR_ACCOUNT}", stub.url(Service::Sqs));
+        set("VERIFICATION_QUEUE_URL", format!("{queue}/{VERIFICATION_QUEUE}"));
+        set("SWEEP_QUEUE_URL", format!("{queue}/{SWEEP_QUEUE}"));
         set("LOCAL_ANSWER_ENDPOINT", stub.url(Service::Answers));
-        set("PREWARM_CONNECTIONS", prewarms.to_string());
         // As long as those of a role's session.
         set("AWS_SESSION_TOKEN", "token".repeat(150));
-        let authority = self.authority.display().to_string();
         // Each language has its own name for the file of roots.
         for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "STUB_AUTHORITY"] {
-            set(name, authority.clone());
+            set(name, self.authority.display().to_string());
         }
         set("PATH", std::env::var("PATH").unwrap_or_default());
         variables
     }
 
     /// One of our release binaries.
-    pub fn function(&self, name: &str, variables: BTreeMap<String, String>) -> Program {
-        self.program(
-            vec![self.binaries.join(name).display().to_string()],
-            &self.repository,
-            variables,
-        )
+    pub fn function(&self, name: &str, stub: &Stub) -> Program {
+        Program {
+            command: vec![self.binaries.join(name).display().to_string()],
+            variables: self.variables(stub),
+            folder: self.repository.clone(),
+        }
     }
 
     /// The listener's job in Node; none where Node is not installed.
-    pub fn node_peer(&self, variables: BTreeMap<String, String>) -> Option<Program> {
+    pub fn node(&self, stub: &Stub) -> Option<Program> {
         let (node, folder) = self.node.as_ref()?;
-        let command = vec![node.display().to_string(), "runtime.mjs".to_owned()];
-        Some(self.program(command, folder, variables))
+        Some(Program {
+            command: vec![node.display().to_string(), "runtime.mjs".to_owned()],
+            variables: self.variables(stub),
+            folder: folder.clone(),
+        })
     }
 
-    /// The listener's job in Python, by boto3 alone or with crhelper; none where Python is not installed.
-    pub fn python_peer(&self, handler: &str, variables: BTreeMap<String, String>) -> Option<Program> {
+    /// The listener's job in Python with crhelper, in AWS's own loop, as its images for containers start it; none where Python
+    /// is not installed.
+    pub fn python(&self, stub: &Stub) -> Option<Program> {
         let (python, folder) = self.python.as_ref()?;
-        // AWS's own loop, as its images for containers start it.
-        let (loop_of_aws, handler) = ("awslambdaric".to_owned(), format!("{handler}.handler"));
-        let command = vec![
-            python.display().to_string(),
-            "-m".to_owned(),
-            loop_of_aws,
-            handler,
-        ];
-        let mut program = self.program(command, folder, variables);
+        let mut variables = self.variables(stub);
         // On Lambda nothing can be written beside the function, so that each start compiles it.
-        let variable = ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
-        program.variables.extend([variable]);
-        Some(program)
-    }
-
-    fn program(&self, command: Vec<String>, folder: &Path, variables: BTreeMap<String, String>) -> Program {
-        Program {
-            command,
+        variables.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
+        let arguments = ["-m", "awslambdaric", "with_crhelper.handler"].map(str::to_owned);
+        Some(Program {
+            command: [python.display().to_string()]
+                .into_iter()
+                .chain(arguments)
+                .collect(),
             variables,
-            folder: folder.to_owned(),
-        }
+            folder: folder.clone(),
+        })
     }
 }

@@ -8,11 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 use serde_json::Value;
 
-use crate::{
-    Error, failed,
-    sam_template::load,
-    scene::fresh_account,
-};
+use crate::{Error, failed, sam_template::load, scene::fresh_account};
 
 /// Makes one; its name.
 pub async fn new_table(config: &SdkConfig) -> Result<String, Error> {

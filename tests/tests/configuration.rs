@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use latchkey_aws::config::BOUNDS;
 use latchkey_tests::{
     Error,
-    runtime_api::{RunningFunction, Variables},
+    runtime_api::{Variables, start_function},
     sam_template::{functions, load, repository_path},
     scene::Scene,
 };
@@ -103,7 +103,7 @@ const OPTIONAL: [&str; 1] = ["LOCAL_ANSWER_ENDPOINT"];
 
 /// Expects that a function ends at once and says which variable is to blame, and not what was in it.
 async fn assert_names(function: &str, variables: &Variables, name: &str) -> Result<(), Error> {
-    let mut running = RunningFunction::start(function, variables).await?;
+    let mut running = start_function(function, variables).await?;
     let status = running
         .ended()
         .await
@@ -160,7 +160,7 @@ async fn with_the_variables_of_its_deployment_and_nothing_else_a_function_starts
         for optional in OPTIONAL {
             variables.remove(optional);
         }
-        let mut running = RunningFunction::start(function, &variables).await?;
+        let mut running = start_function(function, &variables).await?;
         let ended = tokio::time::timeout(std::time::Duration::from_secs(1), running.ended()).await;
         assert!(ended.is_err(), "{function} ended: {}", running.output());
     }

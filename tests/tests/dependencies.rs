@@ -132,3 +132,27 @@ fn no_banned_crate_comes_in() -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// Where the profile is silent, `cargo lambda build` takes values of its own, `panic = "abort"` among them: a panic would
+/// then end all events of a batch, and a stack would wait for its answer for an hour.
+#[test]
+fn the_release_profile_is_said_in_full_and_unwinds() -> Result<(), Error> {
+    let manifest = std::fs::read_to_string(repository_path("Cargo.toml"))?;
+    let (_, release) = manifest
+        .split_once("[profile.release]\n")
+        .ok_or("no release profile")?;
+    let release = release.split("\n\n").next().unwrap_or_default();
+    for said in [
+        r#"opt-level = "s""#,
+        r#"lto = "fat""#,
+        "codegen-units = 1",
+        r#"panic = "unwind""#,
+        r#"strip = "symbols""#,
+    ] {
+        assert!(
+            release.lines().any(|line| line == said),
+            "{said} is missing: {release}"
+        );
+    }
+    Ok(())
+}

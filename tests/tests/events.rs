@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use latchkey_tests::{
     Error,
-    runtime_api::{Outcome, RunningFunction},
+    runtime_api::{Outcome, start_function},
     sam_template::repository_path,
     scene::Scene,
 };
@@ -248,7 +248,7 @@ fn every_file_of_events_has_a_line_here() -> Result<(), Error> {
 
 async fn feed(function: &str) -> Result<(), Error> {
     let scene = Scene::open()?;
-    let mut running = RunningFunction::start(function, &scene.variables(function).await?).await?;
+    let mut running = start_function(function, &scene.variables(function).await?).await?;
     for (_, file, expected) in FILES.iter().filter(|(of, _, _)| *of == function) {
         let path = repository_path(&format!("events/{function}/{file}.json"));
         let event: Value = serde_json::from_str(&std::fs::read_to_string(path)?)?;
@@ -347,7 +347,7 @@ async fn the_revalidator_does_with_its_events_what_their_readme_says() -> Result
 async fn an_event_of_another_function_is_a_failure() -> Result<(), Error> {
     let scene = Scene::open()?;
     let variables = scene.variables("custom-resource-listener").await?;
-    let mut running = RunningFunction::start("custom-resource-listener", &variables).await?;
+    let mut running = start_function("custom-resource-listener", &variables).await?;
     let outcome = running.invoke(&json!({ "Records": [{ "Sns": 1 }] })).await?;
     assert!(matches!(outcome, Outcome::Failure(_)), "{outcome:?}");
     Ok(())

@@ -29,47 +29,20 @@ const OVERRIDING: [&str; 7] = [
 /// Where the Node reference is, and where its packages are installed.
 const NODE_PEER: &str = "benches/peers/node";
 
-/// The whole benchmark, or with `--starts` the instructions of each start.
+/// Builds everything that is measured, and measures it.
 pub fn bench(arguments: &[String]) -> Result<(), Error> {
-    match arguments.split_first() {
-        Some((first, rest)) if first == "--starts" => {
-            build_bench(&[])?;
-            starts(rest)
-        }
-        _ => measure(arguments),
-    }
-}
-
-/// Counts the instructions of each start. The program that counts is taken from the dev profile, where CI has it.
-pub fn starts(arguments: &[String]) -> Result<(), Error> {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        say("the instructions of starts are NOT checked here: they are recorded for Linux on x86-64");
-        return Ok(());
-    }
-    build_functions()?;
-    run(
-        "counting the instructions of each start",
-        Command::new(target_dir().join("debug/latchkey-bench"))
-            .arg("starts")
-            .args(arguments),
-    )
-}
-
-fn measure(arguments: &[String]) -> Result<(), Error> {
     if !cfg!(target_os = "linux") {
-        return Err("the benchmark counts with what Linux alone has".into());
+        return Err("the benchmark measures with what Linux alone has".into());
     }
     build_functions()?;
-    build_bench(&["--release"])?;
-    python::install_python_peer()?;
-    python::install_bench_keys()?;
-    install_node_peer()?;
     run(
-        "measuring",
-        Command::new(target_dir().join("release/latchkey-bench"))
-            .arg("measure")
-            .args(arguments),
-    )
+        "building the benchmark",
+        Command::new(cargo()).args(["build", "--locked", "--release", "--package", "latchkey-bench"]),
+    )?;
+    python::install_python_peer()?;
+    install_node_peer()?;
+    let mut command = Command::new(target_dir().join("release/latchkey-bench"));
+    run("measuring (about ten minutes)", command.args(arguments))
 }
 
 /// By what `sam build` calls, which chooses the linker (zig), the processor (`-C target-cpu`) and parts of the profile itself;
@@ -116,14 +89,6 @@ fn first_in_path(folder: &Path) -> Result<OsString, Error> {
     let others = env::var_os("PATH").unwrap_or_default();
     let folders = iter::once(folder.to_owned()).chain(env::split_paths(&others));
     Ok(env::join_paths(folders)?)
-}
-
-fn build_bench(flags: &[&str]) -> Result<(), Error> {
-    let mut command = Command::new(cargo());
-    command
-        .args(["build", "--locked", "--package", "latchkey-bench"])
-        .args(flags);
-    run("building the benchmark", &mut command)
 }
 
 /// Copies the Node reference to where its packages are installed, and installs them, unless they are there. A machine

@@ -3,7 +3,7 @@
 use std::{fs::File, process::Command};
 
 use crate::{
-    bench, lint, python,
+    lint, python,
     steps::{self, Error, cargo},
     test,
 };
@@ -33,7 +33,6 @@ pub fn run() -> Result<(), Error> {
     installs.join().map_err(|_| "installing the checks panicked")??;
     manifest()?;
     template_lint()?;
-    bench::starts(&[])?;
     test(&[])
 }
 

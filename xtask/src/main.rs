@@ -20,13 +20,12 @@ const USAGE: &str = "\
 cargo xtask demo [--once] [--port N]   the main job, played in a local AWS; --once ends after the story
 cargo xtask local [--port N]           a local AWS with Latchkey deployed; prints one line of JSON when it is ready
 cargo xtask test [NEXTEST ARGUMENTS]   every test, unit to end-to-end
-cargo xtask simulate [CONNECTIONS ..]  a bad day of the sweep, simulated with up to a million connections, and its week; writes docs/benchmarks/sweep.md
+cargo xtask simulate [CONNECTIONS ..]  a bad day of the sweep, simulated with a million connections or as many as are named
 cargo xtask render                     render what customers run and read from customer/permissions.yaml
 cargo xtask manifest                   check that file, also against AWS's own lists of actions
 cargo xtask bench [--rounds N] [--check]  cold and warm starts against references, as docs/benchmarks/README.md says
-cargo xtask bench --starts [--record]  the instructions of each start, held against what was recorded
 cargo xtask lint                       the house's own rules for sources and documents
-cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, manifest, template lint, starts, all tests";
+cargo xtask ci                         what .ci/run runs: formatting, clippy, lint, manifest, template lint, all tests";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);

@@ -18,9 +18,6 @@ const CARGO_LAMBDA_REQUIREMENTS: &str = "xtask/cargo-lambda-requirements.txt";
 const PYTHON_PEER: &str = "benches/peers/python";
 const PYTHON_PEER_RUNTIME: &str = "benches/peers/python/requirements.txt";
 const PYTHON_PEER_REQUIREMENTS: &str = "benches/peers/python/function-requirements.txt";
-/// What makes the keys of the benchmark's stub.
-const BENCH_KEYS_REQUIREMENTS: &str = "benches/rsa_keys/requirements.txt";
-
 /// What checks the customer's template and module for misconfiguration; it shares no version with the SAM CLI.
 const CHECKOV_REQUIREMENTS: &str = "xtask/checkov-requirements.txt";
 /// AWS's own lists of actions, policies and ways to more permissions.
@@ -95,11 +92,6 @@ pub fn install_python_peer() -> Result<(), Error> {
         fs::write(&stamp, wanted)?;
     }
     copy_files(&root().join(PYTHON_PEER), &task)
-}
-
-/// Installs what makes the keys of the benchmark's stub, unless it is there.
-pub fn install_bench_keys() -> Result<(), Error> {
-    install("bench-keys", BENCH_KEYS_REQUIREMENTS).map(|_bin| ())
 }
 
 /// The local AWS's own tests: our corrections still hold.

@@ -1,12 +1,16 @@
 //! What each service answers.
 
+use std::time::Instant;
+
+use latchkey_testing::{
+    dynamodb_stub,
+    http::{Request, Response},
+};
+
 use serde_json::{Value, json};
 
 use super::{Service, World};
-use crate::http::{Request, Response};
 
-/// Type of the answers of DynamoDB.
-const DYNAMODB_JSON: &str = "application/x-amz-json-1.0";
 /// The customer's account.
 const CUSTOMER_ACCOUNT: &str = "222222222222";
 /// What the customer's role may do: what `customer/tier.json` asks for, and nothing else.
@@ -18,7 +22,7 @@ const ALLOWED_ACTIONS: [&str; 4] = [
 ];
 
 /// The answer to one request, which is counted by the name of its operation.
-pub fn answer(world: &World, service: Service, request: &Request) -> Response {
+pub fn answer(world: &mut World, service: Service, request: &Request) -> Response {
     if request.method == "GET" {
         world.count(service, "GET /");
         return Response::new("200 OK", "text/plain", "healthy");
@@ -26,7 +30,7 @@ pub fn answer(world: &World, service: Service, request: &Request) -> Response {
     match service {
         Service::Answers => {
             world.count(service, &request.method);
-            world.answered(&request.body);
+            world.answered = Some((Instant::now(), request.body.clone()));
             Response::new("200 OK", "text/plain", "")
         }
         Service::DynamoDb | Service::Sqs => {
@@ -48,48 +52,47 @@ pub fn answer(world: &World, service: Service, request: &Request) -> Response {
     }
 }
 
-fn json_answer(world: &World, service: Service, operation: &str, body: &[u8]) -> Response {
-    let answer = match serde_json::from_slice(body) {
-        Err(error) => Err(error.to_string()),
-        Ok(request) if service == Service::Sqs => queue(world, operation, &request),
-        Ok(request) => world
-            .table()
-            .call(operation, &request, world.is_frozen())
-            .inspect(|answer| world.count_items(items_of(answer))),
+fn json_answer(world: &mut World, service: Service, operation: &str, body: &[u8]) -> Response {
+    let (status, answer) = if service == Service::DynamoDb {
+        dynamodb_stub::answer(&mut world.table, operation, body, world.is_frozen)
+    } else {
+        let request = serde_json::from_slice(body).map_err(|error| error.to_string());
+        match request.and_then(|request| queue(world, operation, &request)) {
+            Ok(answer) => (200, answer),
+            Err(problem) => (
+                400,
+                json!({ "__type": "com.amazonaws#ValidationException", "message": problem }),
+            ),
+        }
     };
-    match answer {
-        Ok(value) => Response::new("200 OK", DYNAMODB_JSON, value.to_string()),
-        Err(message) => {
-            let error = json!({ "__type": "com.amazonaws#ValidationException", "message": message });
-            Response::new("400 Bad Request", DYNAMODB_JSON, error.to_string())
-        }
-    }
+    let status = if status == 200 {
+        "200 OK"
+    } else {
+        "400 Bad Request"
+    };
+    Response::new(status, dynamodb_stub::CONTENT_TYPE, answer.to_string())
 }
 
-/// How many items an answer of DynamoDB has.
-fn items_of(answer: &Value) -> usize {
-    let listed = answer["Items"].as_array().map_or(0, Vec::len);
-    let responses = answer["Responses"].as_object().into_iter().flatten();
-    let batched = responses.filter_map(|(_, items)| items.as_array()).map(Vec::len);
-    listed + batched.sum::<usize>() + usize::from(answer["Item"].is_object())
-}
-
-fn queue(world: &World, operation: &str, request: &Value) -> Result<Value, String> {
-    let done = |entry: &Value| json!({ "Id": entry["Id"], "MessageId": "5fea7756-0ea4-451a-a703-a558b933e274", "MD5OfMessageBody": "" });
-    match operation {
-        "SendMessage" => {
-            world.enqueue(request["MessageBody"].as_str().unwrap_or_default());
-            Ok(json!({ "MessageId": "5fea7756-0ea4-451a-a703-a558b933e274", "MD5OfMessageBody": "" }))
-        }
+fn queue(world: &mut World, operation: &str, request: &Value) -> Result<Value, String> {
+    const MESSAGE: &str = "5fea7756-0ea4-451a-a703-a558b933e274";
+    let one = [request.clone()];
+    let entries = match operation {
+        "SendMessage" => &one[..],
         "SendMessageBatch" | "ChangeMessageVisibilityBatch" => {
-            let entries = request["Entries"].as_array().ok_or("no Entries")?;
-            for body in entries.iter().filter_map(|entry| entry["MessageBody"].as_str()) {
-                world.enqueue(body);
-            }
-            Ok(json!({ "Successful": entries.iter().map(done).collect::<Vec<_>>(), "Failed": [] }))
+            request["Entries"].as_array().ok_or("no Entries")?
         }
-        other => Err(format!("the stub does not know {other}")),
+        other => return Err(format!("the stub does not know {other}")),
+    };
+    let bodies = entries.iter().filter_map(|entry| entry["MessageBody"].as_str());
+    if !world.is_frozen {
+        world.queued.extend(bodies.map(str::to_owned));
     }
+    let done = |entry: &Value| json!({ "Id": entry["Id"], "MessageId": MESSAGE, "MD5OfMessageBody": "" });
+    let successful: Vec<_> = entries.iter().map(done).collect();
+    Ok(match operation {
+        "SendMessage" => json!({ "MessageId": MESSAGE, "MD5OfMessageBody": "" }),
+        _ => json!({ "Successful": successful, "Failed": [] }),
+    })
 }
 
 fn field<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -98,18 +101,18 @@ fn field<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.as_str())
 }
 
-fn query_answer(world: &World, operation: &str, form: &[(String, String)]) -> Response {
+fn query_answer(world: &mut World, operation: &str, form: &[(String, String)]) -> Response {
+    let external_id = field(form, "ExternalId");
     match operation {
-        "AssumeRole" if !world.is_within_sts_quota() => {
-            world.count(Service::Sts, "throttled");
-            Response::new(
-                "400 Bad Request",
-                "text/xml",
-                "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
-                 <Code>Throttling</Code><Message>Rate exceeded</Message></Error><RequestId>r</RequestId></ErrorResponse>",
-            )
+        "AssumeRole"
+            if world
+                .sts_quota
+                .as_mut()
+                .is_some_and(|quota| !quota.allows(Instant::now())) =>
+        {
+            refusal("400 Bad Request", "Throttling", "Rate exceeded")
         }
-        "AssumeRole" if world.accepts(field(form, "ExternalId")) => {
+        "AssumeRole" if external_id.is_some() && external_id == world.external_id.as_deref() => {
             let role = field(form, "RoleArn").unwrap_or_default();
             let name = role.rsplit('/').next().unwrap_or_default();
             let session = field(form, "RoleSessionName").unwrap_or_default();
@@ -125,12 +128,10 @@ fn query_answer(world: &World, operation: &str, form: &[(String, String)]) -> Re
                 ),
             )
         }
-        "AssumeRole" => Response::new(
+        "AssumeRole" => refusal(
             "403 Forbidden",
-            "text/xml",
-            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
-             <Code>AccessDenied</Code><Message>User: arn:aws:sts::111111111111:assumed-role/verifier/f is not \
-             authorized to perform: sts:AssumeRole</Message></Error><RequestId>r</RequestId></ErrorResponse>",
+            "AccessDenied",
+            "User: arn:aws:sts::111111111111:assumed-role/verifier/f is not authorized to perform: sts:AssumeRole",
         ),
         "GetCallerIdentity" => xml(
             operation,
@@ -164,6 +165,17 @@ fn query_answer(world: &World, operation: &str, form: &[(String, String)]) -> Re
     }
 }
 
+fn refusal(status: &'static str, code: &str, message: &str) -> Response {
+    Response::new(
+        status,
+        "text/xml",
+        format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+             <Code>{code}</Code><Message>{message}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+        ),
+    )
+}
+
 /// A successful answer of the query protocol.
 fn xml(operation: &str, result: &str) -> Response {
     Response::new(
@@ -179,6 +191,7 @@ fn xml(operation: &str, result: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stub::Quota;
 
     fn assume(external_id: &str) -> Request {
         Request {
@@ -191,36 +204,39 @@ mod tests {
         }
     }
 
+    fn world() -> World {
+        World {
+            external_id: Some("right".to_owned()),
+            ..World::default()
+        }
+    }
+
     #[test]
     fn a_role_is_given_for_its_external_id_alone() {
-        let world = World::default();
-        world.set_external_id("right");
+        let mut world = world();
         for (external_id, status) in [
             ("&ExternalId=right", "200 OK"),
             ("&ExternalId=wrong", "403 Forbidden"),
             ("", "403 Forbidden"),
         ] {
-            let response = answer(&world, Service::Sts, &assume(external_id));
+            let response = answer(&mut world, Service::Sts, &assume(external_id));
             assert_eq!(response.status, status, "{external_id}");
         }
         assert_eq!(world.take_calls()[&(Service::Sts, "AssumeRole".to_owned())], 3);
     }
 
     #[test]
-    fn sts_keeps_its_quota() {
-        let world = World::default();
-        world.set_external_id("right");
-        world.set_sts_quota(Some(1));
+    fn sts_refuses_calls_above_its_quota() {
+        let mut world = world();
+        world.sts_quota = Some(Quota::new(1, Instant::now()));
         for status in ["200 OK", "400 Bad Request"] {
-            let response = answer(&world, Service::Sts, &assume("&ExternalId=right"));
+            let response = answer(&mut world, Service::Sts, &assume("&ExternalId=right"));
             assert_eq!(response.status, status);
         }
-        assert_eq!(world.take_calls()[&(Service::Sts, "throttled".to_owned())], 1);
     }
 
     #[test]
-    fn an_operation_that_is_not_known_is_an_error_and_not_an_empty_answer() {
-        let world = World::default();
+    fn an_unknown_operation_is_refused_and_not_answered_empty() {
         for service in [Service::DynamoDb, Service::Sqs, Service::Sts] {
             let request = Request {
                 method: "POST".to_owned(),
@@ -228,7 +244,8 @@ mod tests {
                 body: b"{}".to_vec(),
                 ..Request::default()
             };
-            assert_eq!(answer(&world, service, &request).status, "400 Bad Request");
+            let response = answer(&mut world(), service, &request);
+            assert_eq!(response.status, "400 Bad Request");
         }
     }
 }

@@ -9,7 +9,7 @@
 use latchkey_tests::{
     Error,
     redirect::Redirect,
-    runtime_api::{Outcome, RunningFunction},
+    runtime_api::{Outcome, start_function},
     scene::Scene,
     trap::Trap,
 };
@@ -56,7 +56,7 @@ async fn the_listener_as_on_aws_opens_no_connection_to_any_other_url() -> Result
     let trap = Trap::set().await?;
     let mut variables = scene.variables(LISTENER).await?;
     variables.insert("LOCAL_ANSWER_ENDPOINT".to_owned(), String::new());
-    let mut listener = RunningFunction::start(LISTENER, &variables).await?;
+    let mut listener = start_function(LISTENER, &variables).await?;
     let request = admissible(&scene, &attacker).await?;
     for request_type in ["Create", "Update", "Delete"] {
         for url in other_urls(&request, &trap) {
@@ -110,7 +110,7 @@ async fn a_redirect_is_not_followed_and_is_no_acceptance() -> Result<(), Error> 
         let mut variables = scene.variables(LISTENER).await?;
         let endpoint = format!("http://{}", redirect.address);
         variables.insert("LOCAL_ANSWER_ENDPOINT".to_owned(), endpoint);
-        let mut listener = RunningFunction::start(LISTENER, &variables).await?;
+        let mut listener = start_function(LISTENER, &variables).await?;
         let outcome = listener.invoke(&notification(&scene, &delete.text())?).await?;
         // Neither taken nor refused: Lambda delivers it again.
         assert!(matches!(outcome, Outcome::Failure(_)), "{status}: {outcome:?}");
@@ -150,7 +150,7 @@ async fn a_proxy_of_the_environment_is_not_taken() -> Result<(), Error> {
         ] {
             variables.insert(name.to_owned(), proxy.clone());
         }
-        RunningFunction::start(LISTENER, &variables).await?
+        start_function(LISTENER, &variables).await?
     };
     assert_eq!(
         listener.invoke(&notification(&scene, &delete.text())?).await?,

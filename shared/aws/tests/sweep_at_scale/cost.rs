@@ -51,17 +51,20 @@ pub struct PerCheck {
 
 impl PerCheck {
     pub fn of(report: &Report) -> Self {
-        let per = |value: f64| value / report.checks as f64;
+        let Report {
+            units, work, asked, ..
+        } = report;
+        let per = |value: f64| value / work.checks as f64;
         Self {
-            sts_calls: per(report.calls as f64),
-            iam_calls: per(report.simulations as f64),
-            messages: per(report.chunks as f64),
-            sqs_requests: per(report.sqs_requests as f64),
-            index_read_units: per(report.units.index_reads),
-            read_units: per(report.units.gets as f64),
-            ledger_write_units: per(report.units.ledger_writes),
-            write_units: per(2.0 * report.units.commits as f64),
-            verifier_seconds: per(report.verifier_seconds),
+            sts_calls: per(asked.calls() as f64),
+            iam_calls: per(asked.simulations as f64),
+            messages: per(work.chunks as f64),
+            sqs_requests: per(work.sqs_requests as f64),
+            index_read_units: per(units.index_reads),
+            read_units: per(units.gets as f64),
+            ledger_write_units: per(units.ledger_writes),
+            write_units: per(2.0 * units.commits as f64),
+            verifier_seconds: per(work.verifier_seconds),
         }
     }
 
@@ -237,28 +240,23 @@ async fn the_document_of_costs_is_what_the_counted_calls_come_to() {
 /// A quiet sweep over `slots` slots that are as full as those of a deployment with `connections`.
 async fn counted(connections: f64, slots: u32) -> PerCheck {
     let number = (connections / f64::from(PLAN.slots)) as u32 * slots;
-    let report = play(Plot {
+    let quiet = Plot {
         connections: number,
-        plan: SweepPlan { slots, ..PLAN },
         hours: f64::from(slots * BUDGET.tick_seconds) / HOUR,
-        fates: BTreeMap::new(),
-        outage: 0.0..0.0,
-        silent: 0.0..0.0,
-        others: 0,
-    })
-    .await;
-    assert_eq!(report.checks, u64::from(number), "everybody once in a sweep");
+        ..Plot::default()
+    };
+    let report = play(SweepPlan { slots, ..PLAN }, quiet).await;
+    let (checks, proofs) = (report.work.checks, report.units.gets);
+    assert_eq!(checks, u64::from(number), "everybody once in a sweep");
     assert_eq!(report.units.commits, 0, "no write for whom is well");
-    assert_eq!(report.units.records, report.chunks);
-    let proofs = report.units.gets;
+    assert_eq!(report.units.records, report.work.chunks);
     // What a check needs: a look is one call and nothing else; a proof five calls, two simulations and a read.
-    let checks = report.checks;
-    assert_eq!(report.calls, (checks - proofs) + 5 * proofs);
-    assert_eq!(report.simulations, 2 * proofs);
+    assert_eq!(report.asked.calls(), (checks - proofs) + 5 * proofs);
+    assert_eq!(report.asked.simulations, 2 * proofs);
     assert!(
         (proofs as f64 * 7.0 / checks as f64 - 1.0).abs() < 0.1,
         "{proofs}"
     );
-    assert_eq!(report.invocations, report.chunks);
+    assert_eq!(report.work.invocations, report.work.chunks);
     PerCheck::of(&report)
 }

@@ -4,10 +4,7 @@
 use std::{
     collections::BTreeMap,
     ops::Range,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -40,6 +37,30 @@ pub enum Fate {
     Loosened(f64),
 }
 
+/// What was asked.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// Calls in each second.
+    pub seconds: BTreeMap<u64, u64>,
+    pub throttled: u64,
+    pub simulations: u64,
+}
+
+impl Asked {
+    pub fn calls(&self) -> u64 {
+        self.seconds.values().sum()
+    }
+
+    /// The most calls within a span of so many seconds.
+    pub fn busiest(&self, span: u64) -> u64 {
+        let mut spans: BTreeMap<u64, u64> = BTreeMap::new();
+        for (second, calls) in &self.seconds {
+            *spans.entry(second / span).or_default() += calls;
+        }
+        spans.values().copied().max().unwrap_or_default()
+    }
+}
+
 pub struct SimSts {
     pub clock: Arc<SimClock>,
     /// Whose role changes.
@@ -48,28 +69,24 @@ pub struct SimSts {
     pub outage: Range<f64>,
     /// Calls that somebody else makes each second: stacks, other software of the account.
     pub others: u64,
-    pub seconds: Mutex<BTreeMap<u64, u64>>,
-    pub throttled: AtomicU64,
-    pub calls: AtomicU64,
-    pub simulations: AtomicU64,
+    pub asked: Mutex<Asked>,
 }
 
 impl SimSts {
     async fn answer(&self) -> Result<(), Cause> {
         let now = self.clock.elapsed();
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        let this_second = {
-            let mut seconds = self.seconds.lock().unwrap();
-            let calls = seconds.entry(now as u64).or_default();
+        let is_throttled = {
+            let mut asked = self.asked.lock().unwrap();
+            let calls = asked.seconds.entry(now as u64).or_default();
             *calls += 1;
-            *calls + self.others
+            *calls + self.others > QUOTA
         };
         tokio::time::sleep(LATENCY).await;
         if self.outage.contains(&now) {
             return Err(Cause::Unreachable);
         }
-        if this_second > QUOTA {
-            self.throttled.fetch_add(1, Ordering::Relaxed);
+        if is_throttled {
+            self.asked.lock().unwrap().throttled += 1;
             return Err(Cause::Throttled);
         }
         Ok(())
@@ -121,18 +138,16 @@ impl RoleInspector for SimSts {
         if let Err(cause) = self.answer().await {
             return Inspection::Inconclusive(cause);
         }
-        let tier = tier();
-        self.simulations
-            .fetch_add(questions.len() as u64, Ordering::Relaxed);
+        self.asked.lock().unwrap().simulations += questions.len() as u64;
         tokio::time::sleep(LATENCY * u32::try_from(questions.len()).unwrap()).await;
+        let tier = tier();
         let decide = |action: &String| {
             let is_required = tier.required.iter().any(|required| required.action == *action);
-            let decision = if is_required {
-                Decision::Allowed
-            } else {
-                Decision::Denied(DeniedBy::Role)
-            };
-            (action.clone(), decision)
+            let denied = Decision::Denied(DeniedBy::Role);
+            (
+                action.clone(),
+                if is_required { Decision::Allowed } else { denied },
+            )
         };
         Inspection::Decided(questions.values().flatten().map(decide).collect())
     }

@@ -1,4 +1,4 @@
-//! A million connections that take hardly any room: each follows from its number. And the time.
+//! The connections and the time.
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
@@ -13,80 +13,77 @@ use latchkey_core::{
 };
 use latchkey_testing::{
     builders::{altered, fresh_account},
+    dynamodb_stub,
     world::World,
 };
 use serde_json::json;
 use tokio::time::Instant;
 
-/// Connections of one tenant.
-const TENANT_SIZE: u32 = 20;
+/// Connections of one tenant, and whose the first ones are.
+pub const TENANT_SIZE: u32 = 20;
+const FIRST_TENANT: &str = "acme";
+/// When it begins.
+const BASE: &str = "2026-08-03T00:00:00Z";
 
 /// Virtual time: Tokio's paused clock, which jumps to whatever is next.
-pub struct SimClock {
-    origin: Instant,
-    base: Timestamp,
-}
+pub struct SimClock(Instant);
 
 impl SimClock {
     pub fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-            base: "2026-08-03T00:00:00Z".parse().unwrap(),
-        }
+        Self(Instant::now())
     }
 
     /// Seconds since the beginning.
     pub fn elapsed(&self) -> f64 {
-        self.origin.elapsed().as_secs_f64()
+        self.0.elapsed().as_secs_f64()
     }
 }
 
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
-        let since = self.origin.elapsed();
-        self.base.checked_add(since).unwrap()
+        base().checked_add(self.0.elapsed()).unwrap()
     }
 }
 
+pub fn base() -> Timestamp {
+    BASE.parse().unwrap()
+}
+
 pub fn id_of(number: u32) -> ConnectionId {
-    ConnectionId::parse(&format!("conn_a{number:023}")).unwrap()
+    ConnectionId::parse(&dynamodb_stub::id(number)).unwrap()
 }
 
 pub fn number_of(id: &ConnectionId) -> u32 {
-    id.as_str()["conn_a".len()..].parse().unwrap()
-}
-
-/// The number of the connection with this sort key.
-pub fn number_of_sk(sk: &str) -> u32 {
-    sk["CONN#conn_a".len()..].parse().unwrap()
+    dynamodb_stub::number_of_sort_key(&format!("CONN#{id}")).unwrap()
 }
 
 pub fn role_of(number: u32) -> RoleArn {
-    let account = 100_000_000_000_u64 + u64::from(number);
-    RoleArn::parse(&format!(
-        "arn:aws:iam::{account}:role/latchkey/LatchkeyConnection"
-    ))
-    .unwrap()
+    RoleArn::parse(&dynamodb_stub::role_arn(number)).unwrap()
 }
 
 pub fn external_id_of(number: u32) -> ExternalId {
-    ExternalId::parse(&format!("e{number:031}")).unwrap()
+    ExternalId::parse(&dynamodb_stub::external_id(number)).unwrap()
 }
 
 pub fn tenant_of(number: u32) -> TenantId {
-    TenantId::parse(&format!("org_{:08}", number / TENANT_SIZE)).unwrap()
+    TenantId::parse(&dynamodb_stub::tenant(FIRST_TENANT, TENANT_SIZE, number)).unwrap()
 }
 
-/// What all connections are made by: active, and proven at `at`.
-pub fn pattern(at: Timestamp) -> Connection {
+/// What all connections are made by: active, and proven at the beginning.
+pub fn pattern() -> Connection {
     let world = World::default();
-    let customer = world.connect("acme", &fresh_account()).now_or_never().unwrap();
-    let checked = world
-        .recheck
-        .run(customer.connection.tenant(), customer.connection.id());
-    checked.now_or_never().unwrap().unwrap();
-    let pattern = world.reload(&customer.connection).now_or_never().unwrap();
-    pattern.verified_at(at)
+    let connected = async {
+        let customer = world.connect(FIRST_TENANT, &fresh_account()).await;
+        let connection = customer.connection;
+        world
+            .recheck
+            .run(connection.tenant(), connection.id())
+            .await
+            .unwrap();
+        world.reload(&connection).await
+    };
+    // The fakes never wait.
+    connected.now_or_never().unwrap().verified_at(base())
 }
 
 /// The connection with this number, as it was made.

@@ -1,5 +1,5 @@
-//! As much of an HTTP/1.1 server as the clients here speak: one request at a time on a connection, with a content
-//! length or in chunks.
+//! As much of an HTTP/1.1 server as the clients in tests and benchmarks speak: one request at a time on a
+//! connection, with a content length or in chunks.
 
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
