@@ -104,10 +104,7 @@ pub async fn measure(
 /// Has the ledger say of all slots, as after two sweeps, that everybody was verified at this time.
 fn fill_ledger(table: &mut Table, verified_at: Timestamp) -> Result<(), Error> {
     let text = |text: &str| json!({ "S": text });
-    let (first, last) = (
-        format!("conn_a{}", "0".repeat(23)),
-        format!("conn_{}", "z".repeat(24)),
-    );
+    let (first, last) = (id(0), format!("conn_{}", "z".repeat(24)));
     let at = text(&verified_at.to_string());
     let chunk = json!({ "M": { "f": text(&first), "l": text(&last), "q": at, "d": at } });
     let chunks: serde_json::Map<_, _> = (0..CHUNKS).map(|number| (id(number), chunk.clone())).collect();

@@ -34,11 +34,13 @@ pub struct Work {
     pub checks: u64,
 }
 
-/// Messages, by the millisecond at which they can be seen, in the order in which they came; with how often they were
-/// received.
+/// Messages, by the millisecond at which they can be seen, in the order in which they came, with how often they were
+/// received; and how many came.
+type Waiting = (BinaryHeap<Reverse<(u64, u64, u32, String)>>, u64);
+
 pub struct SimQueue {
     pub clock: Arc<SimClock>,
-    pub waiting: Mutex<BinaryHeap<Reverse<(u64, u64, u32, String)>>>,
+    pub waiting: Mutex<Waiting>,
     pub work: Mutex<Work>,
 }
 
@@ -48,15 +50,15 @@ impl SimQueue {
     }
 
     fn put(&self, text: String, delay: f64, receives: u32) {
-        let at = self.now() + (delay * 1_000.0) as u64;
-        let mut waiting = self.waiting.lock().unwrap();
-        let number = waiting.len() as u64;
-        waiting.push(Reverse((at, number, receives, text)));
+        let at = ((self.clock.elapsed() + delay) * 1_000.0) as u64;
+        let (waiting, came) = &mut *self.waiting.lock().unwrap();
+        *came += 1;
+        waiting.push(Reverse((at, *came, receives, text)));
     }
 
     /// The next message that can be seen, with how often it came; or in how many milliseconds there may be one.
     fn take(&self) -> Result<(String, u32), u64> {
-        let mut waiting = self.waiting.lock().unwrap();
+        let (waiting, _) = &mut *self.waiting.lock().unwrap();
         let now = self.now();
         let Reverse((at, ..)) = waiting.peek().ok_or(1_000_u64)?;
         if *at > now {

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::table::{CONNECTION_PREFIX, FILED_UNDER, Key, SWEEP_SLOT, TENANT_PREFIX, text};
 
 /// How the sort key of each begins, before its number.
-const SORT_KEY: &str = "CONN#conn_c";
+const SORT_KEY: &str = "CONN#conn_a";
 
 /// The id of a connection.
 pub fn id(number: u32) -> String {
-    format!("conn_c{number:023}")
+    format!("conn_a{number:023}")
 }
 
 /// The external ID of a connection.
