@@ -23,8 +23,9 @@ type Answer = Result<Value, Refusal>;
 pub(super) const FILED_UNDER: &str = "filed_under";
 /// The attribute that the index `sweep` is by.
 pub(super) const SWEEP_SLOT: &str = "sweep_slot";
-/// Each index by its name: its attribute, and all attributes that it has.
-const INDEXES: [(&str, &str, &[&str]); 2] = [
+/// An index: its name, the attribute that it is by, and all attributes that it has.
+type Index = (&'static str, &'static str, &'static [&'static str]);
+const INDEXES: [Index; 2] = [
     ("status", FILED_UNDER, &["pk", "sk", FILED_UNDER]),
     (
         "sweep",
@@ -264,47 +265,34 @@ impl Table {
             return Err(format!("the stub does not know {other}").into());
         }
         let (attribute, partition, prefix) = condition(request)?;
-        let index = match request["IndexName"].as_str() {
-            None if attribute == "pk" => None,
-            Some(index) => INDEXES
-                .into_iter()
-                .find(|(name, by, _)| *name == index && *by == attribute),
-            None => None,
-        };
-        if index.is_none() && attribute != "pk" {
-            return Err(format!("no index is by {attribute}").into());
+        let index_name = &request["IndexName"];
+        let index = INDEXES
+            .into_iter()
+            .find(|(name, by, _)| index_name == name && *by == attribute);
+        if index.is_none() && (attribute != "pk" || !index_name.is_null()) {
+            return Err(format!("the index {index_name} is not by {attribute}").into());
         }
         let start = &request["ExclusiveStartKey"];
         let after = (!start.is_null()).then(|| (text(start, "sk"), text(start, "pk")));
         let from = after.unwrap_or((prefix, ""));
         let mut written = self.written(index, partition, from).peekable();
-        let crowd = self.crowd.as_deref();
-        let mut made = crowd
-            .into_iter()
-            .flat_map(|crowd| {
-                crowd
-                    .numbers(attribute, partition, from.0)
-                    .map(move |number| (crowd, number))
-            })
-            .filter(|(crowd, number)| !self.items.contains_key(&crowd.key(*number)))
-            .peekable();
+        let mut made = self.made(attribute, partition, from.0).peekable();
         let limit = request["Limit"].as_u64().unwrap_or(u64::MAX);
         let names = index.map(|(_, _, names)| names);
         let (mut page, mut bytes) = (Vec::new(), 0);
         while (page.len() as u64) < limit && bytes < PAGE_BYTES {
             let is_made = match (made.peek(), written.peek()) {
-                (None, None) => break,
-                (Some((crowd, number)), Some((_, sk))) => crowd.key(*number).1 < *sk,
+                (Some((_, (_, made))), Some((_, written))) => made < written,
                 (made, _) => made.is_some(),
             };
-            let (key, item) = if is_made {
-                let Some((crowd, number)) = made.next() else { break };
-                (crowd.key(number), crowd.item(number, names))
+            let next = if is_made {
+                made.next()
+                    .map(|((crowd, number), key)| (key, crowd.item(number, names)))
             } else {
-                let Some(key) = written.next() else { break };
-                let item = self.items.get(&key).map(|item| parsed(item)).unwrap_or_default();
-                (key, only(item, names))
+                let item = |key: &Key| only(parsed(&self.items[key]), names);
+                written.next().map(|key| (key.clone(), item(&key)))
             };
+            let Some((key, item)) = next else { break };
             if !key.1.starts_with(prefix) {
                 break;
             }
@@ -331,10 +319,25 @@ impl Table {
         Ok(answer)
     }
 
+    /// The connections of the crowd in a partition, but for those that were written, from this sort key on.
+    fn made<'a>(
+        &'a self,
+        attribute: &'a str,
+        partition: &'a str,
+        from: &'a str,
+    ) -> impl Iterator<Item = ((&'a Crowd, u32), Key)> {
+        let of_crowd = move |crowd: &'a Crowd| {
+            let numbers = crowd.numbers(attribute, partition, from);
+            numbers.map(move |number| ((crowd, number), crowd.key(number)))
+        };
+        let made = self.crowd.as_deref().into_iter().flat_map(of_crowd);
+        made.filter(|(_, key)| !self.items.contains_key(key))
+    }
+
     /// The keys of what was written in a partition of the table or of an index, in the order of the sort keys.
     fn written<'a>(
         &'a self,
-        index: Option<(&'static str, &'static str, &'static [&'static str])>,
+        index: Option<Index>,
         partition: &'a str,
         (sk, pk): (&str, &str),
     ) -> Box<dyn Iterator<Item = Key> + 'a> {
