@@ -16,12 +16,9 @@ const MAX_LINES: usize = 500;
 /// The same for tests, which are read one at a time.
 const MAX_TEST_LINES: usize = 800;
 /// Where the domain, the ports and the use cases are.
-const CORE: [&str; 4] = [
-    "shared/core/src",
-    "shared/core/src/domain",
-    "shared/core/src/use_cases",
-    "shared/core/src/ports.rs",
-];
+const CORE: &str = "shared/core/src/";
+/// Of these, the domain: it knows neither ports nor use cases.
+const DOMAIN: &str = "shared/core/src/domain/";
 /// What these ask a port for.
 const MACHINE: [&str; 6] = [
     "std::env",
@@ -31,19 +28,10 @@ const MACHINE: [&str; 6] = [
     "Instant::now",
     "Timestamp::now",
 ];
-/// What only a function's `main.rs` may name: it joins adapters to use cases.
+/// What only a function's `lib.rs` may name: it joins adapters to use cases.
 const CLIENTS: [&str; 3] = ["aws_sdk_", "aws_config", "reqwest"];
-/// The crates that have adapters.
-const CRATES_WITH_ADAPTERS: [&str; 2] = ["latchkey_aws", "latchkey_shared"];
-/// Of these crates, what every file of a function may name.
-const NO_ADAPTERS: [&str; 6] = [
-    "config",
-    "domain",
-    "ports",
-    "telemetry",
-    "test_support",
-    "use_cases",
-];
+/// Of the crate with the adapters, what every file of a function may name.
+const NO_ADAPTERS: [&str; 3] = ["bootstrap", "config", "telemetry"];
 
 /// Checks all rules, and names every place that breaks one.
 pub fn run() -> Result<(), Error> {
@@ -61,7 +49,7 @@ pub fn run() -> Result<(), Error> {
         if is_test(&name) {
             continue;
         }
-        if CORE.iter().any(|room| name.starts_with(room)) {
+        if name.starts_with(CORE) {
             forbid(
                 &MACHINE,
                 &name,
@@ -70,13 +58,20 @@ pub fn run() -> Result<(), Error> {
                 &mut broken,
             );
         }
-        if name.starts_with("functions/") && !name.ends_with("/main.rs") && !name.ends_with("/build.rs") {
-            const BECAUSE: &str = "only a function's main.rs names adapters";
+        if name.starts_with(DOMAIN) {
+            let above = ["crate::ports", "crate::use_cases"];
+            forbid(
+                &above,
+                &name,
+                &text,
+                "the domain knows no ports and no use cases",
+                &mut broken,
+            );
+        }
+        if name.starts_with("functions/") && !name.ends_with("/lib.rs") {
+            const BECAUSE: &str = "only a function's lib.rs names adapters";
             forbid(&CLIENTS, &name, &text, BECAUSE, &mut broken);
-            for module in CRATES_WITH_ADAPTERS
-                .iter()
-                .flat_map(|of| modules(&code(&text), of))
-            {
+            for module in modules(&code(&text), "latchkey_aws") {
                 if !NO_ADAPTERS.contains(&module.as_str()) {
                     broken.push(format!("{name}: `{module}`: {BECAUSE}"));
                 }
@@ -203,7 +198,7 @@ mod tests {
     fn the_rooms_of_the_rules_are_where_they_look() -> Result<(), Error> {
         let files = files_below(&root())?;
         let is_there = |room: &str| files.iter().any(|file| shown(file).starts_with(room));
-        assert!(CORE.iter().any(|room| is_there(room)));
+        assert!(is_there(CORE) && is_there(DOMAIN));
         assert!(is_there("functions/role-verifier/src/handler.rs"));
         Ok(())
     }

@@ -33,13 +33,11 @@ fn term_holds(term: &str, write: &Value, item: Option<&Value>) -> Result<bool, S
         return Err(not_known());
     };
     let wanted = placeholder(write, wanted)?;
-    let Some(value) = value(named) else {
-        return Ok(false);
-    };
-    match comparison {
-        "=" => Ok(value == wanted),
-        "<" => Ok(number(value)? < number(wanted)?),
-        ">" => Ok(number(value)? > number(wanted)?),
+    match (comparison, value(named)) {
+        ("=" | "<" | ">", None) => Ok(false),
+        ("=", Some(value)) => Ok(value == wanted),
+        ("<", Some(value)) => Ok(number(value)? < number(wanted)?),
+        (">", Some(value)) => Ok(number(value)? > number(wanted)?),
         _ => Err(not_known()),
     }
 }

@@ -130,7 +130,8 @@ fn a_written_member_of_a_crowd_leaves_its_old_slot() -> Result<(), Refusal> {
 
 #[test]
 fn a_call_that_is_not_understood_is_refused() {
-    let key = json!({ "pk": { "S": "a" }, "sk": { "S": "b" } });
+    let key = item("a", "b", &[]);
+    let values = json!({ ":a": { "S": "a" } });
     for (operation, request) in [
         ("Scan", json!({})),
         ("GetItem", json!({ "Key": {}, "ConsistentRead": true })),
@@ -141,10 +142,16 @@ fn a_call_that_is_not_understood_is_refused() {
         ),
         (
             "PutItem",
-            json!({ "Item": key, "ConditionExpression": "size(n) > :n" }),
+            json!({ "Item": key, "ConditionExpression": "n <> :a", "ExpressionAttributeValues": values }),
         ),
-        ("Query", json!({ "KeyConditionExpression": "pk > :a" })),
-        ("Query", json!({ "KeyConditionExpression": "other = :a" })),
+        (
+            "Query",
+            json!({ "KeyConditionExpression": "pk > :a", "ExpressionAttributeValues": values }),
+        ),
+        (
+            "Query",
+            json!({ "KeyConditionExpression": "other = :a", "ExpressionAttributeValues": values }),
+        ),
     ] {
         let refusal = Table::default().call(operation, &request, false);
         assert!(
