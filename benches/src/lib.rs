@@ -26,7 +26,6 @@ use subjects::{EMPTY, FUNCTIONS, Places};
 
 const USAGE: &str =
     "latchkey-bench [--rounds N] [--check]   measures and prints a table; --check fails if a bar is missed";
-/// Rounds, unless asked otherwise.
 const ROUNDS: usize = 30;
 /// How often each of our functions has its turn in a round: a start of a few milliseconds is disturbed by more than one of
 /// hundreds, as the peers' are.
@@ -35,7 +34,6 @@ const TURNS: usize = 3;
 const QUEUED: &str = "request queued";
 const REFUSED: &str = "request refused";
 
-/// Tells what happens.
 pub fn say(text: &str) {
     // Nobody is left to tell where stderr is closed.
     let _ = writeln!(std::io::stderr(), "▸ {text}");

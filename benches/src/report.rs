@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-/// A bar.
 #[derive(Debug, Clone, Copy)]
 pub enum Limit {
     Most(f64),
@@ -27,12 +26,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// What nothing was promised about.
     pub fn fact(&mut self, what: impl Into<String>, measured: impl Into<String>) {
         self.rows.push((what.into(), measured.into(), None));
     }
 
-    /// What something was promised about.
     pub fn bar(&mut self, what: impl Into<String>, value: f64, limit: Limit) {
         let promised = match limit {
             Limit::Most(most) => format!("≤ {most}"),

@@ -25,7 +25,6 @@ pub enum Proof {
     Queued,
     /// A stack was told that its request is refused.
     Refused,
-    /// A connection was made.
     LinkMade,
     /// Roles were tried, and the ledger has it.
     Checked,
@@ -70,7 +69,6 @@ impl Proof {
 pub struct Scenes {
     /// The link was made, no stack yet.
     pub pending: Table,
-    /// The role was proven.
     pub active: Table,
     /// A stack asks to be connected.
     pub create: String,
@@ -78,9 +76,7 @@ pub struct Scenes {
     pub create_unknown: String,
     /// The vendor's product makes a link.
     pub make_link: String,
-    /// The vendor's product lists connections.
     pub list: Value,
-    /// The schedule's event.
     pub tick: String,
     /// What the sweep put on the queue, with one member that is to be looked at.
     chunk: Value,

@@ -24,13 +24,11 @@ const WARM_EVENTS: u32 = 40;
 pub struct Case {
     /// What it is called in the table.
     pub name: String,
-    /// How it is started.
     pub program: Program,
     /// What it is handed, each time.
     pub event: String,
     /// What has to come of it.
     pub proof: Proof,
-    /// How the stub's table is.
     pub table: Table,
     /// How often it has its turn in a round.
     pub turns: usize,
@@ -44,7 +42,6 @@ pub struct Measured {
     pub first_cpu_ms: f64,
     /// From the first event to its answer.
     pub first_wall_ms: f64,
-    /// Start and first event together.
     pub cold_cpu_ms: f64,
     pub warm_cpu_ms: f64,
     /// Memory after the warm events, in megabytes (10^6 bytes).

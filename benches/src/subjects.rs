@@ -13,7 +13,6 @@ use crate::{
     stub::{Service, Stub},
 };
 
-/// Our functions.
 pub const FUNCTIONS: [&str; 4] = [
     "custom-resource-listener",
     "link-generator",
@@ -22,13 +21,11 @@ pub const FUNCTIONS: [&str; 4] = [
 ];
 /// What Lambda calls the program of each function.
 const BINARY: &str = "bootstrap";
-/// The function that does nothing.
 pub const EMPTY: &str = "latchkey-empty";
 /// The name of the queue of verifications that stacks wait for.
 pub const VERIFICATION_QUEUE: &str = "verification";
 /// The name of the sweep's queue.
 pub const SWEEP_QUEUE: &str = "sweep";
-/// The vendor's account.
 pub const VENDOR_ACCOUNT: &str = "111111111111";
 
 /// What a deployment decides, with the defaults of `template.yaml`; one slot, so that each tick finds everything.
@@ -83,7 +80,6 @@ const LAMBDA: [(&str, &str); 11] = [
 pub struct Places {
     /// Our functions, as they are started.
     pub binaries: PathBuf,
-    /// The repository.
     pub repository: PathBuf,
     /// `node`, and the folder with the Node peer and its packages.
     pub node: Option<(PathBuf, PathBuf)>,
@@ -148,7 +144,6 @@ impl Places {
         variables
     }
 
-    /// One of our release binaries.
     pub fn function(&self, name: &str, stub: &Stub) -> Program {
         Program {
             command: vec![self.binaries.join(name).display().to_string()],

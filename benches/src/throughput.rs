@@ -17,7 +17,6 @@ use crate::{
 const LATENCY: Duration = Duration::from_millis(20);
 /// Connections that are looked at side by side.
 const CONCURRENCY: u32 = 128;
-/// Processes that are measured.
 const ROUNDS: usize = 3;
 /// Longest measurement of one of them.
 const TIME: Duration = Duration::from_secs(3);

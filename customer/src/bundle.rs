@@ -22,18 +22,14 @@ const MODULE_NAME: &str = "latchkey-terraform.zip";
 /// Where the module's files lie in `customer/`.
 const MODULE_FOLDER: &str = "rendered/terraform/";
 
-/// A file that is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     /// Its name, at the end of the URL.
     pub name: String,
-    /// Its content.
     pub content: Vec<u8>,
-    /// Its media type.
     pub content_type: &'static str,
     /// The SHA-256 of its content, in lower-case hexadecimal.
     pub sha256: String,
-    /// Its key in the bucket.
     pub key: String,
     /// The https URL that it is read from.
     pub url: String,
@@ -42,13 +38,10 @@ pub struct File {
 /// What is published for one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
-    /// The template.
     pub template: File,
-    /// Everything beside it.
     pub files: Vec<File>,
 }
 
-/// Why nothing is published.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// A text could not be rendered.
@@ -103,7 +96,6 @@ impl Bundle {
         Ok(Self { template, files })
     }
 
-    /// The item that remembers it.
     pub fn published(&self, source: &Source, published_at: Timestamp) -> PublishedVersion {
         let files = self.files.iter().map(|file| PublishedFile {
             name: file.name.clone(),

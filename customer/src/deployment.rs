@@ -14,7 +14,6 @@ use crate::deployment_template::{RolePath, TemplateValues, TopicName};
 pub struct Deployment {
     /// The hub region, which the bucket and the table are in.
     pub region: Region,
-    /// The bucket for customer templates.
     pub bucket: String,
     /// The table that knows which template is current.
     pub table: String,
@@ -25,7 +24,6 @@ pub struct Deployment {
 /// Why a stack's outputs do not describe a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeploymentError {
-    /// An output is missing.
     #[error("the stack has no output {0}; is it Latchkey's vendor stack, deployed from template.yaml?")]
     OutputMissing(&'static str),
     /// A value is not of its form.

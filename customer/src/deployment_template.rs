@@ -150,9 +150,7 @@ pub struct TemplateValues {
 /// A template that is ready to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenderedTemplate {
-    /// Its version.
     pub version: TemplateVersion,
-    /// Its text.
     pub text: String,
 }
 

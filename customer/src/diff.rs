@@ -13,9 +13,7 @@ use crate::{
 /// Everything that differs between two versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
-    /// The version before.
     pub from: String,
-    /// The version after.
     pub to: String,
     /// What differs; empty where only texts do.
     pub changes: Vec<Change>,
@@ -23,103 +21,71 @@ pub struct Changes {
     pub changelog: String,
 }
 
-/// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
     /// A tier is offered that was not.
     TierAdded {
-        /// Which.
         tier: String,
-        /// Its name for readers.
         title: String,
     },
     /// A tier is not offered any more.
     TierRemoved {
-        /// Which.
         tier: String,
     },
-    /// Another tier is the default.
     DefaultTierChanged {
-        /// The former.
         from: String,
-        /// The new one.
         to: String,
     },
     /// An action is granted that was not.
     ActionAdded {
-        /// Which.
         action: String,
-        /// What it does.
         access_level: String,
-        /// On what.
         on: Vec<String>,
-        /// Under which conditions.
         conditions: Vec<String>,
-        /// Why.
         reason: String,
-        /// By which tiers.
         tiers: Vec<String>,
     },
     /// An action is not granted any more.
     ActionRemoved {
-        /// Which.
         action: String,
-        /// By which tiers.
         tiers: Vec<String>,
     },
     /// An action is granted on something else.
     ResourcesChanged {
-        /// Which.
         action: String,
-        /// On what before.
         from: Vec<String>,
-        /// On what now.
         to: Vec<String>,
-        /// In which tiers.
         tiers: Vec<String>,
     },
     /// An action is granted under other conditions.
     ConditionsChanged {
-        /// Which.
         action: String,
-        /// Before.
         from: Vec<String>,
-        /// Now.
         to: Vec<String>,
-        /// In which tiers.
         tiers: Vec<String>,
     },
     /// A managed policy is attached that was not.
     ManagedPolicyAdded {
-        /// Its ARN.
         policy: String,
-        /// Why.
         reason: String,
         /// What data it reads, if any.
         reads_data: Option<String>,
-        /// By which tiers.
         tiers: Vec<String>,
     },
     /// A managed policy is not attached any more.
     ManagedPolicyRemoved {
-        /// Its ARN.
         policy: String,
-        /// By which tiers.
         tiers: Vec<String>,
     },
     /// The role lets in somebody else, or under other conditions.
     TrustChanged {
-        /// Conditions that are new.
         added: Vec<String>,
-        /// Conditions that are gone.
         removed: Vec<String>,
     },
     /// What is read is processed elsewhere.
     RegionsChanged {
-        /// Regions that are new.
         added: Vec<String>,
-        /// Regions that are gone.
         removed: Vec<String>,
     },
 }

@@ -87,9 +87,7 @@ pub fn trust_terms() -> TrustTerms {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustTerms {
-    /// The principal.
     pub principal: String,
-    /// Conditions that always stand.
     pub always: Vec<String>,
     /// Conditions that the customer can add.
     pub on_request: Vec<String>,

@@ -23,7 +23,6 @@ pub const CURRENT_SK: &str = "CURRENT";
 /// Why a template was not published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// It could not be rendered.
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// The version was published with other content: customers rely on it as it is.
@@ -37,12 +36,7 @@ pub enum PublishError {
     Item(#[from] serde_dynamo::Error),
     /// AWS refused a step, or was not reached. Publishing again is safe.
     #[error("{step}: {cause}")]
-    Aws {
-        /// What was attempted.
-        step: &'static str,
-        /// What came back.
-        cause: String,
-    },
+    Aws { step: &'static str, cause: String },
 }
 
 pub(crate) fn refused<E: std::error::Error + ProvideErrorMetadata>(

@@ -12,17 +12,14 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
-    /// Which version.
     pub version: TemplateVersion,
     /// The SHA-256 of the template with its placeholders: the text of a released version does not change either.
     pub template_sha256: String,
     /// The tier of a customer who chooses none.
     pub default_tier: String,
-    /// Whom the role lets in.
     pub trust: TrustTerms,
     /// Where what is read is processed.
     pub processing_regions: Vec<String>,
-    /// The tiers that are offered.
     pub tiers: Vec<TierSnapshot>,
 }
 
@@ -30,15 +27,12 @@ pub struct Snapshot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TierSnapshot {
-    /// Its name.
     pub name: String,
-    /// Its name for readers.
     pub title: String,
     /// The tier that it adds to.
     pub includes: Option<String>,
     /// All that it grants, with what it includes.
     pub statements: Vec<Statement>,
-    /// All that it attaches.
     pub managed_policies: Vec<ManagedPolicy>,
 }
 
@@ -71,7 +65,6 @@ impl Snapshot {
         }
     }
 
-    /// The text of its file.
     pub fn text(&self) -> String {
         format!("{:#}\n", serde_json::json!(self))
     }

@@ -17,7 +17,6 @@ use crate::{
 /// What became of a published text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// It is what was published.
     AsPublished,
     /// Something else lies in its place.
     Changed,
@@ -28,13 +27,10 @@ pub enum Finding {
 /// One published template, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// Its version.
     pub version: String,
     /// The SHA-256 that it was published under.
     pub sha256: String,
-    /// Whether new links open it.
     pub is_current: bool,
-    /// What lies there now.
     pub finding: Finding,
 }
 

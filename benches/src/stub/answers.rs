@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::{Service, World};
 
-/// The customer's account.
 const CUSTOMER_ACCOUNT: &str = "222222222222";
 /// What the customer's role may do: what `customer/tier.json` asks for, and nothing else.
 const ALLOWED_ACTIONS: [&str; 4] = [

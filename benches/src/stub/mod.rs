@@ -33,7 +33,6 @@ pub enum Service {
     Sqs,
     Sts,
     Iam,
-    /// CloudFormation's response bucket.
     Answers,
 }
 
@@ -165,7 +164,6 @@ impl Stub {
         lock(&self.world)
     }
 
-    /// Where a service is.
     pub fn url(&self, service: Service) -> String {
         let address = self.addresses.iter().find(|(of, _)| *of == service);
         address.map_or_else(String::new, |(_, address)| format!("https://{address}"))

@@ -30,15 +30,12 @@ const POWER_POLICIES: [&str; 4] = [
 ];
 /// What a verifier needs of every role: without it, a connection is checked less.
 const SELF_INSPECTION: [&str; 2] = ["iam:GetRole", "iam:SimulatePrincipalPolicy"];
-/// Fewest words that say why.
 const FEWEST_WORDS_OF_A_REASON: usize = 4;
 
 /// A refusal, and the place that it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Tier and statement.
     pub place: String,
-    /// What is refused.
     pub refusal: Refusal,
 }
 

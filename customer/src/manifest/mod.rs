@@ -22,7 +22,6 @@ pub type Conditions = BTreeMap<ConditionOperator, BTreeMap<ConditionKey, Vec<Con
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Who asks.
     pub vendor: Vendor,
     /// What is kept of what was read.
     pub data: Vec<DataHandling>,
@@ -36,15 +35,12 @@ pub struct Manifest {
     pub tiers: Vec<Tier>,
 }
 
-/// Who asks for permissions.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vendor {
-    /// The vendor's name.
     pub name: Sentence,
     /// What the product does for the customer.
     pub purpose: Sentence,
-    /// The vendor's site.
     pub website: WebAddress,
     /// Where to report a weakness, or to ask.
     pub security_contact: Sentence,
@@ -62,9 +58,7 @@ pub struct Vendor {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataHandling {
-    /// The kind.
     pub what: Sentence,
-    /// Where it is kept.
     pub r#where: Sentence,
     /// When it is deleted after a disconnect.
     pub deleted: Sentence,
@@ -76,18 +70,14 @@ pub struct DataHandling {
 pub struct Tier {
     /// Its name, in templates and in the API.
     pub name: TierName,
-    /// Its name for readers.
     pub title: Sentence,
-    /// What it is for.
     pub summary: Sentence,
     /// The tier that it adds to.
     #[serde(default)]
     pub includes: Option<TierName>,
-    /// What a missing permission means.
     pub on_missing: Severity,
     /// What a permission of the canary list means.
     pub on_excessive: Severity,
-    /// What it grants by itself.
     pub statements: Vec<Statement>,
     /// AWS's own policies that it attaches.
     #[serde(default)]
@@ -98,28 +88,21 @@ pub struct Tier {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
-    /// Its id.
     pub sid: Sid,
     /// What all of its actions do, in AWS's own terms.
     pub access_level: AccessLevel,
-    /// The actions.
     pub actions: Vec<ActionPattern>,
-    /// What they are allowed on.
     pub resources: Resources,
-    /// When they are allowed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conditions: Conditions,
     /// Why, in a sentence that begins with "to".
     pub reason: Sentence,
 }
 
-/// A policy of AWS's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManagedPolicy {
-    /// Which.
     pub arn: ManagedPolicyArn,
-    /// Why.
     pub reason: Sentence,
     /// What data it lets the vendor read, in plain words. It must be there for a policy that reads data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,21 +112,15 @@ pub struct ManagedPolicy {
 /// What an action does, as AWS's service authorization reference sorts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum AccessLevel {
-    /// Sees that something exists.
     List,
-    /// Reads it.
     Read,
-    /// Changes tags only.
     Tagging,
-    /// Makes, changes or deletes.
     Write,
-    /// Changes who may do what.
     #[serde(rename = "Permissions management")]
     PermissionsManagement,
 }
 
 impl AccessLevel {
-    /// AWS's name for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::List => "List",
@@ -154,29 +131,24 @@ impl AccessLevel {
         }
     }
 
-    /// Whether it only looks.
     pub fn only_looks(self) -> bool {
         matches!(self, Self::List | Self::Read)
     }
 }
 
-/// What a statement is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     try_from = "reading::UnverifiedResources",
     into = "reading::UnverifiedResources"
 )]
 pub enum Resources {
-    /// The connection's own role.
     Role,
     /// `*`: for actions that AWS cannot narrow.
     Any,
-    /// These.
     Arns(Vec<ArnPattern>),
 }
 
 impl Manifest {
-    /// The tier of this name.
     pub fn tier(&self, name: &TierName) -> Option<&Tier> {
         self.tiers.iter().find(|tier| tier.name == *name)
     }

@@ -15,17 +15,10 @@ pub enum ManifestError {
     Form {
         /// The place, such as `tiers[1].statements[0].reason`.
         place: String,
-        /// What is wrong with it.
         why: String,
     },
-    /// Its parts contradict each other.
     #[error("{place}: {why}")]
-    Contradiction {
-        /// The place.
-        place: String,
-        /// What contradicts what.
-        why: String,
-    },
+    Contradiction { place: String, why: String },
 }
 
 /// Most tiers that are offered: CloudFormation's `Fn::Or` takes ten conditions.

@@ -18,7 +18,6 @@ macro_rules! checked_texts {
         pub struct $name(String);
 
         impl $name {
-            /// Reads it.
             pub fn parse(text: &str) -> Result<Self, Invalid> {
                 let is_fine: fn(&str) -> bool = $check;
                 if is_fine(text) {
@@ -55,7 +54,6 @@ checked_texts! {
     Sentence: "text", "must be one line of at most 400 characters that begins and ends with none of space", is_line;
     /// The name of a tier, such as `inventory-cost`.
     TierName: "tier", "must be a lower-case letter, then up to 31 letters, digits and dashes", is_tier_name;
-    /// A statement's id in IAM.
     Sid: "sid", "must be a capital letter, then up to 63 letters and digits", is_sid;
     /// What a statement names as an action. Wildcards are read, so that the check can say why they are refused.
     ActionPattern: "action", "must be a service and a name, such as ec2:DescribeRegions", is_action_pattern;
@@ -70,11 +68,8 @@ checked_texts! {
     /// A value of a condition. No policy variables: a rendering could take them for its own.
     ConditionValue: "condition value", "must be 1 to 256 printable ASCII characters, without quote, backslash or $",
         is_condition_value;
-    /// A page on the web.
     WebAddress: "address", "must be an https URL without spaces and quotes", is_web_address;
-    /// A region of AWS.
     RegionCode: "region", "must be the code of a region, such as eu-west-1", |text| Region::parse(text).is_ok();
-    /// A range of IP addresses.
     AddressRange: "source IP", "must be an address and the length of its prefix, such as 192.0.2.0/24", is_address_range;
     /// The id of an AWS organization.
     OrganizationId: "organization id", "must be o- and 10 to 32 lower-case letters and digits", is_organization_id;
@@ -120,7 +115,6 @@ impl ArnPattern {
 }
 
 impl ManagedPolicyArn {
-    /// Its name, without the path.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }

@@ -21,7 +21,6 @@ pub const PAGE_FILE: &str = "rendered/security.html";
 /// The folder of everything that is rendered and is not where readers look for it first.
 pub const RENDERED_FOLDER: &str = "rendered";
 
-/// A rendered file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// Its path in `customer/`, with slashes.
@@ -34,9 +33,7 @@ pub struct Rendered {
 #[derive(Debug, thiserror::Error)]
 #[error("rendering {path}: {cause:#}")]
 pub struct RenderingError {
-    /// What was rendered.
     pub path: String,
-    /// What is wrong.
     pub cause: minijinja::Error,
 }
 

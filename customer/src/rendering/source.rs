@@ -14,19 +14,15 @@ use crate::{
 
 use super::{RenderingError, TEMPLATE_FILE, render_all};
 
-/// The manifest's file.
 pub const MANIFEST_FILE: &str = "permissions.yaml";
-/// The released versions.
 pub const VERSIONS_FOLDER: &str = "versions";
 /// The digests of the released versions' files, as `sha256sum` writes and checks them.
 pub const DIGESTS_FILE: &str = "versions/SHA256SUMS";
 /// What every entry of the changelog tells.
 const WHAT_TO_DO: &str = "**What you have to do:**";
 
-/// What everything is rendered from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The manifest.
     pub manifest: Manifest,
     /// The version that is being written, or was released last.
     pub version: TemplateVersion,
@@ -41,15 +37,8 @@ pub struct Source {
 /// Why the folder cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// A file is not there.
     #[error("{path}: {cause}", path = path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// The manifest is not one.
+    File { path: PathBuf, cause: io::Error },
     #[error("{MANIFEST_FILE}: {0}")]
     Manifest(#[from] ManifestError),
     /// `version.txt` holds no version.
@@ -57,16 +46,10 @@ pub enum SourceError {
     Version(latchkey_core::domain::invalid::Invalid),
     /// A released version's file cannot be read.
     #[error("{path}: {cause}", path = path.display())]
-    Snapshot {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        cause: serde_json::Error,
-    },
+    Snapshot { path: PathBuf, cause: serde_json::Error },
 }
 
 impl Source {
-    /// The repository's own folder.
     pub fn of_repository() -> Result<Self, SourceError> {
         Self::read(repository_folder())
     }
@@ -127,7 +110,6 @@ impl Source {
         Ok(template.map(|template| template.text).unwrap_or_default())
     }
 
-    /// Whether this version was released.
     pub fn is_released(&self) -> bool {
         self.released
             .iter()

@@ -16,11 +16,9 @@ use crate::{
 /// Everything that a rendering can say.
 #[derive(Debug, Serialize)]
 pub struct View {
-    /// The vendor.
     pub vendor: VendorView,
     /// What is kept of what was read.
     pub data: Vec<[String; 3]>,
-    /// The version of the template.
     pub version: String,
     /// The tier of a customer who chooses none.
     pub default_tier: String,
@@ -30,7 +28,6 @@ pub struct View {
     pub parts: Vec<PartView>,
     /// Sensitive actions that no tier asks for.
     pub canaries: Vec<String>,
-    /// Whom the role lets in.
     pub trust: TrustTerms,
     /// The name of the role's inline policy.
     pub policy_name: &'static str,
@@ -49,7 +46,6 @@ pub struct VendorView {
     organization_id: Option<String>,
 }
 
-/// A tier that is offered.
 #[derive(Debug, Serialize)]
 pub struct TierView {
     name: String,
@@ -59,15 +55,12 @@ pub struct TierView {
     is_default: bool,
     /// Whether it changes nothing in the account.
     only_looks: bool,
-    /// All that it grants.
     statements: Vec<StatementView>,
-    /// All that it attaches.
     managed_policies: Vec<ManagedPolicyView>,
     /// The title of the tier that it adds to, if a reader finds that one on the same page.
     adds_to: Option<String>,
     /// What a reader is shown: what it adds to that one, or all.
     shown_statements: Vec<StatementView>,
-    /// The same of policies.
     shown_managed_policies: Vec<ManagedPolicyView>,
 }
 
@@ -84,7 +77,6 @@ pub struct PartView {
     managed_policies: Vec<ManagedPolicyView>,
 }
 
-/// A statement.
 #[derive(Debug, Serialize)]
 pub struct StatementView {
     sid: String,
@@ -93,7 +85,6 @@ pub struct StatementView {
     actions: Vec<String>,
     /// `role`, `any` or `arns`.
     on: &'static str,
-    /// The same for a reader.
     on_text: Vec<String>,
     arns_cloudformation: Vec<String>,
     arns_terraform: Vec<String>,
@@ -104,7 +95,6 @@ pub struct StatementView {
     is_simulated: bool,
 }
 
-/// A managed policy.
 #[derive(Debug, Serialize)]
 pub struct ManagedPolicyView {
     name: String,

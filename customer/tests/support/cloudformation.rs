@@ -59,7 +59,6 @@ impl Stack {
             .collect()
     }
 
-    /// The properties of a resource.
     pub fn properties(&self, resource: &str) -> Value {
         self.resolve(&self.template["Resources"][resource]["Properties"])
     }

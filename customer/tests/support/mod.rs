@@ -105,7 +105,6 @@ impl Copy {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What it says on stderr.
     #[track_caller]
     pub fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);

@@ -37,18 +37,12 @@ const SIMULATION_TIMEOUT: Duration = Duration::from_secs(8);
 /// there for its next one. Fewer, and the rest would shake hands again for each batch.
 const MAX_IDLE_CONNECTIONS: usize = 256;
 
-/// A service that functions call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
-    /// The table.
     DynamoDb,
-    /// The queue.
     Sqs,
-    /// Customers' roles.
     Sts,
-    /// What customers' roles may do.
     Iam,
-    /// The listener topics' policies.
     Sns,
 }
 

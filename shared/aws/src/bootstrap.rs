@@ -13,9 +13,7 @@ use crate::{
 
 /// A function: made once in each execution environment, and called for each event.
 pub trait Function: Sized {
-    /// What an invocation brings.
     type Event: DeserializeOwned;
-    /// What an invocation returns.
     type Answer: Serialize;
     /// Services whose connections are opened before the first event.
     const PREWARMED: &'static [Service];

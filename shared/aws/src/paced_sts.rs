@@ -25,7 +25,6 @@ use tokio::time::Instant;
 /// Tokio's timer is no finer than this; who would wait less does not.
 const TIMER_RESOLUTION: Duration = Duration::from_millis(1);
 
-/// STS for the sweep.
 pub struct PacedSts<S> {
     sts: Arc<S>,
     pace: Mutex<Pace>,
@@ -51,7 +50,6 @@ impl<S> PacedSts<S> {
         }
     }
 
-    /// STS throttled a call.
     fn slow_down(&self) {
         let now = self.now();
         self.with_pace(|pace| pace.slow_down(now));

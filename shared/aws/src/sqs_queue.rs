@@ -15,7 +15,6 @@ const MAX_BATCH_BYTES: usize = 250_000;
 /// of a thousand.
 const MAX_BATCHES_AT_ONCE: usize = 8;
 
-/// One SQS queue.
 pub struct SqsQueue {
     sqs: aws_sdk_sqs::Client,
     queue_url: String,

@@ -37,7 +37,6 @@ const DENY_ALL: &str =
 /// How a session is named in the customer's CloudTrail, before the connection's id: 51 of 64 characters in all.
 const SESSION_NAME_PREFIX: &str = "latchkey-";
 
-/// STS.
 pub struct StsAssumer {
     sts: aws_sdk_sts::Client,
     iam_config: SdkConfig,
@@ -215,7 +214,6 @@ fn entered_account(answer: &AssumeRoleOutput) -> Option<AccountId> {
     AccountId::parse(account).ok().filter(|_| is_session)
 }
 
-/// The credentials of a session.
 fn credentials(answer: &AssumeRoleOutput) -> Option<Credentials> {
     let credentials = answer.credentials()?;
     Some(Credentials::new(

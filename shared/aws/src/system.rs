@@ -10,7 +10,6 @@ use latchkey_core::{
     ports::{Clock, IdSource},
 };
 
-/// The system's clock.
 pub struct SystemClock;
 
 impl Clock for SystemClock {

@@ -10,11 +10,8 @@ use super::{ConfigError, Environment};
 /// The listener topics of a deployment: one of the same name in each region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerTopics {
-    /// Whose they are.
     pub vendor_account: AccountId,
-    /// Their name.
     pub name: String,
-    /// Where they are.
     pub regions: Vec<Region>,
 }
 

@@ -33,9 +33,7 @@ pub const BOUNDS: [(&str, RangeInclusive<u32>); 10] = [
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {variable} {problem}")]
 pub struct ConfigError {
-    /// The variable's name.
     pub variable: &'static str,
-    /// What is wrong with it.
     pub problem: String,
 }
 
@@ -46,7 +44,6 @@ type Lookup = dyn Fn(&str) -> Option<String>;
 pub struct Environment(Box<Lookup>);
 
 impl Environment {
-    /// The environment of this process.
     pub fn of_process() -> Self {
         Self(Box::new(|name| std::env::var(name).ok()))
     }

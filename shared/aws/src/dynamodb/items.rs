@@ -23,9 +23,7 @@ use crate::sdk_errors::failed;
 /// An item as the SDK knows it.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// Partition key.
 pub(super) const PK: &str = "pk";
-/// Sort key.
 pub(super) const SK: &str = "sk";
 /// When DynamoDB may forget an item, in seconds since the epoch.
 pub(super) const TTL: &str = "ttl";
@@ -92,7 +90,6 @@ impl ExternalIdPointer {
     }
 }
 
-/// A primary key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
     pk: String,
@@ -150,7 +147,6 @@ impl Key {
         Self::new(format!("AUDIT#{connection}"), order)
     }
 
-    /// The partition of all grants.
     pub(super) const GRANTS: &'static str = "GRANT";
 
     pub(super) fn grant(grant: &Grant) -> Self {

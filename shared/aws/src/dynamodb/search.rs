@@ -21,7 +21,6 @@ use super::{
     schema,
 };
 
-/// Name of the index.
 const INDEX: &str = "status";
 
 #[async_trait]

@@ -13,7 +13,6 @@ use super::{
     items::{Key, SWEEP_SLOT, from_item, number, sweep_member, sweep_start, text, to_item},
 };
 
-/// Name of the index.
 const INDEX: &str = "sweep";
 
 #[async_trait]

@@ -8,7 +8,6 @@ use crate::day::{BUDGET, HOUR, PLAN, Plot, Report, play};
 
 /// The variable that has the document written anew.
 const LATCHKEY_WRITE_COST: &str = "LATCHKEY_WRITE_COST";
-/// Sweeps in a month.
 const DAYS: f64 = 30.0;
 /// List prices in USD, us-east-1.
 const LAMBDA_REQUEST: f64 = 0.20e-6;
@@ -29,10 +28,8 @@ const MILLION: f64 = 1e6;
 const TEN_MILLION: f64 = 1e7;
 const SLOTS_OF_A_MILLION: u32 = 28;
 const SLOTS_OF_TEN_MILLION: u32 = 4;
-/// Sizes that are shown.
 const SIZES: [f64; 4] = [1e3, 1e5, MILLION, TEN_MILLION];
 
-/// One of a check's counts.
 type Count = fn(&PerCheck) -> f64;
 
 /// What one daily check takes, on average over a week.

@@ -66,7 +66,6 @@ pub struct Plot {
     pub others: u64,
 }
 
-/// What a day came to.
 #[derive(Debug)]
 pub struct Report {
     pub units: Units,

@@ -132,7 +132,6 @@ fn check_day(connections: u32, report: &Report) {
     );
 }
 
-/// Prints a day.
 #[expect(clippy::print_stdout, reason = "the table is what one runs this for")]
 fn show(connections: u32, report: &Report) {
     let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);

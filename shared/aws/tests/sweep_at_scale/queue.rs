@@ -15,7 +15,6 @@ use latchkey_core::{
 
 use crate::{day::LATENCY, world::SimClock};
 
-/// SQS's limits on a batch.
 const BATCH_MESSAGES: usize = 10;
 const BATCH_BYTES: usize = 250_000;
 /// Batches that the queue's adapter sends side by side.
@@ -23,7 +22,6 @@ const BATCHES_AT_ONCE: u32 = 8;
 /// What SQS bills as one request.
 const UNIT: usize = 65_536;
 
-/// What was done with messages.
 #[derive(Debug, Default, Clone)]
 pub struct Work {
     pub sqs_requests: u64,

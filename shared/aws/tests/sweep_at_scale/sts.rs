@@ -27,7 +27,6 @@ use crate::world::{SimClock, external_id_of, number_of};
 
 /// STS's quota: calls a second, per account and region.
 pub const QUOTA: u64 = 600;
-/// Time until STS answers.
 const LATENCY: Duration = Duration::from_millis(20);
 
 /// What becomes of a role, and when, in seconds since the beginning.
@@ -37,10 +36,8 @@ pub enum Fate {
     Loosened(f64),
 }
 
-/// What was asked.
 #[derive(Debug, Default)]
 pub struct Asked {
-    /// Calls in each second.
     pub seconds: BTreeMap<u64, u64>,
     pub throttled: u64,
     pub simulations: u64,
@@ -63,9 +60,7 @@ impl Asked {
 
 pub struct SimSts {
     pub clock: Arc<SimClock>,
-    /// Whose role changes.
     pub fates: BTreeMap<u32, Fate>,
-    /// While it does not answer.
     pub outage: Range<f64>,
     /// Calls that somebody else makes each second: stacks, other software of the account.
     pub others: u64,

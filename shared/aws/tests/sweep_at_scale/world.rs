@@ -22,7 +22,6 @@ use tokio::time::Instant;
 /// Connections of one tenant, and whose the first ones are.
 pub const TENANT_SIZE: u32 = 20;
 const FIRST_TENANT: &str = "acme";
-/// When it begins.
 const BASE: &str = "2026-08-03T00:00:00Z";
 
 /// Virtual time: Tokio's paused clock, which jumps to whatever is next.
@@ -33,7 +32,6 @@ impl SimClock {
         Self(Instant::now())
     }
 
-    /// Seconds since the beginning.
     pub fn elapsed(&self) -> f64 {
         self.0.elapsed().as_secs_f64()
     }
