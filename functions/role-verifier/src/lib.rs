@@ -71,6 +71,10 @@ impl Function for Handler {
             clock: clock.clone(),
             tiers: tiers.clone(),
         });
+        let members = Members {
+            store: store.clone(),
+            clock: clock.clone(),
+        };
         let recheck = Arc::new(RecheckRole {
             store: store.clone(),
             probes: Arc::new(ProbeRole {
@@ -84,6 +88,7 @@ impl Function for Handler {
                 ledger: store.clone(),
                 plan: config.sweep_plan,
             },
+            members: members.clone(),
             clock: clock.clone(),
         });
         Ok(Self {
@@ -91,10 +96,7 @@ impl Function for Handler {
                 store: store.clone(),
                 probes,
                 answers,
-                members: Members {
-                    store: store.clone(),
-                    clock: clock.clone(),
-                },
+                members,
                 clock: clock.clone(),
             },
             chunks: CheckChunk {

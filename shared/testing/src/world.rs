@@ -162,6 +162,7 @@ impl<S: Store + 'static> World<S> {
             store: store.clone(),
             probes: probes.clone(),
             verified: verified.clone(),
+            members: members.clone(),
             clock: clock.clone(),
         });
         Self {

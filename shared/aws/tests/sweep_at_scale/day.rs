@@ -18,6 +18,7 @@ use latchkey_core::{
     use_cases::{
         check_chunk::CheckChunk,
         last_verified::LastVerified,
+        members::Members,
         probe_role::ProbeRole,
         recheck_role::RecheckRole,
         revalidate::{Revalidate, SweepBudget},
@@ -154,6 +155,10 @@ async fn play_here(plan: SweepPlan, plot: Plot) -> Report {
                     tiers: tiers(),
                 }),
                 verified: verified.clone(),
+                members: Members {
+                    store: store.clone(),
+                    clock: clock.clone(),
+                },
                 clock: clock.clone(),
             };
             let chunks = CheckChunk {

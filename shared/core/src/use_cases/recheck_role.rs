@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     is_stored,
     last_verified::LastVerified,
+    members::Members,
     probe_role::{Finding, ProbeRole},
     retry_commit, store_event,
 };
@@ -62,6 +63,8 @@ pub struct RecheckRole {
     pub probes: Arc<ProbeRole>,
     /// When untroubled connections were last verified.
     pub verified: LastVerified,
+    /// The accounts of an organization.
+    pub members: Members,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -87,75 +90,96 @@ impl RecheckRole {
             let Some(before) = self.store.get(tenant, id).await? else {
                 return Ok(Some(Rechecked::NotLive));
             };
-            let current = before.state_at(self.clock.now());
-            if let Some(unfinished) = before.live_binding().filter(|_| current != *before.state()) {
-                // Never settled: written down, so that it holds its account and role no longer.
-                let request = unfinished.request.clone();
-                let event = Event::AnswerRefused {
-                    request: request.clone(),
-                };
-                let (actor, now) = (Actor::Verification, self.clock.now());
-                let stored = store_event(&*self.store, &before, event, actor, Some(&request), now).await?;
-                return Ok(stored.map(|after| Rechecked::Stands(after.state().status())));
-            }
-            // One that waits for its stack's bucket to take our SUCCESS is looked at when that is settled.
-            let settled = before
-                .live_binding()
-                .filter(|binding| binding.unsettled.is_none());
-            let Some(binding) = settled else {
-                return Ok(Some(Rechecked::NotLive));
+            let Some(rechecked) = self.check_once(&before, stores_time).await? else {
+                return Ok(None);
             };
-            let tier = binding.permission_tier.as_ref();
-            let mut finding = self
-                .probes
-                .run(&before, &binding.role_arn, before.external_id(), tier)
-                .await;
-            // The customer's update has changed the role already, and is about to tell us so.
-            if let (Verdict::NotAssumable, Some(next)) =
-                (&finding.verdict, before.rotation_at(self.clock.now()))
-            {
-                finding = self
-                    .probes
-                    .run(&before, &binding.role_arn, &next.external_id, tier)
-                    .await;
+            // The rotation of an organization is over once all of its members have moved, also where nobody was told: a
+            // verification that held it up ran out, or what should have ended it broke off. A live member that has yet
+            // to move tells without a look at the others that it is not.
+            let has_ended = matches!(
+                rechecked,
+                Rechecked::Stands(Status::Pending | Status::Disconnected)
+            );
+            if before.rotation().is_none() || has_ended {
+                self.members.complete_rotation_of(&before).await?;
             }
-            if !stores_time && is_no_news(&before, &finding) {
-                return Ok(Some(Rechecked::AsItWas));
-            }
-            let event = match finding.verdict {
-                Verdict::Proven(proof) => Event::CheckPassed(proof),
-                Verdict::Unsafe(code) => Event::CheckFailed(code.into()),
-                Verdict::Unfit(reason) => Event::CheckFailed(reason),
-                // Its stack was deleted, in a message that did not name the resource as we know it.
-                Verdict::NotAssumable if binding.deletion_seen_at.is_some() => {
-                    Event::Disconnected(ReasonCode::StackDeleted.into())
-                }
-                Verdict::NotAssumable => Event::CheckFailed(ReasonCode::RoleGone.into()),
-                Verdict::Inconclusive(cause) => return Ok(Some(Rechecked::Inconclusive(cause))),
-            };
-            let name = event.name();
-            // The last time that it was well, which so far only the ledger may know, is written down with the trouble.
-            let seen = match &event {
-                Event::CheckFailed(_) => self.verified.complete(before.clone()).await?,
-                _ => before.clone(),
-            };
-            let now = self.clock.now();
-            let after = seen
-                .apply(event, now)
-                .map_err(|error| Unavailable::new("recheck_role", error))?;
-            let after = match finding.permissions {
-                Some(report) => after.with_permissions(report),
-                None => after,
-            };
-            let news = after.state().status() != before.state().status() || after.reason() != before.reason();
-            let mut change = Change::new(&before, &after);
-            if news {
-                change = change.audited(Actor::Verification, name, None, now);
-            }
-            let stored = is_stored(&*self.store, change).await?;
-            Ok(stored.then(|| Rechecked::Stands(after.state().status())))
+            Ok(Some(rechecked))
         })
         .await
+    }
+
+    /// `None` where another writer came first.
+    async fn check_once(
+        &self,
+        before: &Connection,
+        stores_time: bool,
+    ) -> Result<Option<Rechecked>, Unavailable> {
+        let current = before.state_at(self.clock.now());
+        if let Some(unfinished) = before.live_binding().filter(|_| current != *before.state()) {
+            // Never settled: written down, so that it holds its account and role no longer.
+            let request = unfinished.request.clone();
+            let event = Event::AnswerRefused {
+                request: request.clone(),
+            };
+            let (actor, now) = (Actor::Verification, self.clock.now());
+            let stored = store_event(&*self.store, before, event, actor, Some(&request), now).await?;
+            return Ok(stored.map(|after| Rechecked::Stands(after.state().status())));
+        }
+        // One that waits for its stack's bucket to take our SUCCESS is looked at when that is settled.
+        let settled = before
+            .live_binding()
+            .filter(|binding| binding.unsettled.is_none());
+        let Some(binding) = settled else {
+            return Ok(Some(Rechecked::NotLive));
+        };
+        let tier = binding.permission_tier.as_ref();
+        let mut finding = self
+            .probes
+            .run(before, &binding.role_arn, before.external_id(), tier)
+            .await;
+        // The customer's update has changed the role already, and is about to tell us so.
+        if let (Verdict::NotAssumable, Some(next)) = (&finding.verdict, before.rotation_at(self.clock.now()))
+        {
+            finding = self
+                .probes
+                .run(before, &binding.role_arn, &next.external_id, tier)
+                .await;
+        }
+        if !stores_time && is_no_news(before, &finding) {
+            return Ok(Some(Rechecked::AsItWas));
+        }
+        let event = match finding.verdict {
+            Verdict::Proven(proof) => Event::CheckPassed(proof),
+            Verdict::Unsafe(code) => Event::CheckFailed(code.into()),
+            Verdict::Unfit(reason) => Event::CheckFailed(reason),
+            // Its stack was deleted, in a message that did not name the resource as we know it.
+            Verdict::NotAssumable if binding.deletion_seen_at.is_some() => {
+                Event::Disconnected(ReasonCode::StackDeleted.into())
+            }
+            Verdict::NotAssumable => Event::CheckFailed(ReasonCode::RoleGone.into()),
+            Verdict::Inconclusive(cause) => return Ok(Some(Rechecked::Inconclusive(cause))),
+        };
+        let name = event.name();
+        // The last time that it was well, which so far only the ledger may know, is written down with the trouble.
+        let seen = match &event {
+            Event::CheckFailed(_) => self.verified.complete(before.clone()).await?,
+            _ => before.clone(),
+        };
+        let now = self.clock.now();
+        let after = seen
+            .apply(event, now)
+            .map_err(|error| Unavailable::new("recheck_role", error))?;
+        let after = match finding.permissions {
+            Some(report) => after.with_permissions(report),
+            None => after,
+        };
+        let news = after.state().status() != before.state().status() || after.reason() != before.reason();
+        let mut change = Change::new(before, &after);
+        if news {
+            change = change.audited(Actor::Verification, name, None, now);
+        }
+        let stored = is_stored(&*self.store, change).await?;
+        Ok(stored.then(|| Rechecked::Stands(after.state().status())))
     }
 }
 

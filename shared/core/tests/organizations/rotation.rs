@@ -1,9 +1,15 @@
 //! One external ID for all of them is replaced for all of them.
 
 use latchkey_core::{
-    domain::connection::{ATTEMPT_SECONDS, NEVER, Status, rotation::ROTATION_SECONDS},
+    domain::{
+        connection::{ATTEMPT_SECONDS, Connection, NEVER, Status, rotation::ROTATION_SECONDS},
+        external_id::ExternalId,
+    },
     ports::{Clock, ConnectionStore},
-    use_cases::rotate_external_id::{RotateError, Rotated},
+    use_cases::{
+        recheck_role::Rechecked,
+        rotate_external_id::{RotateError, Rotated},
+    },
 };
 use latchkey_testing::{
     builders::role,
@@ -283,4 +289,91 @@ async fn without_a_live_account_there_is_nothing_to_rotate_and_its_link_never_en
     assert_eq!(organization.expires_at(), NEVER);
     world.clock.advance(400 * 24 * 3_600);
     Account::connected(&world, &organization, &number(1)).await;
+}
+
+/// Two members, of which one has moved; the other waits for its first proof with the former external ID, and its
+/// verification never ends.
+async fn held_up(world: &World) -> (Connection, Account, ExternalId) {
+    let organization = world.organization("acme", any(9)).await;
+    let one = Account::connected(world, &organization, &number(1)).await;
+    let late = Account::new(world, &organization, &number(2));
+    world.receive(&late.create).await.unwrap();
+    world.queue.take_all();
+    let next = rotated(world, &organization).await;
+    assert!(one.updated(world, &next).await.success);
+    assert_eq!(
+        world.reload(&organization).await.external_id(),
+        organization.external_id()
+    );
+    (organization, one, next)
+}
+
+#[tokio::test]
+async fn the_next_check_of_a_member_ends_a_rotation_that_ran_dry() {
+    let world = World::default();
+    let (organization, _, next) = held_up(&world).await;
+    let id = organization.id().member(&number(1));
+    let check = || world.recheck.run_in_sweep(organization.tenant(), &id);
+    check().await.unwrap();
+    let still = world.reload(&organization).await;
+    assert_eq!(
+        still.external_id(),
+        organization.external_id(),
+        "one may still come"
+    );
+    world.clock.advance(ATTEMPT_SECONDS);
+    assert_eq!(check().await.unwrap(), Rechecked::AsItWas);
+    let done = world.reload(&organization).await;
+    assert_eq!((done.external_id(), done.rotation()), (&next, &None));
+}
+
+#[tokio::test]
+async fn a_check_that_breaks_off_leaves_the_end_to_the_next() {
+    for when in [When::Before, When::After] {
+        let world = World::default();
+        let (organization, _, next) = held_up(&world).await;
+        world.clock.advance(ATTEMPT_SECONDS);
+        let id = organization.id().member(&number(1));
+        let check = || world.recheck.run(organization.tenant(), &id);
+        world.faults.fail_next(Operation::List, 1, when);
+        assert!(check().await.is_err());
+        let still = world.reload(&organization).await;
+        assert_eq!(still.external_id(), organization.external_id());
+        check().await.unwrap();
+        assert_eq!(*world.reload(&organization).await.external_id(), next);
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_a_check_ends_may_be_the_last_to_move() {
+    let world = World::default();
+    let organization = world.organization("acme", any(9)).await;
+    let one = Account::connected(&world, &organization, &number(1)).await;
+    let other = Account::connected(&world, &organization, &number(2)).await;
+    let next = rotated(&world, &organization).await;
+    assert!(one.updated(&world, &next).await.success);
+    // Its Delete did not name the resource as we know it: that its role is gone says the same.
+    let delete = other
+        .stack
+        .delete("latchkey-other", organization.external_id(), &other.role_arn)
+        .sent_at(world.clock.now())
+        .signed(&world.bucket);
+    world.receive(&delete).await.unwrap();
+    world.sts.delete_role(&other.role_arn);
+    let id = organization.id().member(&number(2));
+    let ended = world.recheck.run(organization.tenant(), &id).await.unwrap();
+    assert_eq!(ended, Rechecked::Stands(Status::Disconnected));
+    assert_eq!(*world.reload(&organization).await.external_id(), next);
+}
+
+#[tokio::test]
+async fn a_member_that_has_yet_to_move_is_checked_alone() {
+    let world = World::default();
+    let organization = world.organization("acme", any(9)).await;
+    Account::connected(&world, &organization, &number(1)).await;
+    rotated(&world, &organization).await;
+    let listed = world.faults.count(Operation::List);
+    let id = organization.id().member(&number(1));
+    world.recheck.run(organization.tenant(), &id).await.unwrap();
+    assert_eq!(world.faults.count(Operation::List), listed);
 }
