@@ -4,40 +4,37 @@ use jiff::SignedDuration;
 use latchkey_aws::config::{ConfigError, Environment, listener_topics::ListenerTopics};
 use latchkey_core::{
     domain::{
-        aws::{AccountId, Region, stack_name_is_valid},
+        aws::{Region, stack_name_is_valid},
         proof::tiers::TierName,
-        sweep::SweepPlan,
     },
     use_cases::start_connection::LinkPolicy,
 };
 
+use crate::state::Settings;
+
 /// What customers' roles can be for.
 const TIERS: &str = include_str!("../../../customer/rendered/tiers.json");
 
-/// As much of a tier as a link needs.
-#[derive(serde::Deserialize)]
-struct Tier {
-    name: TierName,
-}
-
+/// Their names; the rest of them is the verifier's.
 fn offered_tiers(json: &str) -> Result<Vec<TierName>, ConfigError> {
-    let tiers: Vec<Tier> = serde_json::from_str(json).map_err(|error| ConfigError {
+    let malformed = |problem: String| ConfigError {
         variable: "customer/rendered/tiers.json",
-        problem: format!("is malformed: {error}"),
-    })?;
-    Ok(tiers.into_iter().map(|tier| tier.name).collect())
+        problem: format!("is malformed: {problem}"),
+    };
+    let tiers: Vec<serde_json::Value> =
+        serde_json::from_str(json).map_err(|error| malformed(error.to_string()))?;
+    let names = tiers.iter().map(|tier| tier["name"].as_str().unwrap_or_default());
+    names
+        .map(|name| TierName::parse(name).map_err(|error| malformed(error.to_string())))
+        .collect()
 }
 
 pub struct Config {
     pub table: String,
-    pub tenant_claim: String,
-    pub audit_retention_days: u32,
-    pub sweep_plan: SweepPlan,
-    pub link_policy: LinkPolicy,
-    pub single_accounts: Option<ListenerTopics>,
     pub queue_url: String,
-    pub vendor_account: AccountId,
-    pub verification_deadline_seconds: u32,
+    pub audit_retention_days: u32,
+    pub single_accounts: Option<ListenerTopics>,
+    pub settings: Settings,
 }
 
 impl Config {
@@ -61,19 +58,21 @@ impl Config {
         Ok(Self {
             table: environment.text("TABLE_NAME")?,
             queue_url: environment.text("VERIFICATION_QUEUE_URL")?,
-            vendor_account: environment.parsed("VENDOR_ACCOUNT_ID")?,
-            verification_deadline_seconds: environment.verification_deadline_seconds()?,
-            single_accounts: ListenerTopics::for_single_accounts(environment)?,
-            tenant_claim: environment.text("TENANT_CLAIM")?,
             audit_retention_days: environment.audit_retention_days()?,
-            sweep_plan: environment.sweep_plan()?,
-            link_policy: LinkPolicy {
-                lifetime: SignedDuration::from_secs(lifetime.into()),
-                listener_regions,
-                default_region,
-                requires_account: environment.parsed("REQUIRE_ACCOUNT_ID")?,
-                stack_name_prefix,
-                offered_tiers: offered_tiers(TIERS)?,
+            single_accounts: ListenerTopics::for_single_accounts(environment)?,
+            settings: Settings {
+                tenant_claim: environment.text("TENANT_CLAIM")?,
+                vendor_account: environment.parsed("VENDOR_ACCOUNT_ID")?,
+                verification_deadline_seconds: environment.verification_deadline_seconds()?,
+                sweep_plan: environment.sweep_plan()?,
+                link_policy: LinkPolicy {
+                    lifetime: SignedDuration::from_secs(lifetime.into()),
+                    listener_regions,
+                    default_region,
+                    requires_account: environment.parsed("REQUIRE_ACCOUNT_ID")?,
+                    stack_name_prefix,
+                    offered_tiers: offered_tiers(TIERS)?,
+                },
             },
         })
     }

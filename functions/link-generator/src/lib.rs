@@ -1,10 +1,13 @@
 //! Answers the vendor's API: makes launch links, shows connections, ends them.
 
-pub mod body;
 mod config;
-pub mod handler;
+pub mod problem;
+pub mod request;
 pub mod response;
-pub mod template_body;
+pub mod router;
+pub mod routes;
+pub mod state;
+mod view;
 
 use std::sync::Arc;
 
@@ -19,90 +22,39 @@ use latchkey_aws::{
     sqs_queue::SqsQueue,
     system::{Cuid2Ids, SystemClock},
 };
-use latchkey_core::use_cases::{
-    disconnect::DisconnectByVendor,
-    find_connections::FindConnections,
-    last_verified::LastVerified,
-    members::Members,
-    register_by_hand::RegisterByHand,
-    rotate_external_id::RotateExternalId,
-    start_connection::{Doors, StartConnection},
-};
+use latchkey_core::ports::TopicPermissions;
 
-use crate::{config::Config, handler::Handler, response::Response};
+use crate::{config::Config, response::Response, state::State};
 
-impl Function for Handler {
+impl Function for State {
     type Event = ApiGatewayV2httpRequest;
     type Answer = Response;
     const PREWARMED: &'static [Service] = &[Service::DynamoDb];
 
     fn start(environment: &Environment, aws: &Aws) -> Result<Self, Error> {
         let config = Config::read(environment)?;
-        let clock = Arc::new(SystemClock);
-        let ids = Arc::new(Cuid2Ids);
-        let store = Arc::new(DynamoDbStore::new(
+        let store = DynamoDbStore::new(
             &aws.config(Service::DynamoDb),
             config.table,
             config.audit_retention_days,
-            config.sweep_plan,
-        ));
-        let members = Members {
-            store: store.clone(),
-            clock: clock.clone(),
-        };
-        Ok(Self {
-            tenant_claim: config.tenant_claim,
-            start: StartConnection {
-                store: store.clone(),
-                templates: store.clone(),
-                clock: clock.clone(),
-                ids: ids.clone(),
-                policy: config.link_policy,
-                doors: config.single_accounts.map(|topics| Doors {
-                    grants: store.clone(),
-                    topics: Arc::new(SnsTopics::new(
-                        &aws.config(Service::Sns),
-                        topics.vendor_account,
-                        topics.name,
-                    )),
-                }),
-            },
-            by_hand: RegisterByHand {
-                store: store.clone(),
-                queue: Arc::new(SqsQueue::new(&aws.config(Service::Sqs), config.queue_url)),
-                members: members.clone(),
-                ids: ids.clone(),
-                clock: clock.clone(),
-                vendor_account: config.vendor_account,
-                patience_seconds: config.verification_deadline_seconds.into(),
-            },
-            disconnect: DisconnectByVendor {
-                store: store.clone(),
-                members: members.clone(),
-                clock: clock.clone(),
-            },
-            rotate: RotateExternalId {
-                store: store.clone(),
-                members: members.clone(),
-                ids,
-                clock: clock.clone(),
-            },
-            members,
-            verified: LastVerified {
-                ledger: store.clone(),
-                plan: config.sweep_plan,
-            },
-            find: FindConnections {
-                store: store.clone(),
-                search: store.clone(),
-                clock: clock.clone(),
-            },
-            store,
-            clock,
-        })
+            config.settings.sweep_plan,
+        );
+        let queue = SqsQueue::new(&aws.config(Service::Sqs), config.queue_url);
+        let topics = config.single_accounts.map(|topics| {
+            let topics = SnsTopics::new(&aws.config(Service::Sns), topics.vendor_account, topics.name);
+            Arc::new(topics) as Arc<dyn TopicPermissions>
+        });
+        let system = (Arc::new(SystemClock) as _, Arc::new(Cuid2Ids) as _);
+        Ok(Self::new(
+            config.settings,
+            Arc::new(store),
+            Arc::new(queue),
+            topics,
+            system,
+        ))
     }
 
     async fn handle(&self, event: ApiGatewayV2httpRequest) -> Result<Response, Error> {
-        Handler::handle(self, event).await
+        Ok(router::answer(self, &event).await)
     }
 }

@@ -4,5 +4,5 @@ use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    latchkey_aws::bootstrap::run::<link_generator::handler::Handler>(env!("CARGO_CRATE_NAME")).await
+    latchkey_aws::bootstrap::run::<link_generator::state::State>(env!("CARGO_CRATE_NAME")).await
 }

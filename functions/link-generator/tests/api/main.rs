@@ -1,12 +1,26 @@
 //! The API over the fakes: what each route answers, and what it refuses.
 
+mod lists;
+mod refusals;
+mod side_by_side;
 mod wire;
 
+use std::sync::Arc;
+
 use latchkey_core::{
-    domain::template_version::PublishedVersion, use_cases::find_connections::FindConnections,
+    domain::{connection::TemplateRef, template_version::PublishedVersion},
+    ports::{TemplateCatalog, Unavailable},
 };
-use latchkey_testing::world::World;
-use link_generator::{handler::Handler, response::Response};
+use latchkey_testing::{
+    builders::{VENDOR_ACCOUNT, account},
+    in_memory_store::InMemoryStore,
+    world::{PATIENCE_SECONDS, PLAN, World},
+};
+use link_generator::{
+    response::Response,
+    router::answer,
+    state::{Settings, State},
+};
 use serde_json::{Value, json};
 
 /// The claim that names the tenant.
@@ -15,31 +29,38 @@ const TENANT_CLAIM: &str = "custom:tenant";
 /// The function over the fakes, and the world that it works in.
 struct Api {
     world: World,
-    state: Handler,
+    state: State,
 }
 
 impl Api {
     fn new() -> Self {
-        // Two views of the same fakes.
         let world = World::default();
-        let state = state_of(&world);
+        let settings = Settings {
+            tenant_claim: TENANT_CLAIM.to_owned(),
+            link_policy: world.start.policy.clone(),
+            sweep_plan: PLAN,
+            vendor_account: account(VENDOR_ACCOUNT),
+            verification_deadline_seconds: PATIENCE_SECONDS.try_into().unwrap(),
+        };
+        let system = (world.clock.clone() as _, world.ids.clone() as _);
+        let mut state = State::new(settings, world.store.clone(), world.queue.clone(), None, system);
+        state.templates = Arc::new(Published(world.store.clone()));
         Self { world, state }
     }
 
-    /// Calls a route such as `GET /v1/connections/{id}` as `tenant`.
     async fn call(&self, tenant: &str, call: &Call<'_>) -> Response {
-        self.send(call.event(json!({ TENANT_CLAIM: tenant }))).await
+        self.send(call.event(&json!({ TENANT_CLAIM: tenant }))).await
     }
 
     async fn send(&self, event: Value) -> Response {
-        let event = serde_json::from_value(event).unwrap();
-        self.state.handle(event).await.unwrap()
+        answer(&self.state, &serde_json::from_value(event).unwrap()).await
     }
 }
 
 /// What is sent to a route.
 #[derive(Clone, Copy, Default)]
 struct Call<'a> {
+    /// Such as `GET /v1/connections/{id}`.
     key: &'a str,
     id: &'a str,
     query: &'a [(&'a str, &'a str)],
@@ -49,7 +70,7 @@ struct Call<'a> {
 
 impl Call<'_> {
     /// As API Gateway hands it over, in payload format 2.0.
-    fn event(&self, claims: Value) -> Value {
+    fn event(&self, claims: &Value) -> Value {
         let (method, path) = self.key.split_once(' ').unwrap();
         let query: serde_json::Map<String, Value> = self
             .query
@@ -76,70 +97,18 @@ impl Call<'_> {
     }
 }
 
-fn state_of(world: &World) -> Handler {
-    use latchkey_core::use_cases::{
-        disconnect::DisconnectByVendor, register_by_hand::RegisterByHand,
-        rotate_external_id::RotateExternalId, start_connection::StartConnection,
-    };
-    let (store, clock, ids) = (world.store.clone(), world.clock.clone(), world.ids.clone());
-    let members = world.members.clone();
-    Handler {
-        tenant_claim: TENANT_CLAIM.to_owned(),
-        start: StartConnection {
-            store: store.clone(),
-            templates: std::sync::Arc::new(Published(store.clone())),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            policy: world.start.policy.clone(),
-            doors: None,
-        },
-        by_hand: RegisterByHand {
-            store: store.clone(),
-            queue: world.queue.clone(),
-            members: members.clone(),
-            ids: ids.clone(),
-            clock: clock.clone(),
-            vendor_account: world.register_by_hand.vendor_account.clone(),
-            patience_seconds: world.register_by_hand.patience_seconds,
-        },
-        disconnect: DisconnectByVendor {
-            store: store.clone(),
-            members: members.clone(),
-            clock: clock.clone(),
-        },
-        rotate: RotateExternalId {
-            store: store.clone(),
-            members: members.clone(),
-            ids,
-            clock: clock.clone(),
-        },
-        members,
-        verified: world.verified.clone(),
-        find: FindConnections {
-            store: store.clone(),
-            search: store.clone(),
-            clock: clock.clone(),
-        },
-        store,
-        clock,
-    }
-}
-
-/// The template of the fakes, and a newer one.
-struct Published(std::sync::Arc<latchkey_testing::in_memory_store::InMemoryStore>);
+/// The template that the fakes have, with what was published before it.
+struct Published(Arc<InMemoryStore>);
 
 #[async_trait::async_trait]
-impl latchkey_core::ports::TemplateCatalog for Published {
-    async fn current(
-        &self,
-    ) -> Result<Option<latchkey_core::domain::connection::TemplateRef>, latchkey_core::ports::Unavailable>
-    {
+impl TemplateCatalog for Published {
+    async fn current(&self) -> Result<Option<TemplateRef>, Unavailable> {
         self.0.current().await
     }
 
-    async fn versions(&self) -> Result<Vec<PublishedVersion>, latchkey_core::ports::Unavailable> {
+    async fn versions(&self) -> Result<Vec<PublishedVersion>, Unavailable> {
         let version = |version: &str, changes: Value| {
-            serde_json::from_value(json!({
+            let published = json!({
                 "version": version,
                 "url": format!("https://templates.example/latchkey/{version}/connection-template.yaml"),
                 "sha256": "ab".repeat(32),
@@ -148,11 +117,12 @@ impl latchkey_core::ports::TemplateCatalog for Published {
                 "changelog": "One action more.",
                 "parameters": ["ExternalId", "PermissionTier"],
                 "files": [{ "name": "security.html", "url": "https://templates.example/s", "sha256": "cd".repeat(32) }],
-            }))
+            });
+            serde_json::from_value(published).unwrap()
         };
         Ok(vec![
-            version("0.9.0", Value::Null).unwrap(),
-            version("1.0.0", json!({ "from": "0.9.0", "to": "1.0.0", "changes": [] })).unwrap(),
+            version("0.9.0", Value::Null),
+            version("1.0.0", json!({ "from": "0.9.0", "to": "1.0.0", "changes": [] })),
         ])
     }
 }

@@ -1,11 +1,19 @@
 //! Every shape that a client reads, byte for byte: clients are built against it.
 
+use latchkey_api_types::{
+    connection::ConnectionBody,
+    page::PageBody,
+    problem::{CONTENT_TYPE, ProblemBody},
+    template::VersionsBody,
+};
+use latchkey_core::ports::Clock as _;
 use latchkey_testing::{
     builders::{account, role},
     customer_stack::CustomerStack,
     scripted_sts::Trust,
     world::World,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{Api, Call};
@@ -36,6 +44,7 @@ impl Recorded {
             "# {what}\n{} → {status} {kind}\n{}\n\n",
             call.key, answer.body
         ));
+        both_ways(call.key, *kind, &answer.body);
         serde_json::from_str(&answer.body).unwrap()
     }
 
@@ -76,6 +85,20 @@ impl Recorded {
     }
 }
 
+/// What a client reads is all that was written.
+fn both_ways(key: &str, content_type: &str, body: &str) {
+    fn again<T: Serialize + DeserializeOwned>(body: &str) -> String {
+        serde_json::to_string(&serde_json::from_str::<T>(body).unwrap()).unwrap()
+    }
+    let read = match key {
+        _ if content_type == CONTENT_TYPE => again::<ProblemBody>(body),
+        LIST => again::<PageBody>(body),
+        VERSIONS => again::<VersionsBody>(body),
+        _ => again::<ConnectionBody>(body),
+    };
+    assert_eq!(read, body);
+}
+
 fn text(body: &Value, field: &str) -> String {
     body[field].as_str().unwrap().to_owned()
 }
@@ -90,7 +113,7 @@ async fn launch(world: &World, shown: &Value, digits: &str, version: &str, trust
     let create = stack
         .create(&external_id, &role_arn)
         .with_property("TemplateVersion", version)
-        .sent_at(latchkey_core::ports::Clock::now(&*world.clock))
+        .sent_at(world.clock.now())
         .signed(&world.bucket);
     world.complete(&create).await;
 }

@@ -324,7 +324,7 @@ async fn the_next_check_of_a_member_ends_a_rotation_that_ran_dry() {
     world.clock.advance(ATTEMPT_SECONDS);
     assert_eq!(check().await.unwrap(), Rechecked::AsItWas);
     let done = world.reload(&organization).await;
-    assert_eq!((done.external_id(), done.rotation()), (&next, &None));
+    assert_eq!((done.external_id(), done.rotation()), (&next, None));
 }
 
 #[tokio::test]

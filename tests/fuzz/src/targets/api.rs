@@ -3,18 +3,23 @@
 use std::panic::AssertUnwindSafe;
 
 use bolero::check;
-use latchkey_core::{
-    domain::{
-        ids::TenantId,
-        profile::{
-            MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, MAX_TAG_KEY_CHARS, MAX_TAG_VALUE_CHARS, MAX_TAGS,
-            is_plain_text,
-        },
+use latchkey_api_types::reading;
+use latchkey_core::domain::{
+    ids::TenantId,
+    profile::{
+        MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, MAX_TAG_KEY_CHARS, MAX_TAG_VALUE_CHARS, MAX_TAGS,
+        is_plain_text,
     },
-    use_cases::{find_connections::FindConnections, last_verified::LastVerified},
 };
-use latchkey_testing::world::{PLAN, World};
-use link_generator::{body::parse_create, handler::Handler};
+use latchkey_testing::{
+    builders::{VENDOR_ACCOUNT, account},
+    world::{PLAN, World},
+};
+use link_generator::{
+    router::answer,
+    routes::connections::new_connection,
+    state::{Settings, State},
+};
 use serde_json::{Value, json};
 
 use super::INPUTS;
@@ -33,7 +38,8 @@ fn bodies() -> Vec<String> {
 }
 
 fn assert_holds(text: &str) {
-    let Ok(new) = parse_create(text) else { return };
+    let Ok(body) = reading::body(text) else { return };
+    let Ok(new) = new_connection(body) else { return };
     let profile = new.profile;
     assert!((1..=MAX_NAME_CHARS).contains(&profile.name.chars().count()) && is_plain_text(&profile.name));
     let described = |text: &String| text.chars().count() <= MAX_DESCRIPTION_CHARS && is_plain_text(text);
@@ -69,50 +75,29 @@ fn a_body_of_any_json_is_within_every_limit() {
 }
 
 /// The link generator over fakes.
-fn handler(world: World) -> Handler {
-    let World {
-        start,
-        disconnect_by_vendor,
-        register_by_hand,
-        members,
-        rotate,
-        store,
-        clock,
-        ..
-    } = world;
-    Handler {
+fn state(world: &World) -> State {
+    let settings = Settings {
         tenant_claim: "custom:tenant".to_owned(),
-        start,
-        by_hand: register_by_hand,
-        members,
-        disconnect: disconnect_by_vendor,
-        rotate,
-        verified: LastVerified {
-            ledger: store.clone(),
-            plan: PLAN,
-        },
-        find: FindConnections {
-            store: store.clone(),
-            search: store.clone(),
-            clock: clock.clone(),
-        },
-        store: store.clone(),
-        clock,
-    }
+        link_policy: world.start.policy.clone(),
+        sweep_plan: PLAN,
+        vendor_account: account(VENDOR_ACCOUNT),
+        verification_deadline_seconds: 240,
+    };
+    let system = (world.clock.clone() as _, world.ids.clone() as _);
+    State::new(settings, world.store.clone(), world.queue.clone(), None, system)
 }
 
 /// What a fuzzed event once had, and API Gateway never does.
 #[tokio::test]
 async fn a_query_parameter_without_any_value_is_refused() {
-    let handler = handler(World::default());
+    let state = state(&World::default());
     for name in ["colour", "status", "limit"] {
         let mut events = events("link-generator").into_iter();
         let mut event = events
             .find(|event| event["routeKey"] == "GET /v1/connections")
             .unwrap();
         event["queryStringParameters"] = json!({ name: [] });
-        let response = handler.handle(serde_json::from_value(event).unwrap()).await;
-        let response = response.unwrap();
+        let response = answer(&state, &serde_json::from_value(event).unwrap()).await;
         assert_eq!(response.status_code, 400, "{name}: {}", response.body);
         assert!(response.body.contains(name), "{}", response.body);
     }
@@ -129,7 +114,7 @@ fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
     let theirs = runtime.block_on(world.link("victim"));
     let victim: TenantId = "victim".parse().unwrap();
     let store = world.store.clone();
-    let handler = AssertUnwindSafe(handler(world));
+    let state = AssertUnwindSafe(state(&world));
     let mut seeds = events("link-generator");
     for event in &mut seeds {
         if let Some(id) = event.pointer_mut("/pathParameters/id") {
@@ -148,7 +133,7 @@ fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
             let Ok(event) = serde_json::from_value(event) else {
                 return;
             };
-            let response = runtime.block_on(handler.handle(event)).unwrap();
+            let response = runtime.block_on(answer(&state, &event));
             let known = [200, 201, 202, 400, 403, 404, 409];
             assert!(
                 known.contains(&response.status_code),

@@ -107,7 +107,7 @@ impl Counter {
 }
 
 /// How far an organization has come.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// How many accounts there are: as many as are allowed by name, or else as asked so far and did not leave.
     pub total: usize,
@@ -128,7 +128,7 @@ pub struct Progress {
 }
 
 /// What is wrong with one member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// Its account.
     pub account_id: AccountId,

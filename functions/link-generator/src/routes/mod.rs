@@ -1,0 +1,6 @@
+//! The routes of the API, one function for each.
+
+pub mod connections;
+pub mod roles;
+pub mod rotation;
+pub mod templates;

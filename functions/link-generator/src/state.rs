@@ -1,0 +1,112 @@
+//! What every route works with: the use cases of the API, joined over their ports.
+
+use std::sync::Arc;
+
+use latchkey_core::{
+    domain::{aws::AccountId, sweep::SweepPlan},
+    ports::{
+        Clock, ConnectionSearch, ConnectionStore, GrantStore, IdSource, SweepLedger, TemplateCatalog,
+        TopicPermissions, VerificationQueue,
+    },
+    use_cases::{
+        disconnect::DisconnectByVendor,
+        find_connections::FindConnections,
+        last_verified::LastVerified,
+        members::Members,
+        register_by_hand::RegisterByHand,
+        rotate_external_id::RotateExternalId,
+        start_connection::{Doors, LinkPolicy, StartConnection},
+    },
+};
+
+/// What a deployment decides about its API.
+pub struct Settings {
+    /// The claim of the verified token that names the tenant.
+    pub tenant_claim: String,
+    pub link_policy: LinkPolicy,
+    pub sweep_plan: SweepPlan,
+    pub vendor_account: AccountId,
+    /// How long a role that was made by hand may take to become assumable.
+    pub verification_deadline_seconds: u32,
+}
+
+/// All that a route may use.
+pub struct State {
+    pub tenant_claim: String,
+    pub start: StartConnection,
+    pub by_hand: RegisterByHand,
+    pub members: Members,
+    pub disconnect: DisconnectByVendor,
+    pub rotate: RotateExternalId,
+    pub verified: LastVerified,
+    pub find: FindConnections,
+    pub templates: Arc<dyn TemplateCatalog>,
+    pub store: Arc<dyn ConnectionStore>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl State {
+    /// `topics` are given where a deployment lets in single accounts.
+    pub fn new<S>(
+        settings: Settings,
+        store: Arc<S>,
+        queue: Arc<dyn VerificationQueue>,
+        topics: Option<Arc<dyn TopicPermissions>>,
+        (clock, ids): (Arc<dyn Clock>, Arc<dyn IdSource>),
+    ) -> Self
+    where
+        S: ConnectionStore + ConnectionSearch + TemplateCatalog + SweepLedger + GrantStore + 'static,
+    {
+        let members = Members {
+            store: store.clone(),
+            clock: clock.clone(),
+        };
+        Self {
+            tenant_claim: settings.tenant_claim,
+            start: StartConnection {
+                store: store.clone(),
+                templates: store.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+                policy: settings.link_policy,
+                doors: topics.map(|topics| Doors {
+                    grants: store.clone(),
+                    topics,
+                }),
+            },
+            by_hand: RegisterByHand {
+                store: store.clone(),
+                queue,
+                members: members.clone(),
+                ids: ids.clone(),
+                clock: clock.clone(),
+                vendor_account: settings.vendor_account,
+                patience_seconds: settings.verification_deadline_seconds.into(),
+            },
+            disconnect: DisconnectByVendor {
+                store: store.clone(),
+                members: members.clone(),
+                clock: clock.clone(),
+            },
+            rotate: RotateExternalId {
+                store: store.clone(),
+                members: members.clone(),
+                ids,
+                clock: clock.clone(),
+            },
+            members,
+            verified: LastVerified {
+                ledger: store.clone(),
+                plan: settings.sweep_plan,
+            },
+            find: FindConnections {
+                store: store.clone(),
+                search: store.clone(),
+                clock: clock.clone(),
+            },
+            templates: store.clone(),
+            store,
+            clock,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Why a request was not done: problem details (RFC 9457).
+
+use serde::{Deserialize, Serialize};
+
+/// Their media type.
+pub const CONTENT_TYPE: &str = "application/problem+json";
+/// How every type begins; the code follows.
+pub const TYPE_PREFIX: &str = "urn:latchkey:problem:";
+
+/// Why a request was not done, for its sender.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemBody {
+    /// What happened here, and what to do.
+    pub detail: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened, the same for each problem of its type.
+    pub title: String,
+    /// [`TYPE_PREFIX`] and a stable code.
+    #[serde(rename = "type")]
+    pub kind: String,
+}

@@ -1,0 +1,66 @@
+//! Template versions, and what a customer's stack can be updated to.
+
+use jiff::Timestamp;
+use latchkey_core::domain::{external_id::ExternalId, template_version::PublishedVersion};
+use serde::{Deserialize, Serialize};
+
+/// What the customer needs to finish a rotation, by hand or by infrastructure code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationBody {
+    /// The next external ID.
+    pub external_id: ExternalId,
+    /// When the rotation began.
+    pub started_at: Timestamp,
+    /// None where it is open until its organization has another one.
+    pub expires_at: Option<Timestamp>,
+    /// None where the role was made by hand: the customer changes its trust policy, and the vendor names the role again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_url: Option<String>,
+    /// The same as a shell command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_command: Option<String>,
+}
+
+/// A newer template than the one that a stack was made from. Nothing updates without the customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateBody {
+    /// The version that it is updated to.
+    pub version: String,
+    /// Opens the update in the console.
+    pub update_url: String,
+    /// The same as a shell command.
+    pub update_command: String,
+    /// What each version on the way changes, oldest first.
+    pub changes: Vec<ChangesBody>,
+}
+
+/// What a version changes for the customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesBody {
+    /// The version.
+    pub version: String,
+    /// In terms of permissions; none for a first version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<serde_json::Value>,
+    /// In words, as Markdown.
+    pub changelog: String,
+}
+
+impl From<&PublishedVersion> for ChangesBody {
+    fn from(version: &PublishedVersion) -> Self {
+        Self {
+            version: version.version.clone(),
+            changes: version.changes.clone(),
+            changelog: version.changelog.clone(),
+        }
+    }
+}
+
+/// The answer of `GET /v1/template-versions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionsBody {
+    /// The one that new links open; none before the first was published.
+    pub current: Option<String>,
+    /// Every one that was published, newest first.
+    pub versions: Vec<PublishedVersion>,
+}
