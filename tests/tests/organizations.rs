@@ -237,50 +237,6 @@ async fn an_account_that_was_not_named_is_refused_and_one_that_was_can_take_it_t
     Ok(())
 }
 
-#[tokio::test]
-async fn what_an_organization_cannot_be_is_refused_with_a_sentence() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    for (body, said) in [
-        (
-            json!({ "organization": {} }),
-            "goes with `\"kind\": \"organization\"`",
-        ),
-        (
-            json!({ "kind": "organization", "account_id": "222222222222" }),
-            "allowed_accounts",
-        ),
-        (
-            json!({ "kind": "organization", "organization": { "max_accounts": 0 } }),
-            "1 to 1,000",
-        ),
-        (
-            json!({ "kind": "organization", "organization": { "max_accounts": 1_001 } }),
-            "1 to 1,000",
-        ),
-        (
-            json!({ "kind": "organization", "organization": { "allowed_accounts": ["12"] } }),
-            "allowed_accounts",
-        ),
-        (
-            json!({ "kind": "organization", "organization": { "id": "o-1234567890" } }),
-            "id",
-        ),
-        (json!({ "kind": "company" }), "kind"),
-    ] {
-        let mut body = body;
-        body["name"] = json!("Odd");
-        let answer = api.call(Method::POST, "/v1/connections", Some(&body)).await?;
-        let detail = answer.body["detail"].as_str().unwrap_or_default();
-        assert!(answer.status == 400 && detail.contains(said), "{body}: {detail}");
-    }
-    let shown = organization(&api, json!({})).await?;
-    let path = format!("/v1/connections/{}/rotate-external-id", text(&shown, "id")?);
-    let answer = api.call(Method::POST, &path, None).await?;
-    assert_eq!(answer.status, 409, "nobody is connected: {}", answer.body);
-    Ok(())
-}
-
 /// The verifier is ended in the middle of its work, several times.
 #[tokio::test]
 async fn three_hundred_accounts_connect_in_one_run_and_a_verifier_that_dies_loses_none() -> Result<(), Error>

@@ -142,29 +142,3 @@ async fn a_cancelled_rotation_refuses_its_update_and_the_stack_rolls_back_to_wha
     );
     Ok(())
 }
-
-#[tokio::test]
-async fn nobody_chooses_the_next_external_id_or_rotates_what_is_not_theirs_or_not_connected()
--> Result<(), Error> {
-    let scene = Scene::open()?;
-    let (acme, globex) = (scene.acme()?, scene.globex()?);
-    let waiting = text(&scene.link(&acme, "us-east-1").await?, "id")?;
-    let path = format!("/v1/connections/{waiting}/rotate-external-id");
-    let chosen = json!({ "external_id": "tz4a98xxat96iws9zmbrgj3atz4a98xx" });
-    let answer = acme.call(Method::POST, &path, Some(&chosen)).await?;
-    assert_eq!(
-        (answer.status, answer.content_type.as_str()),
-        (400, "application/problem+json")
-    );
-    for method in [Method::POST, Method::DELETE] {
-        let early = rotate(&acme, method.clone(), &waiting).await?;
-        assert_eq!(
-            (early.status, &early.body["type"]),
-            (409, &json!("urn:latchkey:problem:conflict"))
-        );
-        let strange = rotate(&globex, method.clone(), &waiting).await?;
-        let unknown = rotate(&globex, method, "conn_tz4a98xxat96iws9zmbrgj3a").await?;
-        assert_eq!((strange.status, &strange.body), (404, &unknown.body));
-    }
-    Ok(())
-}

@@ -1,6 +1,6 @@
 //! Class 2: a client, or a customer, brings an external ID of their own.
 //!
-//! Guard: the API has no field for one (`functions/link-generator/src/body.rs`) and makes each itself
+//! Guard: the API has no field for one (`shared/api-types/src/request.rs`) and makes each itself
 //! (`shared/core/src/use_cases/start_connection.rs`); one that a stack sends counts for nothing unless our table has it.
 
 use latchkey_core::domain::{
