@@ -4,9 +4,8 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use serde_json::error::Category;
 
 /// Longest body that is read. The largest valid one, every character escaped, has half of it.
 pub const MAX_BODY_BYTES: usize = 65_536;
@@ -56,7 +55,15 @@ pub fn body<T: Takes>(text: &str) -> Result<T, Unread> {
     }
     // From the text itself: a field that comes twice is refused instead of one of the two being taken.
     let mut reader = serde_json::Deserializer::from_str(text);
-    let Object(read) = serde_path_to_error::deserialize(&mut reader).map_err(unread::<T>)?;
+    let Object(read) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        // serde_json takes a value that cannot be a name of an enum for broken JSON.
+        let is_json = || serde_json::from_str::<IgnoredAny>(text).is_ok();
+        if error.inner().is_data() || is_json() {
+            unread::<T>(&error)
+        } else {
+            not_json()
+        }
+    })?;
     reader.end().map_err(|_| not_json())?;
     Ok(read)
 }
@@ -77,17 +84,14 @@ pub fn query<T: Takes>(parameters: BTreeMap<String, Vec<String>>) -> Result<T, U
         };
         values.insert(name, value.into());
     }
-    serde_path_to_error::deserialize(serde_json::Value::Object(values)).map_err(unread::<T>)
+    serde_path_to_error::deserialize(serde_json::Value::Object(values)).map_err(|error| unread::<T>(&error))
 }
 
 fn not_json() -> Unread {
     Unread::Other("the body is not JSON".to_owned())
 }
 
-fn unread<T: Takes>(error: serde_path_to_error::Error<serde_json::Error>) -> Unread {
-    if error.inner().classify() != Category::Data {
-        return not_json();
-    }
+fn unread<T: Takes>(error: &serde_path_to_error::Error<serde_json::Error>) -> Unread {
     let words = error.inner().to_string();
     if let Some(name) = named(&words, "unknown field `") {
         return Unread::UnknownField(shown(name));
