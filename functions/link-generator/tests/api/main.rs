@@ -1,5 +1,7 @@
 //! The API over the fakes: what each route answers, and what it refuses.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 mod lists;
 mod refusals;
 mod side_by_side;

@@ -44,7 +44,7 @@ impl Recorded {
             "# {what}\n{} → {status} {kind}\n{}\n\n",
             call.key, answer.body
         ));
-        both_ways(call.key, *kind, &answer.body);
+        both_ways(call.key, kind, &answer.body);
         serde_json::from_str(&answer.body).unwrap()
     }
 
