@@ -4,6 +4,9 @@ use std::process::Command;
 
 use crate::steps::{Error, cargo, run as step};
 
+/// The test that is the day.
+const DAY: &str = "a_bad_day_finds_every_changed_role_in_time";
+
 /// Plays a day with each of these numbers of connections, or with a million.
 pub fn run(sizes: &[String]) -> Result<(), Error> {
     let million = ["1000000".to_owned()];
@@ -14,7 +17,7 @@ pub fn run(sizes: &[String]) -> Result<(), Error> {
             Command::new(cargo())
                 .args(["test", "--quiet", "--locked", "--profile", "simulation"])
                 .args(["--package", "latchkey-shared", "--test", "sweep_at_scale"])
-                .args(["--", "a_bad_day", "--nocapture"])
+                .args(["--", "--exact", DAY, "--nocapture"])
                 .env("LATCHKEY_SIMULATED_CONNECTIONS", size),
         )?;
     }
