@@ -2,6 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use latchkey_core::domain::connection::Organization;
+use latchkey_testing::{
+    builders::account,
+    faults::{Operation, When},
+    scripted_sts::Trust,
+};
 use serde_json::{Value, json};
 
 use crate::{Api, Call};
@@ -141,22 +147,42 @@ async fn texts_that_only_look_dangerous_are_kept() {
 #[tokio::test]
 async fn a_look_at_a_connection_writes_nothing() {
     let api = Api::new();
-    let body = json!({ "name": "x", "kind": "organization" });
-    let organization = made(&api, "acme", &body).await;
-    let body = json!({ "name": "x" });
-    let link = made(&api, "acme", &body).await;
-    let before = (api.world.store.all_connections(), api.world.store.item_count());
-    for id in [&organization["id"], &link["id"]] {
-        let call = Call {
-            key: SHOW,
-            id: id.as_str().unwrap(),
-            ..Call::default()
-        };
-        assert_eq!(api.call("acme", &call).await.status_code, 200);
-    }
+    let world = &api.world;
+    let rules = Organization::new(Some(2), BTreeSet::new()).unwrap();
+    let organization = world.organization("acme", rules).await;
+    let (stack, role_arn) = world.customer_of(&organization, &account("222222222222"));
+    let create = stack
+        .create(&organization.external_id, &role_arn)
+        .signed(&world.bucket);
+    assert!(world.complete(&create).await.success);
+    world
+        .rotate
+        .start(&organization.tenant, &organization.id)
+        .await
+        .unwrap();
+    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    // The last member moves, and what should end the rotation breaks off.
+    world.sts.put_role(&role_arn, Trust::only(&next));
+    let update = stack.update(&create.physical_resource_id(), &next, &role_arn);
+    world.receive(&update.signed(&world.bucket)).await.unwrap();
+    world.faults.fail_next(Operation::List, 1, When::Before);
+    let waiting = world.queue.take_all();
+    assert!(world.work(&waiting[0].task, 1).await.is_err());
+
+    let before = (world.store.all_connections(), world.store.item_count());
+    let id = organization.id.as_str();
+    let shown = api
+        .call(
+            "acme",
+            &Call {
+                key: SHOW,
+                id,
+                ..Call::default()
+            },
+        )
+        .await;
+    let shown: Value = serde_json::from_str(&shown.body).unwrap();
+    assert_eq!(shown["rotation"]["external_id"], json!(next));
     page(&api, "acme", &[]).await;
-    assert_eq!(
-        (api.world.store.all_connections(), api.world.store.item_count()),
-        before
-    );
+    assert_eq!((world.store.all_connections(), world.store.item_count()), before);
 }
