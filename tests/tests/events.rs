@@ -195,8 +195,23 @@ const FILES: &[(&str, &str, Expected)] = &[
     ),
     (
         "custom-resource-listener",
+        "create-of-another-resource-type",
+        Received("not_from_cloudformation"),
+    ),
+    (
+        "custom-resource-listener",
+        "delete-of-another-resource-type",
+        Received("not_from_cloudformation"),
+    ),
+    (
+        "custom-resource-listener",
+        "create-of-cdks-default-type",
+        Received("external_id_unknown"),
+    ),
+    (
+        "custom-resource-listener",
         "unknown-request-type",
-        Dropped("RequestType"),
+        Received("not_from_cloudformation"),
     ),
     ("custom-resource-listener", "not-json", Dropped("request")),
     (

@@ -8,9 +8,9 @@ use latchkey_core::{
         aws::TopicArn,
         invalid::Invalid,
         proof::reason::ReasonCode,
-        request::custom_resource::{Envelope, RequestType},
+        request::custom_resource::{Envelope, NotRead, RequestType, Unread},
     },
-    ports::Unavailable,
+    ports::{Delivery, Unavailable},
     use_cases::{disconnect::DisconnectByStack, register_role::RegisterRole},
 };
 
@@ -32,9 +32,12 @@ impl Handler {
     }
 
     async fn receive(&self, message: &SnsMessage) -> Result<(), Error> {
-        let envelope = match self.open(message) {
-            Ok(envelope) => envelope,
-            Err(invalid) => {
+        let (key, worked_on) = match self.open(message) {
+            Ok(envelope) => (envelope.key.clone(), self.answer(&envelope, message).await),
+            Err(NotRead::Answered(unread)) => {
+                (unread.key.clone(), self.answer_unread(&unread, message).await)
+            }
+            Err(NotRead::Dropped(invalid)) => {
                 // There is nobody to answer; delivering it again would not change that.
                 tracing::warn!(
                     "sns.message_id" = message.message_id,
@@ -45,10 +48,10 @@ impl Handler {
                 return Ok(());
             }
         };
-        self.answer(&envelope, message).await.map_err(|error| {
+        worked_on.map_err(|error| {
             tracing::error!(
-                "request.id" = envelope.key.request_id,
-                "stack.id" = %envelope.stack_id,
+                "request.id" = key.request_id,
+                "stack.id" = key.stack_id.as_ref().map(tracing::field::display),
                 error = causes(&error),
                 "request.failed"
             );
@@ -57,15 +60,34 @@ impl Handler {
         })
     }
 
-    fn open(&self, message: &SnsMessage) -> Result<Envelope, Invalid> {
-        let topic = TopicArn::parse(&message.topic_arn)?;
+    fn open(&self, message: &SnsMessage) -> Result<Envelope, NotRead> {
+        let topic = TopicArn::parse(&message.topic_arn).map_err(NotRead::Dropped)?;
         if !self.topics.contains(&topic) {
-            return Err(Invalid::new(
+            return Err(NotRead::Dropped(Invalid::new(
                 "TopicArn",
                 "is not a listener topic of this deployment",
-            ));
+            )));
         }
         Envelope::parse(&message.message, &topic)
+    }
+
+    /// Tells CloudFormation what is wrong with a request that is not worked on.
+    async fn answer_unread(&self, unread: &Unread, message: &SnsMessage) -> Result<(), Unavailable> {
+        let delivery = self.register.answers.answer_unread(unread).await?;
+        let outcome = match delivery {
+            Delivery::Accepted => "not_read",
+            Delivery::Refused => "not_from_cloudformation",
+        };
+        tracing::warn!(
+            "sns.message_id" = message.message_id,
+            "request.id" = unread.key.request_id,
+            "stack.id" = unread.key.stack_id.as_ref().map(tracing::field::display),
+            "invalid.field" = unread.invalid.what,
+            "invalid.rule" = unread.invalid.rule,
+            "request.outcome" = outcome,
+            "request.received"
+        );
+        Ok(())
     }
 
     async fn answer(&self, envelope: &Envelope, message: &SnsMessage) -> Result<(), Unavailable> {

@@ -217,7 +217,7 @@ impl StackRequest {
 
     /// The message, read.
     pub fn parse(&self) -> Result<Envelope, Invalid> {
-        Envelope::parse(&self.message(), &self.topic)
+        Envelope::parse(&self.message(), &self.topic).map_err(|not_read| not_read.invalid())
     }
 
     /// The message, read.

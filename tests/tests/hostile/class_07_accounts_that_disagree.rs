@@ -17,7 +17,7 @@ use latchkey_tests::{
 };
 use serde_json::{Value, json};
 
-use super::support::{admissible, assert_dropped};
+use super::support::{admissible, assert_not_read};
 
 #[tokio::test]
 async fn a_role_in_another_account_than_the_stack_is_refused_even_if_it_would_be_assumable()
@@ -168,7 +168,7 @@ async fn a_stack_of_another_partition_is_not_listened_to() -> Result<(), Error> 
     ] {
         let forged = request.clone().with("StackId", json!(stack_id)).sign();
         let forged = in_its_partition(forged, &stack_id);
-        assert_dropped(&scene, &attacker, topic, &forged.text(), &stack_id, field)
+        assert_not_read(&scene, &attacker, topic, &forged.text(), &stack_id, field)
             .await
             .map_err(|error| format!("{stack_id}: {error}"))?;
     }

@@ -15,7 +15,7 @@ use latchkey_tests::{
 };
 use serde_json::{Value, json};
 
-use super::support::{LISTENER, admissible, assert_dropped, notification, other_urls};
+use super::support::{LISTENER, admissible, assert_not_read, notification, other_urls};
 
 #[tokio::test]
 async fn an_answer_url_that_is_not_cloudformations_drops_its_message_on_the_real_topic() -> Result<(), Error>
@@ -29,7 +29,7 @@ async fn an_answer_url_that_is_not_cloudformations_drops_its_message_on_the_real
         let forged = request.clone().with("ResponseURL", json!(url));
         let (scene, attacker) = (&scene, &attacker);
         async move {
-            assert_dropped(
+            assert_not_read(
                 scene,
                 attacker,
                 topic,

@@ -14,7 +14,7 @@ use latchkey_tests::{
 };
 use serde_json::{Value, json};
 
-use super::support::{LISTENER, admissible, assert_dropped};
+use super::support::{LISTENER, admissible, assert_not_read};
 
 #[tokio::test]
 async fn a_genuine_message_that_is_replayed_after_its_time_changes_nothing() -> Result<(), Error> {
@@ -99,7 +99,7 @@ async fn a_message_through_a_topic_that_is_no_listener_topic_is_not_read() -> Re
         .with("ServiceToken", json!(topic))
         .with_property("ServiceToken", json!(topic));
     for forged in [&request, &own_token] {
-        assert_dropped(
+        assert_not_read(
             &scene,
             &attacker,
             topic,

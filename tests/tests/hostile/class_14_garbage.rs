@@ -14,7 +14,7 @@ use latchkey_tests::{
 };
 use serde_json::{Value, json};
 
-use super::support::{admissible, assert_dropped};
+use super::support::{admissible, assert_not_read};
 
 #[tokio::test]
 async fn a_message_that_is_no_request_of_cloudformation_is_dropped() -> Result<(), Error> {
@@ -125,7 +125,7 @@ async fn a_message_that_is_no_request_of_cloudformation_is_dropped() -> Result<(
     ];
     for (message, field) in cases {
         let sent: String = message.chars().take(200).collect();
-        assert_dropped(&scene, &attacker, topic, &message, request.stack_id(), field)
+        assert_not_read(&scene, &attacker, topic, &message, request.stack_id(), field)
             .await
             .map_err(|error| format!("{} bytes of {sent}: {error}", message.len()))?;
     }
@@ -133,7 +133,7 @@ async fn a_message_that_is_no_request_of_cloudformation_is_dropped() -> Result<(
     let elsewhere = request.clone().with("ServiceToken", json!(other_topic));
     let elsewhere = elsewhere.with_property("ServiceToken", json!(other_topic)).text();
     let other_region = Customer::sign_in(&scene.ready.endpoint, &attacker.account, "eu-west-1").await?;
-    assert_dropped(
+    assert_not_read(
         &scene,
         &other_region,
         other_topic,

@@ -132,7 +132,7 @@ async fn no_name_in_a_message_or_a_call_forges_a_log_line() -> Result<(), Error>
     scene.wait_for_log(LISTENER, &[&last, "request.dropped"]).await?;
     for (field, message_id) in dropped {
         scene
-            .wait_for_log(LISTENER, &[&message_id, "request.dropped"])
+            .wait_for_log(LISTENER, &[&message_id, "invalid.field"])
             .await
             .map_err(|error| format!("{field}: {error}"))?;
     }

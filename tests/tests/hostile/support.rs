@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 /// The folder of the function that the topics call.
 pub const LISTENER: &str = "custom-resource-listener";
 
-/// Publishes a message that is not read, and expects that the listener says so and keeps nothing of it.
-pub async fn assert_dropped(
+/// Publishes a message that is not worked on, and expects that the listener says so and keeps nothing of it.
+pub async fn assert_not_read(
     scene: &Scene,
     attacker: &Customer,
     topic: &str,
@@ -23,7 +23,7 @@ pub async fn assert_dropped(
 ) -> Result<(), Error> {
     let message_id = attacker.publish(topic, message).await?;
     let line = scene
-        .wait_for_log(LISTENER, &[&message_id, "request.dropped"])
+        .wait_for_log(LISTENER, &[&message_id, "invalid.field"])
         .await?;
     assert!(
         line.contains(&format!("\"invalid.field\":\"{field}\"")),

@@ -152,15 +152,16 @@ async fn a_look_at_a_connection_writes_nothing() {
     let organization = world.organization("acme", rules).await;
     let (stack, role_arn) = world.customer_of(&organization, &account("222222222222"));
     let create = stack
-        .create(&organization.external_id, &role_arn)
+        .create(organization.external_id(), &role_arn)
         .signed(&world.bucket);
     assert!(world.complete(&create).await.success);
     world
         .rotate
-        .start(&organization.tenant, &organization.id)
+        .start(organization.tenant(), organization.id())
         .await
         .unwrap();
-    let next = world.reload(&organization).await.rotation.unwrap().external_id;
+    let rotating = world.reload(&organization).await;
+    let next = rotating.rotation().unwrap().external_id.clone();
     // The last member moves, and what should end the rotation breaks off.
     world.sts.put_role(&role_arn, Trust::only(&next));
     let update = stack.update(&create.physical_resource_id(), &next, &role_arn);
@@ -170,7 +171,7 @@ async fn a_look_at_a_connection_writes_nothing() {
     assert!(world.work(&waiting[0].task, 1).await.is_err());
 
     let before = (world.store.all_connections(), world.store.item_count());
-    let id = organization.id.as_str();
+    let id = organization.id().as_str();
     let shown = api
         .call(
             "acme",

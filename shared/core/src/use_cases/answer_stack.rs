@@ -8,7 +8,7 @@ use crate::{
         audit::{Actor, ROTATED_EVENT},
         connection::Event,
         request::{
-            custom_resource::{Envelope, Outcome, answer_body},
+            custom_resource::{Envelope, Outcome, Unread, answer_body},
             request_record::RequestRecord,
             response_url::ResponseUrl,
         },
@@ -60,6 +60,17 @@ impl AnswerStack {
             outcome,
         );
         self.send(&envelope.response_url, body).await
+    }
+
+    /// Answers a request that is not worked on.
+    pub async fn answer_unread(&self, unread: &Unread) -> Result<Delivery, Unavailable> {
+        let body = answer_body(
+            &unread.key,
+            &unread.logical_resource_id,
+            &unread.physical_resource_id,
+            &unread.outcome(),
+        );
+        self.send(&unread.response_url, body).await
     }
 
     /// Sends an answer as it is.

@@ -19,6 +19,8 @@ use latchkey_testing::{
 const ROLE: &str = "arn:aws:iam::222222222222:role/Reader";
 const EXTERNAL_ID: &str = "tz4a98xxat96iws9zmbrgj3atz4a98xx";
 
+const TOO_LARGE: &str = "is larger than 32 KB; give this resource no other properties than the template's";
+
 fn external_id() -> ExternalId {
     ExternalId::parse(EXTERNAL_ID).unwrap()
 }
@@ -309,7 +311,7 @@ fn refused_envelopes() -> Vec<(StackRequest, &'static str, &'static str)> {
         (
             create().with("Padding", "x".repeat(MAX_REQUEST_BYTES)),
             "request",
-            "is larger than any request of CloudFormation",
+            TOO_LARGE,
         ),
     ];
     for field in [
@@ -336,6 +338,66 @@ fn a_request_that_could_not_be_answered_is_dropped_and_the_log_learns_why() {
         let message: String = request.message().chars().take(900).collect();
         assert_eq!(request.parse(), Err(Invalid::new(what, rule)), "{message}");
     }
+}
+
+/// I5: whoever has an answer URL of CloudFormation gets an answer, and no stack waits for its time-out.
+#[test]
+fn a_genuine_request_that_is_not_read_is_answered() {
+    let padding = "x".repeat(MAX_REQUEST_BYTES);
+    let cases = [
+        (
+            create().with("ResourceType", "Custom::Other"),
+            "ResourceType is not",
+        ),
+        (
+            create().with("Padding", padding.as_str()),
+            "request is larger than 32 KB",
+        ),
+        (create().with("RequestType", "Read"), "RequestType is not"),
+        (
+            update().without("PhysicalResourceId"),
+            "PhysicalResourceId is missing",
+        ),
+        (
+            create().with("ResourceProperties", json!([])),
+            "ResourceProperties is not",
+        ),
+    ];
+    for (request, sentence) in cases {
+        let not_read = Envelope::parse(&request.message(), &request.topic).unwrap_err();
+        assert!(
+            not_read.invalid().to_string().starts_with(sentence),
+            "{not_read:?}"
+        );
+        let NotRead::Answered(unread) = not_read else {
+            panic!("{sentence}");
+        };
+        let Outcome::Refused { reason } = unread.outcome() else {
+            panic!("{sentence}");
+        };
+        assert!(reason.message().contains(sentence), "{reason:?}");
+    }
+    for delete in [
+        delete().with("ResourceType", "Custom::Other"),
+        delete().with("Padding", padding.as_str()),
+        delete().with("PhysicalResourceId", "\u{7}"),
+    ] {
+        let NotRead::Answered(unread) = Envelope::parse(&delete.message(), &delete.topic).unwrap_err() else {
+            panic!("{delete:?}");
+        };
+        assert_eq!(unread.outcome(), Outcome::Deleted);
+        assert!(unread.physical_resource_id.starts_with("latchkey-"), "{unread:?}");
+    }
+}
+
+#[test]
+fn cdks_default_resource_type_is_taken_like_ours() {
+    assert!(
+        create()
+            .with("ResourceType", DEFAULT_RESOURCE_TYPE)
+            .parse()
+            .is_ok()
+    );
 }
 
 #[test]
@@ -368,12 +430,12 @@ fn what_is_no_json_object_is_dropped() {
         let error = Envelope::parse(message, &topic).unwrap_err();
         assert_eq!(
             error,
-            Invalid::new("request", "is not a JSON object"),
+            NotRead::Dropped(Invalid::new("request", "is not a JSON object")),
             "{message:.60}"
         );
     }
     let error = Envelope::parse("{}", &create().topic).unwrap_err();
-    assert_eq!(error, Invalid::new("RequestType", "is missing"));
+    assert_eq!(error, NotRead::Dropped(Invalid::new("StackId", "is missing")));
 }
 
 #[test]
@@ -383,7 +445,10 @@ fn a_request_through_the_topic_of_another_region_is_dropped() {
     let error = Envelope::parse(&request.message(), &topic(&region)).unwrap_err();
     assert_eq!(
         error,
-        Invalid::new("StackId", "is in another region than the topic of the message")
+        NotRead::Dropped(Invalid::new(
+            "StackId",
+            "is in another region than the topic of the message"
+        ))
     );
     let there = CustomerStack::in_region(&account("222222222222"), "eu-west-2");
     let request = there.create(&external_id(), &role(&account("222222222222"), "Reader"));

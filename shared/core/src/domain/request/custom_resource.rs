@@ -18,9 +18,12 @@ use crate::domain::{
 
 /// The resource type in the customer's template.
 pub const RESOURCE_TYPE: &str = "Custom::LatchkeyConnection";
-/// Longest message that is read. A true one has about 2.5 KB, an Update with old properties about 3 KB; SNS would
-/// carry 256 KB.
+/// The type of a custom resource whose template names none, as CDK writes it: taken like ours.
+pub const DEFAULT_RESOURCE_TYPE: &str = "AWS::CloudFormation::CustomResource";
+/// Longest message that is worked on. A true one has about 2.5 KB, an Update with old properties about 3 KB.
 pub const MAX_REQUEST_BYTES: usize = 32_768;
+/// Longest message that SNS carries: whatever fits is read as far as an answer needs it (I5).
+pub const MAX_MESSAGE_BYTES: usize = 262_144;
 /// CloudFormation's limit on a PhysicalResourceId.
 pub const MAX_PHYSICAL_RESOURCE_ID_BYTES: usize = 1_024;
 /// CloudFormation's limit on the body of an answer.
@@ -94,36 +97,72 @@ pub struct Properties {
     pub permission_tier: Option<TierName>,
 }
 
-impl Envelope {
-    /// Reads the `Message` of an SNS notification that came through `topic`. An error means that there is nobody
-    /// who could be answered: the message is dropped.
-    pub fn parse(unverified_message: &str, topic: &TopicArn) -> Result<Self, Invalid> {
-        if unverified_message.len() > MAX_REQUEST_BYTES {
-            return Err(Invalid::new(
-                "request",
-                "is larger than any request of CloudFormation",
-            ));
+/// Why a message is not worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotRead {
+    /// It is not a request that could be answered: it is dropped.
+    Dropped(Invalid),
+    /// CloudFormation may wait for an answer: it is told what is wrong, and nothing else is done.
+    Answered(Box<Unread>),
+}
+
+impl NotRead {
+    /// What is wrong with the message.
+    pub fn invalid(&self) -> Invalid {
+        match self {
+            Self::Dropped(invalid) => *invalid,
+            Self::Answered(unread) => unread.invalid,
         }
-        let Ok(Value::Object(mut fields)) = serde_json::from_str(unverified_message) else {
-            return Err(Invalid::new("request", "is not a JSON object"));
-        };
-        let request_type = match text(&fields, "RequestType")? {
-            "Create" => RequestType::Create,
-            "Update" => RequestType::Update,
-            "Delete" => RequestType::Delete,
-            _ => return Err(Invalid::new("RequestType", "is not Create, Update or Delete")),
-        };
-        if text(&fields, "ResourceType")? != RESOURCE_TYPE {
-            return Err(Invalid::new("ResourceType", "is not Custom::LatchkeyConnection"));
+    }
+}
+
+/// A request that can be answered and is not worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The stack and the request.
+    pub key: RequestKey,
+    /// Where the answer goes.
+    pub response_url: ResponseUrl,
+    /// The resource's name in the template.
+    pub logical_resource_id: String,
+    /// The id that the answer gives the resource.
+    pub physical_resource_id: String,
+    /// What is wrong with it.
+    pub invalid: Invalid,
+    is_delete: bool,
+}
+
+impl Unread {
+    /// What it is answered: a Delete is let go, whatever it is (I6).
+    pub fn outcome(&self) -> Outcome {
+        if self.is_delete {
+            Outcome::Deleted
+        } else {
+            Outcome::Refused {
+                reason: self.invalid.into(),
+            }
         }
-        let stack_id = StackId::parse(text(&fields, "StackId")?)?;
-        let request_id = text(&fields, "RequestId")?;
+    }
+}
+
+/// What an answer needs of a request.
+struct Address {
+    key: RequestKey,
+    stack_id: StackId,
+    logical_resource_id: String,
+    response_url: ResponseUrl,
+}
+
+impl Address {
+    fn read(fields: &Map<String, Value>) -> Result<Self, Invalid> {
+        let stack_id = StackId::parse(text(fields, "StackId")?)?;
+        let request_id = text(fields, "RequestId")?;
         if !(1..=128).contains(&request_id.len())
             || !request_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
         {
             return Err(Invalid::new("RequestId", "is not an id of CloudFormation"));
         }
-        let logical_resource_id = text(&fields, "LogicalResourceId")?;
+        let logical_resource_id = text(fields, "LogicalResourceId")?;
         if !(1..=255).contains(&logical_resource_id.len())
             || !logical_resource_id.chars().all(|c| c.is_ascii_alphanumeric())
         {
@@ -132,75 +171,123 @@ impl Envelope {
                 "is not a logical id of a template",
             ));
         }
-        let response_url = ResponseUrl::parse(
-            text(&fields, "ResponseURL")?,
-            &stack_id,
-            logical_resource_id,
-            request_id,
-        )?;
-        if topic.region() != stack_id.region() {
+        let url = text(fields, "ResponseURL")?;
+        Ok(Self {
+            response_url: ResponseUrl::parse(url, &stack_id, logical_resource_id, request_id)?,
+            logical_resource_id: logical_resource_id.to_owned(),
+            key: RequestKey {
+                stack_id: Some(stack_id.clone()),
+                request_id: request_id.to_owned(),
+            },
+            stack_id,
+        })
+    }
+
+    /// A message that CloudFormation did not send through `topic` is nobody's request to us.
+    fn check_topic(&self, fields: &Map<String, Value>, topic: &TopicArn) -> Result<(), Invalid> {
+        if topic.region() != self.stack_id.region() {
             return Err(Invalid::new(
                 "StackId",
                 "is in another region than the topic of the message",
             ));
         }
-        let physical_resource_id = match (request_type, fields.get("PhysicalResourceId")) {
-            (RequestType::Create, None) => None,
-            (RequestType::Create, Some(_)) => {
+        let properties = fields.get("ResourceProperties");
+        let own = properties.and_then(|properties| properties.get("ServiceToken"));
+        let tokens = [fields.get("ServiceToken"), own];
+        if tokens.iter().all(Option::is_none) {
+            return Err(Invalid::new("ServiceToken", "is missing"));
+        }
+        let is_topic = |token: &Value| token.as_str() == Some(topic.as_str());
+        if !tokens.into_iter().flatten().all(is_topic) {
+            return Err(Invalid::new(
+                "ServiceToken",
+                "is not the topic that the message came through",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Envelope {
+    /// Reads the `Message` of an SNS notification that came through `topic`.
+    pub fn parse(unverified_message: &str, topic: &TopicArn) -> Result<Self, NotRead> {
+        let size = unverified_message.len();
+        if size > MAX_MESSAGE_BYTES {
+            let too_large = Invalid::new("request", "is larger than any message of SNS");
+            return Err(NotRead::Dropped(too_large));
+        }
+        let Ok(Value::Object(mut fields)) = serde_json::from_str(unverified_message) else {
+            return Err(NotRead::Dropped(Invalid::new("request", "is not a JSON object")));
+        };
+        let address = Address::read(&fields).map_err(NotRead::Dropped)?;
+        address.check_topic(&fields, topic).map_err(NotRead::Dropped)?;
+        let is_delete = fields.get("RequestType").and_then(Value::as_str) == Some("Delete");
+        let physical_resource_id = physical_resource_id(&fields);
+        match Self::read(&mut fields, size) {
+            Ok((request_type, properties, service_timeout_seconds)) => Ok(Self {
+                request_type,
+                key: address.key,
+                stack_id: address.stack_id,
+                response_url: address.response_url,
+                logical_resource_id: address.logical_resource_id,
+                physical_resource_id,
+                service_timeout_seconds,
+                unverified_properties: properties,
+            }),
+            Err(invalid) => Err(NotRead::Answered(Box::new(Unread {
+                physical_resource_id: physical_resource_id
+                    .unwrap_or_else(|| made_up_id(&address.stack_id, &address.key)),
+                key: address.key,
+                response_url: address.response_url,
+                logical_resource_id: address.logical_resource_id,
+                invalid,
+                is_delete,
+            }))),
+        }
+    }
+
+    /// Type, properties and patience of a request of `size` bytes. An error is told to the stack.
+    fn read(
+        fields: &mut Map<String, Value>,
+        size: usize,
+    ) -> Result<(RequestType, Map<String, Value>, u32), Invalid> {
+        if size > MAX_REQUEST_BYTES {
+            return Err(Invalid::new(
+                "request",
+                "is larger than 32 KB; give this resource no other properties than the template's",
+            ));
+        }
+        let request_type = match text(fields, "RequestType")? {
+            "Create" => RequestType::Create,
+            "Update" => RequestType::Update,
+            "Delete" => RequestType::Delete,
+            _ => return Err(Invalid::new("RequestType", "is not Create, Update or Delete")),
+        };
+        if ![RESOURCE_TYPE, DEFAULT_RESOURCE_TYPE].contains(&text(fields, "ResourceType")?) {
+            return Err(Invalid::new("ResourceType", "is not Custom::LatchkeyConnection"));
+        }
+        match (request_type, fields.contains_key("PhysicalResourceId")) {
+            (RequestType::Create, true) => {
                 return Err(Invalid::new("PhysicalResourceId", "must not be given on Create"));
             }
-            // A control character takes six bytes in JSON: 1,024 of them would burst the answer.
-            (_, Some(Value::String(id)))
-                if (1..=MAX_PHYSICAL_RESOURCE_ID_BYTES).contains(&id.len())
-                    && !id.contains(char::is_control) =>
-            {
-                Some(id.clone())
-            }
-            _ => {
+            (RequestType::Update | RequestType::Delete, _) if physical_resource_id(fields).is_none() => {
                 return Err(Invalid::new(
                     "PhysicalResourceId",
                     "is missing, longer than 1,024 bytes or has control characters",
                 ));
             }
-        };
-        let (logical_resource_id, key) = (
-            logical_resource_id.to_owned(),
-            RequestKey {
-                stack_id: Some(stack_id.clone()),
-                request_id: request_id.to_owned(),
-            },
-        );
+            _ => {}
+        }
         let Some(Value::Object(properties)) = fields.remove("ResourceProperties") else {
             return Err(Invalid::new("ResourceProperties", "is not a JSON object"));
         };
-        let tokens = [fields.get("ServiceToken"), properties.get("ServiceToken")];
-        if tokens.iter().all(Option::is_none) {
-            return Err(Invalid::new("ServiceToken", "is missing"));
-        }
-        for unverified_token in tokens.into_iter().flatten() {
-            if unverified_token.as_str() != Some(topic.as_str()) {
-                return Err(Invalid::new(
-                    "ServiceToken",
-                    "is not the topic that the message came through",
-                ));
-            }
-        }
         let service_timeout_seconds = [fields.get("ServiceTimeout"), properties.get("ServiceTimeout")]
             .into_iter()
             .flatten()
             .find_map(|value| value.as_str()?.parse().ok())
             .filter(|seconds| SERVICE_TIMEOUT_SECONDS.contains(seconds))
             .unwrap_or(*SERVICE_TIMEOUT_SECONDS.end());
-        Ok(Self {
-            request_type,
-            key,
-            stack_id,
-            response_url,
-            logical_resource_id,
-            physical_resource_id,
-            service_timeout_seconds,
-            unverified_properties: properties,
-        })
+        Ok((request_type, properties, service_timeout_seconds))
     }
 
     /// Reads the properties. An error is told to the stack.
@@ -236,12 +323,24 @@ impl Envelope {
     /// The PhysicalResourceId of every answer to this request: the one that the resource has, or, on Create, one
     /// that follows from the request alone, so that an answer that is made again is the same answer.
     pub fn answered_physical_resource_id(&self) -> String {
-        self.physical_resource_id.clone().unwrap_or_else(|| {
-            let digest = Sha256::digest(format!("{}|{}", self.stack_id, self.key.request_id));
-            let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-            format!("latchkey-{hex}")
-        })
+        let own = self.physical_resource_id.clone();
+        own.unwrap_or_else(|| made_up_id(&self.stack_id, &self.key))
     }
+}
+
+/// The id that the resource has, if an answer can repeat it: a control character takes six bytes in JSON, and 1,024 of
+/// them would burst the answer.
+fn physical_resource_id(fields: &Map<String, Value>) -> Option<String> {
+    let id = fields.get("PhysicalResourceId")?.as_str()?;
+    let fits = (1..=MAX_PHYSICAL_RESOURCE_ID_BYTES).contains(&id.len()) && !id.contains(char::is_control);
+    fits.then(|| id.to_owned())
+}
+
+/// The id of a resource that has none yet.
+fn made_up_id(stack_id: &StackId, key: &RequestKey) -> String {
+    let digest = Sha256::digest(format!("{stack_id}|{}", key.request_id));
+    let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("latchkey-{hex}")
 }
 
 fn text<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Invalid> {
