@@ -80,9 +80,9 @@ pub struct OrganizationWishes {
     /// How many may be connected at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_accounts: Option<u32>,
-    /// Which ones; any, where it is empty.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub allowed_accounts: BTreeSet<AccountId>,
+    /// Which ones; any, where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_accounts: Option<BTreeSet<AccountId>>,
 }
 
 /// What `POST /v1/connections/{id}/role` takes.
@@ -114,7 +114,7 @@ mod tests {
             kind: Kind::Organization,
             organization: Some(OrganizationWishes {
                 max_accounts: Some(3),
-                allowed_accounts: AccountId::parse("222222222222").into_iter().collect(),
+                allowed_accounts: Some(AccountId::parse("222222222222").into_iter().collect()),
             }),
         };
         let name_alone = CreateBody {

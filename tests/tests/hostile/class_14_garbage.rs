@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::support::{admissible, assert_not_read};
 
 #[tokio::test]
-async fn a_message_that_is_no_request_of_cloudformation_is_dropped() -> Result<(), Error> {
+async fn a_message_that_is_no_request_of_cloudformation_is_not_worked_on() -> Result<(), Error> {
     let scene = Scene::open()?;
     let attacker = scene.new_customer("us-east-1").await?;
     let request = admissible(&scene, &attacker).await?;

@@ -1,5 +1,7 @@
 //! Links are made, connections are listed, shown and ended.
 
+use std::collections::BTreeSet;
+
 use latchkey_api_types::{
     connection::Kind,
     page::{DEFAULT_PAGE, ListQuery},
@@ -34,7 +36,14 @@ pub fn new_connection(body: CreateBody) -> Result<NewConnection, Problem> {
         }
         (Kind::Organization, wishes) => {
             let wishes = wishes.unwrap_or_default();
-            Some(Organization::new(wishes.max_accounts, wishes.allowed_accounts)?)
+            // A program that filtered its list down to nothing means nobody, not everybody.
+            if wishes.allowed_accounts.as_ref().is_some_and(BTreeSet::is_empty) {
+                return Err(Problem::invalid_request(
+                    "organization.allowed_accounts names no account; leave it out to let any account join",
+                ));
+            }
+            let allowed = wishes.allowed_accounts.unwrap_or_default();
+            Some(Organization::new(wishes.max_accounts, allowed)?)
         }
     };
     Ok(NewConnection {

@@ -431,6 +431,14 @@ async fn a_field_outside_its_limits_is_refused_and_named() {
         (organization(json!({ "max_accounts": 1_001 })), "1 to 1,000"),
         (organization(json!({ "max_accounts": -1 })), "1 to 1,000"),
         (
+            organization(json!({ "allowed_accounts": [] })),
+            "names no account",
+        ),
+        (
+            organization(json!({ "max_accounts": 1, "allowed_accounts": ["222222222222", "333333333333"] })),
+            "more accounts than max_accounts",
+        ),
+        (
             organization(json!({ "allowed_accounts": ["12"] })),
             "allowed_accounts",
         ),

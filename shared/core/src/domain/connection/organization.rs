@@ -50,6 +50,9 @@ impl Organization {
         if !(1..=MAX_ACCOUNTS).contains(&max_accounts) || named > MAX_ACCOUNTS {
             return Err(Invalid::new(WHAT, "must be for 1 to 1,000 accounts"));
         }
+        if named > max_accounts {
+            return Err(Invalid::new(WHAT, "names more accounts than max_accounts"));
+        }
         Ok(Self {
             max_accounts,
             allowed_accounts,
