@@ -24,6 +24,46 @@ pub fn holds_and_notices(check: Check, template: &Value, broken: &[Breakage<'_>]
     }
 }
 
+/// The same with each line of `broken`: what is wrong, ` | `, a place, and what is done there. `= JSON` sets it,
+/// `+= JSON` adds to a list, `-= JSON` takes out of one; nothing removes the place. A place is a property of a
+/// resource (`Id/Name`) or of a statement of a role (`Id#Sid/Name`), or begins with `/` at the top.
+pub fn holds_and_notices_each(check: Check, template: &Value, broken: &str) {
+    // A line that ends with `|` or `=` goes on in the next one.
+    let broken = broken.replace("|\n", "|").replace("=\n", "=");
+    for line in broken.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (what, change) = line.split_once(" |").unwrap();
+        let break_it = |template: &mut Value| apply(template, change.trim());
+        holds_and_notices(check, template, &[(what, &break_it)]);
+    }
+}
+
+fn apply(template: &mut Value, change: &str) {
+    let words: Vec<&str> = change.splitn(3, ' ').collect();
+    let (place, how) = (words[0], words.get(1).copied());
+    let value = || serde_json::from_str::<Value>(words[2].trim()).expect(change);
+    let (of, path) = place.split_at(place.find('/').unwrap());
+    let root = match of.split_once('#') {
+        Some((role, sid)) => statement(template, role, sid),
+        None if of.is_empty() => template,
+        None => resource(template, of),
+    };
+    let (parent, last) = path.rsplit_once('/').unwrap();
+    let parent = root.pointer_mut(parent).unwrap();
+    let index = last.parse::<usize>();
+    match (how, parent) {
+        (None, Value::Array(items)) => drop(items.remove(index.unwrap())),
+        (None, parent) => drop(parent.as_object_mut().unwrap().remove(last).unwrap()),
+        (Some("="), Value::Array(items)) => items[index.unwrap()] = value(),
+        (Some("="), parent) => parent[last] = value(),
+        (Some("+="), parent) => parent[last].as_array_mut().unwrap().push(value()),
+        (Some("-="), parent) => {
+            let value = value();
+            parent[last].as_array_mut().unwrap().retain(|item| *item != value);
+        }
+        _ => panic!("what is {change}?"),
+    }
+}
+
 pub fn resource<'a>(template: &'a mut Value, id: &str) -> &'a mut Value {
     &mut template["Resources"][id]["Properties"]
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    checking::{Problems, holds_and_notices, resource},
+    checking::{Problems, holds_and_notices_each},
     reading::{
         customer, differences, function_property, list, properties, resources, statements, target, texts,
         vendor,
@@ -201,118 +201,56 @@ pub fn the_connection_is_made_last_and_waits_long_enough(template: &Value) -> Pr
 
 #[test]
 fn the_customers_role_lets_in_nobody_but_the_vendors_verifier_with_the_external_id() {
-    holds_and_notices(
+    holds_and_notices_each(
         the_customers_role_trusts_one_path_of_the_vendor_with_the_external_id,
         &customer(),
-        &[
-            ("no external ID", &|t| {
-                resource(t, "ConnectionRole")["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("StringEquals");
-            }),
-            ("any role of the vendor", &|t| {
-                resource(t, "ConnectionRole")["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("ArnLike");
-            }),
-            ("a second way in", &|t| {
-                let statements = &mut resource(t, "ConnectionRole")["AssumeRolePolicyDocument"]["Statement"];
-                let copy = statements[0].clone();
-                statements.as_array_mut().unwrap().push(copy);
-            }),
-            ("a parameter that must be filled in", &|t| {
-                t["Parameters"]["RoleName"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("Default");
-            }),
-            ("another parameter among the first", &|t| {
-                t["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"][0]["Parameters"] =
-                    json!(["ExternalId", "HomeRegion"]);
-            }),
-            ("trust that is narrowed by an empty list", &|t| {
-                t["Conditions"]["HasSourceIps"] = json!({"Fn::Equals": ["", ""]});
-            }),
-            ("the vendor as an editable parameter", &|t| {
-                t["Parameters"]["VendorAccountId"] = json!({"Type": "String"});
-            }),
-            ("a role name that collides", &|t| {
-                resource(t, "ConnectionRole")["RoleName"] = json!("Latchkey")
-            }),
-            ("another resource", &|t| {
-                t["Resources"]["User"] = json!({"Type": "AWS::IAM::User"})
-            }),
-        ],
+        r#"
+        no external ID | ConnectionRole/AssumeRolePolicyDocument/Statement/0/Condition/StringEquals
+        any role of the vendor | ConnectionRole/AssumeRolePolicyDocument/Statement/0/Condition/ArnLike
+        a second way in | ConnectionRole/AssumeRolePolicyDocument/Statement += {}
+        a parameter that must be filled in | /Parameters/RoleName/Default
+        another parameter among the first |
+            /Metadata/AWS::CloudFormation::Interface/ParameterGroups/0/Parameters =
+                ["ExternalId", "HomeRegion"]
+        trust that is narrowed by an empty list | /Conditions/HasSourceIps = {"Fn::Equals": ["", ""]}
+        the vendor as an editable parameter | /Parameters/VendorAccountId = {"Type": "String"}
+        a role name that collides | ConnectionRole/RoleName = "Latchkey"
+        another resource | /Resources/User = {"Type": "AWS::IAM::User"}
+        "#,
     );
 }
 
 #[test]
 fn the_customers_role_is_for_looking_unless_they_choose_otherwise() {
-    holds_and_notices(
+    holds_and_notices_each(
         without_a_choice_the_customers_role_can_only_look,
         &customer(),
-        &[
-            ("writing by default", &|t| {
-                default_statement(t)["Action"] = json!(["iam:CreateUser"]);
-            }),
-            ("writing on everything by choice", &|t| {
-                policy_statement(t, 6)["Fn::If"][1]["Resource"] = json!("*");
-            }),
-            ("a tier that writes as the default", &|t| {
-                t["Parameters"]["PermissionTier"]["Default"] = json!("tagging");
-            }),
-            ("every action of a service", &|t| {
-                default_statement(t)["Action"] = json!(["ec2:Describe*"]);
-            }),
-            ("reading other roles", &|t| {
-                policy_statement(t, 0)["Resource"] = json!("*")
-            }),
-        ],
+        r#"
+        writing by default |
+            ConnectionPermissions/PolicyDocument/Statement/1/Fn::If/1/Action = ["iam:CreateUser"]
+        writing on everything by choice |
+            ConnectionPermissions/PolicyDocument/Statement/6/Fn::If/1/Resource = "*"
+        a tier that writes as the default | /Parameters/PermissionTier/Default = "tagging"
+        every action of a service |
+            ConnectionPermissions/PolicyDocument/Statement/1/Fn::If/1/Action = ["ec2:Describe*"]
+        reading other roles | ConnectionPermissions/PolicyDocument/Statement/0/Resource = "*"
+        "#,
     );
-}
-
-fn policy_statement(template: &mut Value, index: usize) -> &mut Value {
-    &mut resource(template, "ConnectionPermissions")["PolicyDocument"]["Statement"][index]
-}
-
-fn default_statement(template: &mut Value) -> &mut Value {
-    &mut policy_statement(template, 1)["Fn::If"][1]
 }
 
 #[test]
 fn the_stack_tells_the_vendor_last_and_waits_longer_than_a_verification_takes() {
-    holds_and_notices(
+    holds_and_notices_each(
         the_connection_is_made_last_and_waits_long_enough,
         &customer(),
-        &[
-            ("a connection before the permissions", &|t| {
-                t["Resources"]["Connection"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("DependsOn");
-            }),
-            ("a stack that gives up too early", &|t| {
-                resource(t, "Connection")["ServiceTimeout"] = json!(269)
-            }),
-            ("a tier that nobody is told", &|t| {
-                resource(t, "Connection")
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("PermissionTier");
-            }),
-            ("a role in every region of a StackSet", &|t| {
-                t["Resources"]["ConnectionRole"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("Condition");
-            }),
-            ("a topic of another region", &|t| {
-                resource(t, "Connection")["ServiceToken"] = json!({
-                    "Fn::Sub": "arn:${AWS::Partition}:sns:us-east-1:__VENDOR_ACCOUNT_ID__:__LISTENER_TOPIC_NAME__"
-                });
-            }),
-        ],
+        r#"
+        a connection before the permissions | /Resources/Connection/DependsOn
+        a stack that gives up too early | Connection/ServiceTimeout = 269
+        a tier that nobody is told | Connection/PermissionTier
+        a role in every region of a StackSet | /Resources/ConnectionRole/Condition
+        a topic of another region |
+            Connection/ServiceToken =
+                { "Fn::Sub": "arn:${AWS::Partition}:sns:us-east-1:__VENDOR_ACCOUNT_ID__:__LISTENER_TOPIC_NAME__" }
+        "#,
     );
 }

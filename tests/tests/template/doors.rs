@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    checking::{Problems, holds_and_notices, resource},
+    checking::{Problems, holds_and_notices_each},
     names::FUNCTIONS,
     reading::{list, resources, role_of, target, texts, vendor},
 };
@@ -95,40 +95,25 @@ fn open_topics_are_a_decision_and_reach_every_region(template: &Value) -> Proble
 
 #[test]
 fn only_single_account_deployments_may_change_the_listener_topics_policies() {
-    holds_and_notices(
+    holds_and_notices_each(
         only_single_account_deployments_change_topic_policies_and_only_those_of_the_listener,
         &vendor(),
-        &[
-            ("rights where nobody needs them", &|t| {
-                t["Resources"]["RevalidatorDoors"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("Condition");
-            }),
-            ("the right to publish", &|t| {
-                resource(t, "LinkGeneratorDoors")["PolicyDocument"]["Statement"][0]["Action"] =
-                    json!(["sns:*"]);
-            }),
-            ("every topic", &|t| {
-                resource(t, "LinkGeneratorDoors")["PolicyDocument"]["Statement"][0]["Resource"] = json!("*");
-            }),
-            ("the listener as doorkeeper", &|t| {
-                resource(t, "RevalidatorDoors")["Roles"] = json!([{"Ref": "CustomResourceListenerRole"}]);
-            }),
-        ],
+        r#"
+        rights where nobody needs them | /Resources/RevalidatorDoors/Condition
+        the right to publish | LinkGeneratorDoors/PolicyDocument/Statement/0/Action = ["sns:*"]
+        every topic | LinkGeneratorDoors/PolicyDocument/Statement/0/Resource = "*"
+        the listener as doorkeeper | RevalidatorDoors/Roles = [{"Ref": "CustomResourceListenerRole"}]
+        "#,
     );
 }
 
 #[test]
 fn a_deployment_decides_once_whether_its_topics_are_open() {
-    holds_and_notices(
+    holds_and_notices_each(
         open_topics_are_a_decision_and_reach_every_region,
         &vendor(),
-        &[("a region that is not told", &|t| {
-            resource(t, "ListenerTopics")["Parameters"]
-                .as_array_mut()
-                .unwrap()
-                .remove(1);
-        })],
+        r#"
+        a region that is not told | ListenerTopics/Parameters/1
+        "#,
     );
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    checking::{Problems, holds_and_notices, remove, resource},
+    checking::{Problems, holds_and_notices_each},
     names::{DEFAULT_REGIONS, LISTENER, OPT_IN_REGIONS, OTHER_REGIONS},
     reading::{resources, target, vendor},
 };
@@ -78,65 +78,50 @@ fn the_api_may_invoke_the_function_of_its_integrations(template: &Value) -> Prob
 
 #[test]
 fn sns_of_every_region_may_deliver_to_the_listener() {
-    holds_and_notices(
+    holds_and_notices_each(
         sns_may_invoke_the_listener_from_every_region,
         &vendor(),
-        &[
-            ("an opt-in region without its permission", &|t| {
-                remove(t, "SnsAfSouth1Permission")
-            }),
-            ("a default-enabled region without its permission", &|t| {
-                remove(t, "SnsUsEast1Permission")
-            }),
-            ("an opt-in region under SNS's general name", &|t| {
-                resource(t, "SnsMeCentral1Permission")["Principal"] = json!("sns.amazonaws.com");
-            }),
-            ("a permission for another function", &|t| {
-                resource(t, "SnsEuWest1Permission")["FunctionName"] = json!({"Ref": "RoleVerifierFunction"});
-            }),
-            ("a permission that another partition switches on", &|t| {
-                t["Resources"]["SnsEuWest1Permission"]["Condition"] = json!("IsChina");
-            }),
-        ],
+        r#"
+        an opt-in region without its permission | /Resources/SnsAfSouth1Permission
+        a default-enabled region without its permission | /Resources/SnsUsEast1Permission
+        an opt-in region under SNS's general name |
+            SnsMeCentral1Permission/Principal = "sns.amazonaws.com"
+        a permission for another function |
+            SnsEuWest1Permission/FunctionName = {"Ref": "RoleVerifierFunction"}
+        a permission that another partition switches on |
+            /Resources/SnsEuWest1Permission/Condition = "IsChina"
+        "#,
     );
 }
 
 #[test]
 fn every_lambda_permission_is_limited_to_a_source_of_this_account() {
-    holds_and_notices(
+    holds_and_notices_each(
         no_permission_lets_in_a_source_that_is_not_ours,
         &vendor(),
-        &[
-            ("any topic of SNS", &|t| {
-                resource(t, "SnsEuWest1Permission")
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("SourceArn");
-            }),
-            ("a topic of any account", &|t| {
-                resource(t, "SnsEuWest1Permission")["SourceArn"] =
-                    json!({"Fn::Sub": "arn:${AWS::Partition}:sns:eu-west-1:*:${ListenerTopicName}"});
-            }),
-            ("a wildcard as region, which Lambda refuses", &|t| {
-                resource(t, "SnsEuWest1Permission")["SourceArn"] =
-                    json!({"Fn::Sub": "arn:${AWS::Partition}:sns:*:${AWS::AccountId}:${ListenerTopicName}"});
-            }),
-        ],
+        r#"
+        any topic of SNS | SnsEuWest1Permission/SourceArn
+        a topic of any account |
+            SnsEuWest1Permission/SourceArn =
+                {"Fn::Sub": "arn:${AWS::Partition}:sns:eu-west-1:*:${ListenerTopicName}"}
+        a wildcard as region, which Lambda refuses |
+            SnsEuWest1Permission/SourceArn =
+                {"Fn::Sub": "arn:${AWS::Partition}:sns:*:${AWS::AccountId}:${ListenerTopicName}"}
+        "#,
     );
 }
 
 #[test]
 fn the_api_may_invoke_the_link_generator() {
-    holds_and_notices(
+    holds_and_notices_each(
         the_api_may_invoke_the_function_of_its_integrations,
         &vendor(),
-        &[
-            ("no permission", &|t| remove(t, "LinkGeneratorApiPermission")),
-            ("a permission for any API", &|t| {
-                let any_api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:*";
-                resource(t, "LinkGeneratorApiPermission")["SourceArn"] = json!({"Fn::Sub": any_api});
-            }),
-        ],
+        r#"
+        no permission | /Resources/LinkGeneratorApiPermission
+        a permission for any API |
+            LinkGeneratorApiPermission/SourceArn =
+                {"Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:*"}
+        "#,
     );
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    checking::{Problems, holds_and_notices, remove, resource},
+    checking::{Problems, holds_and_notices_each},
     names::{DEFAULT_REGIONS, OPT_IN_REGIONS},
     reading::{allows, differences, list, properties, resources, target, texts, topic, vendor},
 };
@@ -130,30 +130,17 @@ pub fn strangers_may_only_publish_to_the_topic(template: &Value) -> Problems {
 
 #[test]
 fn the_stack_set_brings_the_listener_topic_to_every_chosen_region() {
-    holds_and_notices(
+    holds_and_notices_each(
         the_stack_set_makes_the_listener_topics,
         &vendor(),
-        &[
-            ("a parameter that the topic's template does not have", &|t| {
-                resource(t, "ListenerTopics")["Parameters"][0]["ParameterKey"] = json!("TopicName");
-            }),
-            ("a StackSet that cannot be turned off", &|t| {
-                t["Resources"]["ListenerTopics"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("Condition");
-            }),
-            ("an opt-in region whose CloudFormation is not trusted", &|t| {
-                resource(t, "ListenerTopicsAdministrationRole")["AssumeRolePolicyDocument"]["Statement"][0]
-                    ["Principal"]["Service"]["Fn::If"][1]
-                    .as_array_mut()
-                    .unwrap()
-                    .retain(|service| service != "cloudformation.me-south-1.amazonaws.com");
-            }),
-            ("roles that may not be used", &|t| {
-                remove(t, "ListenerTopicsAdministrationPolicy")
-            }),
-        ],
+        r#"
+        a parameter that the topic's template does not have |
+            ListenerTopics/Parameters/0/ParameterKey = "TopicName"
+        a StackSet that cannot be turned off | /Resources/ListenerTopics/Condition
+        an opt-in region whose CloudFormation is not trusted |
+            ListenerTopicsAdministrationRole/AssumeRolePolicyDocument/Statement/0/Principal/Service/Fn::If/1 -= "cloudformation.me-south-1.amazonaws.com"
+        roles that may not be used | /Resources/ListenerTopicsAdministrationPolicy
+        "#,
     );
 }
 
@@ -177,31 +164,16 @@ fn every_default_listener_region_is_one_that_sns_may_deliver_from() {
 
 #[test]
 fn strangers_may_knock_at_the_listener_topic_and_do_nothing_else() {
-    holds_and_notices(
+    holds_and_notices_each(
         strangers_may_only_publish_to_the_topic,
         &topic(),
-        &[
-            ("strangers who subscribe", &|t| {
-                resource(t, "ListenerTopicPolicy")["PolicyDocument"]["Statement"][0]["Fn::If"][1]["Action"] =
-                    json!(["sns:Publish", "sns:Subscribe"]);
-            }),
-            ("a closed topic", &|t| {
-                resource(t, "ListenerTopicPolicy")["PolicyDocument"]["Statement"][0]["Fn::If"][1]["Effect"] =
-                    json!("Deny");
-            }),
-            ("managers of any account", &|t| {
-                resource(t, "ListenerTopicPolicy")["PolicyDocument"]["Statement"][1]["Principal"] =
-                    json!({"AWS": "*"});
-            }),
-            ("an encrypted topic", &|t| {
-                resource(t, "ListenerTopic")["KmsMasterKeyId"] = json!("alias/aws/sns")
-            }),
-            ("a queue that anybody fills", &|t| {
-                resource(t, "UndeliveredPolicy")["PolicyDocument"]["Statement"][0]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("Condition");
-            }),
-        ],
+        r#"
+        strangers who subscribe |
+            ListenerTopicPolicy/PolicyDocument/Statement/0/Fn::If/1/Action = ["sns:Publish", "sns:Subscribe"]
+        a closed topic | ListenerTopicPolicy/PolicyDocument/Statement/0/Fn::If/1/Effect = "Deny"
+        managers of any account | ListenerTopicPolicy/PolicyDocument/Statement/1/Principal = {"AWS": "*"}
+        an encrypted topic | ListenerTopic/KmsMasterKeyId = "alias/aws/sns"
+        a queue that anybody fills | UndeliveredPolicy/PolicyDocument/Statement/0/Condition
+        "#,
     );
 }

@@ -36,8 +36,7 @@ use crate::{
         the_customers_role_trusts_one_path_of_the_vendor_with_the_external_id,
     },
     functions::{
-        each_function_has_exactly_its_environment, each_function_is_built_for_the_same_lambda,
-        each_function_logs_into_its_own_group_for_a_bounded_time,
+        each_function_is_built_for_the_same_lambda, each_function_logs_into_its_own_group_for_a_bounded_time,
     },
     invocation::sns_may_invoke_the_listener_from_every_region,
     listener_topics::{strangers_may_only_publish_to_the_topic, the_stack_set_makes_the_listener_topics},
@@ -57,7 +56,6 @@ fn a_check_over_an_empty_template_is_not_taken_for_a_pass() {
         sns_may_invoke_the_listener_from_every_region as Check,
         the_api_has_exactly_its_routes,
         each_function_may_do_exactly_its_work,
-        each_function_has_exactly_its_environment,
         each_function_is_built_for_the_same_lambda,
         each_function_logs_into_its_own_group_for_a_bounded_time,
         event_sources_may_be_read_by_their_functions,

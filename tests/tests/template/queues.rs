@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    checking::{Problems, holds_and_notices, resource, statement},
-    names::{LISTENER, VERIFIER_ROLE},
+    checking::{Problems, holds_and_notices_each},
+    names::LISTENER,
     reading::{allows, function_property, properties, resources, role_of, target, texts, vendor},
 };
 
@@ -152,130 +152,75 @@ fn the_verifiers_concurrency_is_the_number_that_was_chosen(template: &Value) -> 
 
 #[test]
 fn a_stack_never_waits_behind_the_sweep() {
-    holds_and_notices(
+    holds_and_notices_each(
         stacks_do_not_wait_for_the_sweep,
         &vendor(),
-        &[
-            ("one queue for both", &|t| {
-                resource(t, "RevalidatorFunction")["Environment"]["Variables"]["SWEEP_QUEUE_URL"] =
-                    json!({"Ref": "VerificationQueue"});
-            }),
-            ("one bound for both", &|t| {
-                resource(t, "SweepEventSource")["ScalingConfig"]["MaximumConcurrency"] =
-                    json!({"Fn::FindInMap": ["Concurrency", {"Ref": "VerifierConcurrency"}, "Number"]});
-            }),
-            ("a share of another number", &|t| {
-                resource(t, "RoleVerifierFunction")["Environment"]["Variables"]["SWEEP_CONCURRENCY"] =
-                    json!({"Ref": "VerifierConcurrency"});
-            }),
-        ],
+        r#"
+        one queue for both |
+            RevalidatorFunction/Environment/Variables/SWEEP_QUEUE_URL = {"Ref": "VerificationQueue"}
+        one bound for both |
+            SweepEventSource/ScalingConfig/MaximumConcurrency =
+                {"Fn::FindInMap": ["Concurrency", {"Ref": "VerifierConcurrency"}, "Number"]}
+        a share of another number |
+            RoleVerifierFunction/Environment/Variables/SWEEP_CONCURRENCY = {"Ref": "VerifierConcurrency"}
+        "#,
     );
 }
 
 #[test]
 fn the_verifier_may_take_hand_back_and_delay_its_messages() {
-    holds_and_notices(
+    holds_and_notices_each(
         event_sources_may_be_read_by_their_functions,
         &vendor(),
-        &[
-            ("no right to delay a message", &|t| {
-                statement(t, VERIFIER_ROLE, "WorkThroughQueue")["Action"]
-                    .as_array_mut()
-                    .unwrap()
-                    .retain(|action| action != "sqs:ChangeMessageVisibility");
-            }),
-            ("rights on another queue", &|t| {
-                statement(t, VERIFIER_ROLE, "WorkThroughQueue")["Resource"] =
-                    json!({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]});
-            }),
-            ("no partial failures", &|t| {
-                resource(t, "VerificationEventSource")
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("FunctionResponseTypes");
-            }),
-            ("no bound", &|t| {
-                resource(t, "VerificationEventSource")
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("ScalingConfig");
-            }),
-        ],
+        r#"
+        no right to delay a message |
+            RoleVerifierRole#WorkThroughQueue/Action -= "sqs:ChangeMessageVisibility"
+        rights on another queue |
+            RoleVerifierRole#WorkThroughQueue/Resource = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+        no partial failures | VerificationEventSource/FunctionResponseTypes
+        no bound | VerificationEventSource/ScalingConfig
+        "#,
     );
 }
 
 #[test]
 fn a_message_stays_invisible_while_it_is_worked_on_and_comes_again_while_its_stack_waits() {
-    holds_and_notices(
+    holds_and_notices_each(
         messages_stay_invisible_while_they_are_worked_on,
         &vendor(),
-        &[
-            ("too short a visibility", &|t| {
-                resource(t, "VerificationQueue")["VisibilityTimeout"] = json!(119)
-            }),
-            ("so long that the stack has given up", &|t| {
-                resource(t, "VerificationQueue")["VisibilityTimeout"] = json!(360)
-            }),
-            ("too long a time-out", &|t| {
-                resource(t, "RoleVerifierFunction")["Timeout"] = json!(61)
-            }),
-            ("SQS's default", &|t| {
-                resource(t, "VerificationQueue")
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("VisibilityTimeout");
-            }),
-        ],
+        r#"
+        too short a visibility | VerificationQueue/VisibilityTimeout = 119
+        so long that the stack has given up | VerificationQueue/VisibilityTimeout = 360
+        too long a time-out | RoleVerifierFunction/Timeout = 61
+        SQS's default | VerificationQueue/VisibilityTimeout
+        "#,
     );
 }
 
 #[test]
 fn nothing_that_is_given_up_is_lost() {
-    holds_and_notices(
+    holds_and_notices_each(
         what_is_given_up_ends_in_a_dead_letter_queue,
         &vendor(),
-        &[
-            ("no redrive", &|t| {
-                resource(t, "VerificationQueue")
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("RedrivePolicy");
-            }),
-            ("too few tries", &|t| {
-                resource(t, "VerificationQueue")["RedrivePolicy"]["maxReceiveCount"] = json!(3)
-            }),
-            ("a listener whose failures vanish", &|t| {
-                resource(t, LISTENER)
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("EventInvokeConfig");
-            }),
-            ("a listener that may not set them aside", &|t| {
-                statement(t, "CustomResourceListenerRole", "SetFailedEventsAside")["Action"] =
-                    json!("sqs:ReceiveMessage");
-            }),
-            ("a queue in the clear", &|t| {
-                resource(t, "ListenerDeadLetterQueue")["SqsManagedSseEnabled"] = json!(false);
-            }),
-        ],
+        r#"
+        no redrive | VerificationQueue/RedrivePolicy
+        too few tries | VerificationQueue/RedrivePolicy/maxReceiveCount = 3
+        a listener whose failures vanish | CustomResourceListenerFunction/EventInvokeConfig
+        a listener that may not set them aside |
+            CustomResourceListenerRole#SetFailedEventsAside/Action = "sqs:ReceiveMessage"
+        a queue in the clear | ListenerDeadLetterQueue/SqsManagedSseEnabled = false
+        "#,
     );
 }
 
 #[test]
 fn the_chosen_concurrency_reaches_the_event_source_as_a_number() {
-    holds_and_notices(
+    holds_and_notices_each(
         the_verifiers_concurrency_is_the_number_that_was_chosen,
         &vendor(),
-        &[
-            ("another number", &|t| {
-                t["Mappings"]["Concurrency"]["10"]["Number"] = json!(100)
-            }),
-            ("a value without a mapping", &|t| {
-                t["Parameters"]["VerifierConcurrency"]["AllowedValues"]
-                    .as_array_mut()
-                    .unwrap()
-                    .push(json!("7"));
-            }),
-        ],
+        r#"
+        another number | /Mappings/Concurrency/10/Number = 100
+        a value without a mapping | /Parameters/VerifierConcurrency/AllowedValues += "7"
+        "#,
     );
 }

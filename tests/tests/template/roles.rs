@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::{
-    checking::{Problems, holds_and_notices, resource, statement},
+    checking::{Problems, holds_and_notices_each},
     names::{FUNCTIONS, LISTENER, VERIFIER_ROLE},
     reading::{differences, list, properties, resources, role_of, statements, target, texts, vendor},
 };
@@ -204,96 +204,60 @@ pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
 
 #[test]
 fn each_execution_role_is_used_by_one_function_and_assumed_by_lambda_alone() {
-    holds_and_notices(
+    holds_and_notices_each(
         each_function_has_its_own_role_that_only_lambda_assumes,
         &vendor(),
-        &[
-            ("a shared role", &|t| {
-                resource(t, "RevalidatorFunction")["Role"] = json!({"Fn::GetAtt": [VERIFIER_ROLE, "Arn"]});
-            }),
-            ("no role, so that SAM makes one", &|t| {
-                resource(t, "RevalidatorFunction")
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("Role");
-            }),
-            ("a role that the whole account may assume", &|t| {
-                resource(t, VERIFIER_ROLE)["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] =
-                    json!({"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}});
-            }),
-            ("another service", &|t| {
-                resource(t, VERIFIER_ROLE)["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] =
-                    json!(["lambda.amazonaws.com", "ec2.amazonaws.com"]);
-            }),
-            ("a managed policy", &|t| {
-                resource(t, VERIFIER_ROLE)["ManagedPolicyArns"] =
-                    json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]);
-            }),
-        ],
+        r#"
+        a shared role | RevalidatorFunction/Role = {"Fn::GetAtt": ["RoleVerifierRole", "Arn"]}
+        no role, so that SAM makes one | RevalidatorFunction/Role
+        a role that the whole account may assume |
+            RoleVerifierRole/AssumeRolePolicyDocument/Statement/0/Principal =
+                {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+        another service |
+            RoleVerifierRole/AssumeRolePolicyDocument/Statement/0/Principal/Service =
+                ["lambda.amazonaws.com", "ec2.amazonaws.com"]
+        a managed policy | RoleVerifierRole/ManagedPolicyArns = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
+        "#,
     );
 }
 
 #[test]
 fn only_the_verifier_may_assume_roles_and_only_its_role_is_under_the_trusted_path() {
-    holds_and_notices(
+    holds_and_notices_each(
         only_the_verifier_assumes_customers_roles,
         &vendor(),
-        &[
-            ("another function that assumes roles", &|t| {
-                statement(t, "RevalidatorRole", "KeepCursor")["Action"] = json!(["sts:AssumeRole"]);
-            }),
-            ("another role under a path", &|t| {
-                resource(t, "LinkGeneratorRole")["Path"] = json!({"Ref": "RolePath"})
-            }),
-            ("the verifier elsewhere", &|t| {
-                resource(t, VERIFIER_ROLE).as_object_mut().unwrap().remove("Path");
-            }),
-            ("the vendor's own roles within reach", &|t| {
-                statement(t, VERIFIER_ROLE, "NeverAssumeOwnRoles")["Effect"] = json!("Allow");
-            }),
-        ],
+        r#"
+        another function that assumes roles | RevalidatorRole#KeepCursor/Action = ["sts:AssumeRole"]
+        another role under a path | LinkGeneratorRole/Path = {"Ref": "RolePath"}
+        the verifier elsewhere | RoleVerifierRole/Path
+        the vendor's own roles within reach | RoleVerifierRole#NeverAssumeOwnRoles/Effect = "Allow"
+        "#,
     );
 }
 
 #[test]
 fn no_function_has_a_wildcard_where_a_resource_can_be_named() {
-    holds_and_notices(
+    holds_and_notices_each(
         no_function_may_do_more_than_it_names,
         &vendor(),
-        &[
-            ("all tables", &|t| {
-                statement(t, "LinkGeneratorRole", "KeepConnections")["Resource"] = json!("*")
-            }),
-            ("all actions", &|t| {
-                statement(t, "LinkGeneratorRole", "KeepConnections")["Action"] = json!("dynamodb:*");
-            }),
-            ("more than sts:AssumeRole on every role", &|t| {
-                statement(t, VERIFIER_ROLE, "AssumeCustomersRoles")["Action"] =
-                    json!(["sts:AssumeRole", "iam:PassRole"]);
-            }),
-        ],
+        r#"
+        all tables | LinkGeneratorRole#KeepConnections/Resource = "*"
+        all actions | LinkGeneratorRole#KeepConnections/Action = "dynamodb:*"
+        more than sts:AssumeRole on every role |
+            RoleVerifierRole#AssumeCustomersRoles/Action = ["sts:AssumeRole", "iam:PassRole"]
+        "#,
     );
 }
 
 #[test]
 fn each_function_may_do_its_work_and_nothing_more() {
-    holds_and_notices(
+    holds_and_notices_each(
         each_function_may_do_exactly_its_work,
         &vendor(),
-        &[
-            ("a right too many", &|t| {
-                statement(t, "LinkGeneratorRole", "KeepConnections")["Action"]
-                    .as_array_mut()
-                    .unwrap()
-                    .push(json!("dynamodb:Scan"));
-            }),
-            ("a right too few", &|t| {
-                statement(t, "RevalidatorRole", "ReadSlots")["Action"] = json!([])
-            }),
-            ("another queue", &|t| {
-                statement(t, "RevalidatorRole", "QueueChunks")["Resource"] =
-                    json!({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]});
-            }),
-        ],
+        r#"
+        a right too many | LinkGeneratorRole#KeepConnections/Action += "dynamodb:Scan"
+        a right too few | RevalidatorRole#ReadSlots/Action = []
+        another queue | RevalidatorRole#QueueChunks/Resource = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+        "#,
     );
 }

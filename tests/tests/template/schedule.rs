@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    checking::{Problems, holds_and_notices, resource, statement},
+    checking::{Problems, holds_and_notices_each},
     reading::{allows, list, properties, resources, statements, target, texts, vendor},
 };
 
@@ -87,62 +87,35 @@ fn the_tick_is_the_same_for_schedule_and_revalidator(template: &Value) -> Proble
 
 #[test]
 fn the_schedule_starts_the_revalidator_under_a_role_of_its_own() {
-    holds_and_notices(
+    holds_and_notices_each(
         the_schedule_may_start_the_revalidator_and_nothing_else,
         &vendor(),
-        &[
-            ("another target", &|t| {
-                resource(t, "RevalidationSchedule")["Target"]["Arn"] =
-                    json!({"Fn::GetAtt": ["RoleVerifierFunction", "Arn"]});
-            }),
-            ("a role that may not", &|t| {
-                statement(t, "RevalidationScheduleRole", "StartRevalidator")["Resource"] =
-                    json!({"Fn::GetAtt": ["RoleVerifierFunction", "Arn"]});
-            }),
-            ("a role that any account's schedules may use", &|t| {
-                resource(t, "RevalidationScheduleRole")["AssumeRolePolicyDocument"]["Statement"][0]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("Condition");
-            }),
-            ("a role of another service", &|t| {
-                resource(t, "RevalidationScheduleRole")["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] =
-                    json!({"Service": "events.amazonaws.com"});
-            }),
-            ("lost ticks", &|t| {
-                resource(t, "RevalidationSchedule")["Target"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("DeadLetterConfig");
-            }),
-            ("a schedule that is off", &|t| {
-                resource(t, "RevalidationSchedule")["State"] = json!("DISABLED")
-            }),
-        ],
+        r#"
+        another target | RevalidationSchedule/Target/Arn = {"Fn::GetAtt": ["RoleVerifierFunction", "Arn"]}
+        a role that may not |
+            RevalidationScheduleRole#StartRevalidator/Resource =
+                {"Fn::GetAtt": ["RoleVerifierFunction", "Arn"]}
+        a role that any account's schedules may use |
+            RevalidationScheduleRole/AssumeRolePolicyDocument/Statement/0/Condition
+        a role of another service |
+            RevalidationScheduleRole/AssumeRolePolicyDocument/Statement/0/Principal =
+                {"Service": "events.amazonaws.com"}
+        lost ticks | RevalidationSchedule/Target/DeadLetterConfig
+        a schedule that is off | RevalidationSchedule/State = "DISABLED"
+        "#,
     );
 }
 
 #[test]
 fn schedule_and_revalidator_know_the_same_tick() {
-    holds_and_notices(
+    holds_and_notices_each(
         the_tick_is_the_same_for_schedule_and_revalidator,
         &vendor(),
-        &[
-            ("a wrong number of seconds", &|t| {
-                t["Mappings"]["SweepTick"]["5"]["Seconds"] = json!("60")
-            }),
-            ("a plural of one", &|t| {
-                t["Mappings"]["SweepTick"]["1"]["Expression"] = json!("rate(1 minutes)")
-            }),
-            ("a value without a mapping", &|t| {
-                t["Parameters"]["SweepTickMinutes"]["AllowedValues"]
-                    .as_array_mut()
-                    .unwrap()
-                    .push(json!("7"));
-            }),
-            ("a schedule of its own", &|t| {
-                resource(t, "RevalidationSchedule")["ScheduleExpression"] = json!("rate(5 minutes)");
-            }),
-        ],
+        r#"
+        a wrong number of seconds | /Mappings/SweepTick/5/Seconds = "60"
+        a plural of one | /Mappings/SweepTick/1/Expression = "rate(1 minutes)"
+        a value without a mapping | /Parameters/SweepTickMinutes/AllowedValues += "7"
+        a schedule of its own | RevalidationSchedule/ScheduleExpression = "rate(5 minutes)"
+        "#,
     );
 }

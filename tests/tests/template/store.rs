@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    checking::{Problems, holds_and_notices, resource},
+    checking::{Problems, holds_and_notices_each},
     reading::{list, properties, resources, texts, vendor},
 };
 
@@ -129,66 +129,44 @@ pub fn what_the_tools_need_is_an_output(template: &Value) -> Problems {
 
 #[test]
 fn the_table_has_its_sparse_index_and_survives_mistakes() {
-    holds_and_notices(
+    holds_and_notices_each(
         the_table_keeps_what_it_is_given,
         &vendor(),
-        &[
-            ("another index", &|t| {
-                resource(t, "Table")["GlobalSecondaryIndexes"][0]["Projection"]["ProjectionType"] =
-                    json!("ALL");
-            }),
-            ("no recovery", &|t| {
-                resource(t, "Table")
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("PointInTimeRecoverySpecification");
-            }),
-            ("a table that goes with its stack", &|t| {
-                t["Resources"]["Table"]["DeletionPolicy"] = json!("Delete")
-            }),
-        ],
+        r#"
+        another index | Table/GlobalSecondaryIndexes/0/Projection/ProjectionType = "ALL"
+        no recovery | Table/PointInTimeRecoverySpecification
+        a table that goes with its stack | /Resources/Table/DeletionPolicy = "Delete"
+        "#,
     );
 }
 
 #[test]
 fn the_public_can_read_published_templates_and_nothing_else() {
-    holds_and_notices(
+    holds_and_notices_each(
         only_published_templates_are_public,
         &vendor(),
-        &[
-            ("the whole bucket", &|t| {
-                resource(t, "TemplateBucketPolicy")["PolicyDocument"]["Statement"][0]["Resource"] =
-                    json!({"Fn::Sub": "${TemplateBucket.Arn}/*"});
-            }),
-            ("public writing", &|t| {
-                resource(t, "TemplateBucketPolicy")["PolicyDocument"]["Statement"][0]["Action"] =
-                    json!(["s3:GetObject", "s3:PutObject"]);
-            }),
-            ("plain http on AWS", &|t| {
-                resource(t, "TemplateBucketPolicy")["PolicyDocument"]["Statement"][0]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("Condition");
-            }),
-            ("a bucket that no customer can read", &|t| {
-                resource(t, "TemplateBucket")["PublicAccessBlockConfiguration"]["BlockPublicPolicy"] =
-                    json!(true);
-            }),
-            ("a deployment that takes itself for local", &|t| {
-                t["Parameters"]["LocalAnswerEndpoint"]["Default"] = json!("http://127.0.0.1:4566");
-            }),
-        ],
+        r#"
+        the whole bucket |
+            TemplateBucketPolicy/PolicyDocument/Statement/0/Resource = {"Fn::Sub": "${TemplateBucket.Arn}/*"}
+        public writing |
+            TemplateBucketPolicy/PolicyDocument/Statement/0/Action = ["s3:GetObject", "s3:PutObject"]
+        plain http on AWS | TemplateBucketPolicy/PolicyDocument/Statement/0/Condition
+        a bucket that no customer can read |
+            TemplateBucket/PublicAccessBlockConfiguration/BlockPublicPolicy = true
+        a deployment that takes itself for local |
+            /Parameters/LocalAnswerEndpoint/Default = "http://127.0.0.1:4566"
+        "#,
     );
 }
 
 #[test]
 fn what_the_publisher_and_the_local_aws_read_is_an_output() {
-    holds_and_notices(
+    holds_and_notices_each(
         what_the_tools_need_is_an_output,
         &vendor(),
-        &[("a missing output", &|t| {
-            t["Outputs"].as_object_mut().unwrap().remove("TemplateBucketName");
-        })],
+        r#"
+        a missing output | /Outputs/TemplateBucketName
+        "#,
     );
 }
 
