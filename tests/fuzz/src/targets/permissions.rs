@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use latchkey_core::domain::proof::permissions::{Decision, DeniedBy, Tier};
 use serde_json::Value;
 
-use super::INPUTS;
-use crate::mangle::{Mangled, MangledJson};
+use super::{INPUTS, each_value};
+use crate::mangle::Mangled;
 
 const TIER: &str = include_str!("../../../../customer/tier.json");
 
@@ -55,10 +55,8 @@ fn whatever_iam_answers_the_report_names_our_own_actions_alone() {
             }
             if let Some(reason) = tier.objection(&report) {
                 let told = reason.stack_event();
-                assert!(
-                    told.len() <= 1_024 && !told.contains(char::is_control),
-                    "{told:?}"
-                );
+                assert!(told.len() <= 1_024, "{told:?}");
+                assert!(!told.contains(char::is_control), "{told:?}");
             }
         });
 }
@@ -66,17 +64,12 @@ fn whatever_iam_answers_the_report_names_our_own_actions_alone() {
 #[test]
 fn a_tier_is_read_or_refused_and_never_half_read() {
     let seeds = [serde_json::from_str::<Value>(TIER).unwrap()];
-    check!()
-        .with_type::<MangledJson>()
-        .with_iterations(INPUTS)
-        .for_each(|mangled| {
-            if let Ok(tier) = Tier::parse(&mangled.value(&seeds).to_string()) {
-                let _ = tier.without_self_inspection(Timestamp::UNIX_EPOCH);
-                let nothing = tier.assess(&BTreeMap::new(), Timestamp::UNIX_EPOCH);
-                assert!(
-                    nothing.excessive.is_empty(),
-                    "what nobody answered is not allowed"
-                );
-            }
-        });
+    each_value(&seeds, |value| {
+        if let Ok(tier) = Tier::parse(&value.to_string()) {
+            let _ = tier.without_self_inspection(Timestamp::UNIX_EPOCH);
+            let nothing = tier.assess(&BTreeMap::new(), Timestamp::UNIX_EPOCH);
+            // What nobody answered is not allowed.
+            assert!(nothing.excessive.is_empty());
+        }
+    });
 }
