@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::{Error, http_client, local_aws::Ready};
+use crate::{Error, http_client, local_aws::Ready, scene::assert_shows};
 
 /// A tenant's view of the API.
 #[derive(Clone)]
@@ -19,12 +19,19 @@ pub struct Api {
 /// What the API answered.
 #[derive(Debug)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// Its `content-type`.
     pub content_type: String,
     /// The JSON body; null where there is none.
     pub body: Value,
+}
+
+impl Answer {
+    /// Expects this status, and a body with at least these fields.
+    #[track_caller]
+    pub fn shows(&self, status: u16, expected: Value) {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_shows(&self.body, expected);
+    }
 }
 
 impl Api {
@@ -37,7 +44,6 @@ impl Api {
         Self::with_token(ready, token)
     }
 
-    /// With any token.
     pub fn with_token(ready: &Ready, token: &str) -> Result<Self, Error> {
         let http = http_client(Duration::from_secs(30))?;
         Ok(Self {
@@ -47,7 +53,6 @@ impl Api {
         })
     }
 
-    /// Without any.
     pub fn without_token(ready: &Ready) -> Result<Self, Error> {
         Ok(Self {
             token: None,
@@ -55,7 +60,6 @@ impl Api {
         })
     }
 
-    /// Calls any route.
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Error> {
         self.call_raw(method, path, body.map(Value::to_string)).await
     }
@@ -85,48 +89,50 @@ impl Api {
         })
     }
 
-    /// Makes a connection and expects it to be made.
-    pub async fn create(&self, body: &Value) -> Result<Value, Error> {
-        let answer = self.call(Method::POST, "/v1/connections", Some(body)).await?;
-        if answer.status == 201 {
+    async fn expect(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        status: u16,
+    ) -> Result<Value, Error> {
+        let answer = self.call(method.clone(), path, body).await?;
+        if answer.status == status {
             Ok(answer.body)
         } else {
-            Err(format!(
-                "creating a connection answered {}: {}",
-                answer.status, answer.body
-            )
-            .into())
+            Err(format!("{method} {path} answered {}: {}", answer.status, answer.body).into())
         }
+    }
+
+    /// Makes a connection and expects it to be made.
+    pub async fn create(&self, body: &Value) -> Result<Value, Error> {
+        self.expect(Method::POST, "/v1/connections", Some(body), 201)
+            .await
     }
 
     /// Shows a connection and expects it to be there.
     pub async fn get(&self, id: &str) -> Result<Value, Error> {
-        let answer = self
-            .call(Method::GET, &format!("/v1/connections/{id}"), None)
-            .await?;
-        if answer.status == 200 {
-            Ok(answer.body)
-        } else {
-            Err(format!("showing a connection answered {}: {}", answer.status, answer.body).into())
-        }
+        self.expect(Method::GET, &format!("/v1/connections/{id}"), None, 200)
+            .await
     }
 
     /// Ends a connection, as the vendor's UI does, and expects it to be there.
     pub async fn delete(&self, id: &str) -> Result<Value, Error> {
-        let answer = self
-            .call(Method::DELETE, &format!("/v1/connections/{id}"), None)
-            .await?;
-        if answer.status == 200 {
-            Ok(answer.body)
-        } else {
-            Err(format!("ending a connection answered {}: {}", answer.status, answer.body).into())
-        }
+        self.expect(Method::DELETE, &format!("/v1/connections/{id}"), None, 200)
+            .await
     }
 
     /// Polls a connection until it stands at `status`.
     pub async fn wait_for(&self, id: &str, status: &str) -> Result<Value, Error> {
         self.wait_until(id, |connection| connection["status"] == status)
             .await
+    }
+
+    /// Waits until a connection was ended by the deletion of its stack.
+    pub async fn ended_by_its_stack(&self, id: &str) -> Result<Value, Error> {
+        let shown = self.wait_for(id, "disconnected").await?;
+        assert_shows(&shown, json!({ "reason": { "code": "stack_deleted" } }));
+        Ok(shown)
     }
 
     /// Polls a connection until there is a reason why it is not active: it is stored when the stack's bucket took the

@@ -2,18 +2,31 @@
 
 use serde_json::{Value, json};
 
-use crate::{Error, scene::Scene};
+use crate::{
+    Error,
+    customer::Customer,
+    scene::{Connected, Scene, fresh_account},
+};
 
 /// A request that looks like CloudFormation's in everything but the signature of its URL.
 #[derive(Debug, Clone)]
 pub struct ForgedRequest {
-    /// The fields of the message.
     pub fields: Value,
 }
 
 impl ForgedRequest {
-    /// A Create from a stack of `account` that claims `role_arn` under `external_id`.
+    /// A Create from a stack of the attacker's that claims `role_arn` under `external_id`.
     pub fn create(
+        scene: &Scene,
+        attacker: &Customer,
+        external_id: &str,
+        role_arn: &str,
+    ) -> Result<Self, Error> {
+        Self::of_account(scene, &attacker.region, &attacker.account, external_id, role_arn)
+    }
+
+    /// The same from a stack of any account.
+    pub fn of_account(
         scene: &Scene,
         region: &str,
         account: &str,
@@ -53,20 +66,24 @@ impl ForgedRequest {
     ) -> Result<Self, Error> {
         let mut parts = stack_id.split(':').skip(3);
         let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let mut request = Self::create(scene, region, account, external_id, role_arn)?;
+        let mut request = Self::of_account(scene, region, account, external_id, role_arn)?;
         request.fields["RequestType"] = json!("Delete");
         request.fields["StackId"] = json!(stack_id);
         request.fields["PhysicalResourceId"] = json!(physical_resource_id);
         Ok(request.sign())
     }
 
-    /// With another value of a field.
+    /// An Update of a live connection to another role.
+    pub fn update(scene: &Scene, of: &Connected, physical_id: &str, role_arn: &str) -> Result<Self, Error> {
+        let request = Self::delete(scene, &of.stack.stack_id, physical_id, &of.external_id, role_arn)?;
+        Ok(request.with("RequestType", json!("Update")))
+    }
+
     pub fn with(mut self, name: &str, value: Value) -> Self {
         self.fields[name] = value;
         self
     }
 
-    /// With another value of a property.
     pub fn with_property(mut self, name: &str, value: Value) -> Self {
         self.fields["ResourceProperties"][name] = value;
         self
@@ -74,12 +91,8 @@ impl ForgedRequest {
 
     /// With the URL that CloudFormation would have made for these fields, under a signature that it has not made.
     pub fn sign(mut self) -> Self {
-        self.fields["ResponseURL"] = json!(format!(
-            "https://{}{}?{}",
-            self.host(),
-            self.path(),
-            Self::query()
-        ));
+        let url = format!("https://{}{}?{}", self.host(), self.path(), Self::query());
+        self.fields["ResponseURL"] = json!(url);
         self
     }
 
@@ -95,14 +108,9 @@ impl ForgedRequest {
 
     /// The path of the answer's object.
     pub fn path(&self) -> String {
-        let (logical, request) = (&self.fields["LogicalResourceId"], &self.fields["RequestId"]);
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        format!(
-            "/{}%7C{}%7C{}",
-            self.stack_id().replace(':', "%3A"),
-            text(logical),
-            text(request)
-        )
+        let field = |name: &str| self.fields[name].as_str().unwrap_or_default();
+        let (logical, request) = (field("LogicalResourceId"), field("RequestId"));
+        format!("/{}%7C{logical}%7C{request}", self.stack_id().replace(':', "%3A"))
     }
 
     /// A query that looks signed.
@@ -117,7 +125,6 @@ impl ForgedRequest {
         self.fields["StackId"].as_str().unwrap_or_default()
     }
 
-    /// Its request id.
     pub fn request_id(&self) -> &str {
         self.fields["RequestId"].as_str().unwrap_or_default()
     }
@@ -130,6 +137,6 @@ impl ForgedRequest {
 
 /// A new name in the form of a UUID.
 pub fn uuid() -> String {
-    let (a, b) = (crate::scene::fresh_account(), crate::scene::fresh_account());
+    let (a, b) = (fresh_account(), fresh_account());
     format!("{}-{}-4{}-8{}-{a}", &b[..8], &b[8..12], &a[..3], &a[3..6])
 }

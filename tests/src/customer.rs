@@ -8,20 +8,24 @@ use std::{
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::{
     Client,
-    types::{Capability, Parameter, ResourceStatus, StackEvent},
+    operation::{
+        create_stack::builders::CreateStackFluentBuilder, update_stack::builders::UpdateStackFluentBuilder,
+    },
+    types::{Capability, DeletionMode, Parameter, ResourceStatus, StackEvent},
 };
 use latchkey_core::domain::{
     instructions::launch_link::{EXTERNAL_ID_PARAMETER, LaunchLink, TIER_PARAMETER},
     proof::reason::ReasonCode,
     request::custom_resource::RESOURCE_TYPE,
 };
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::{
     Error, failed,
     local_aws::aws,
-    stack_template::StackTemplate,
-    stack_template::{PUBLISHED_ACTIONS, allow},
+    scene::{Scene, text},
+    stack_template::{PUBLISHED_ACTIONS, StackTemplate, allow},
 };
 
 /// Longest time that a stack may take here.
@@ -32,13 +36,9 @@ const ROLE_POLICY: &str = "connection";
 
 /// A customer in one account and region, with an administrator's session.
 pub struct Customer {
-    /// Their account id.
     pub account: String,
-    /// The region they work in.
     pub region: String,
-    /// Their CloudFormation.
     pub cloudformation: Client,
-    /// Their IAM.
     pub iam: aws_sdk_iam::Client,
     /// Their SNS: whoever launches a stack may publish by hand as well.
     pub sns: aws_sdk_sns::Client,
@@ -47,11 +47,8 @@ pub struct Customer {
 /// How a stack stands, once nothing moves any more.
 #[derive(Debug, Clone)]
 pub struct StackOutcome {
-    /// Its status, such as `CREATE_COMPLETE`.
     pub status: String,
-    /// Its ARN.
     pub stack_id: String,
-    /// Its outputs.
     pub outputs: HashMap<String, String>,
     /// The reasons of all failures in its events, the first one first.
     pub reasons: Vec<String>,
@@ -103,6 +100,20 @@ impl Customer {
         Ok(name)
     }
 
+    /// Opens the link of a connection and creates the stack, which has to succeed.
+    pub async fn follow(&self, connection: &Value) -> Result<StackOutcome, Error> {
+        let stack = self.open(&text(connection, "launch_url")?, None).await?;
+        let outcome = self.wait(&stack).await?;
+        outcome.expect("CREATE_COMPLETE")?;
+        Ok(outcome)
+    }
+
+    /// The same where the stack has to fail for a reason.
+    pub async fn is_refused(&self, connection: &Value, code: ReasonCode) -> Result<(), Error> {
+        let stack = self.open(&text(connection, "launch_url")?, None).await?;
+        self.wait(&stack).await?.expect_refusal("ROLLBACK_COMPLETE", code)
+    }
+
     /// The same with parameters of their own choice beside the external ID of the link.
     pub async fn open_with(
         &self,
@@ -110,16 +121,13 @@ impl Customer {
         stack_name: &str,
         choices: &[(&str, &str)],
     ) -> Result<(), Error> {
-        self.cloudformation
-            .create_stack()
-            .stack_name(stack_name)
-            .template_url(&link.template_url)
-            .set_parameters(Some(parameters(link, choices)))
-            .capabilities(Capability::CapabilityNamedIam)
-            .send()
-            .await
-            .map_err(|error| failed("creating the stack", &error))?;
-        Ok(())
+        let parameters = parameters(link, choices);
+        self.create(stack_name, |stack| {
+            stack
+                .template_url(&link.template_url)
+                .set_parameters(Some(parameters))
+        })
+        .await
     }
 
     /// Updates such a stack with other choices, and waits for the end of that.
@@ -129,42 +137,47 @@ impl Customer {
         stack_name: &str,
         choices: &[(&str, &str)],
     ) -> Result<StackOutcome, Error> {
-        self.cloudformation
-            .update_stack()
-            .stack_name(stack_name)
-            .use_previous_template(true)
-            .set_parameters(Some(parameters(link, choices)))
-            .capabilities(Capability::CapabilityNamedIam)
-            .send()
-            .await
-            .map_err(|error| failed("updating the stack", &error))?;
+        let parameters = parameters(link, choices);
+        self.change(stack_name, |stack| {
+            stack.use_previous_template(true).set_parameters(Some(parameters))
+        })
+        .await?;
         self.wait(stack_name).await
     }
 
-    /// Creates a stack from a template of their own.
     pub async fn create_stack(&self, name: &str, template: &str) -> Result<(), Error> {
-        self.cloudformation
-            .create_stack()
-            .stack_name(name)
-            .template_body(template)
-            .capabilities(Capability::CapabilityNamedIam)
-            .send()
-            .await
-            .map_err(|error| failed("creating the stack", &error))?;
-        Ok(())
+        self.create(name, |stack| stack.template_body(template)).await
     }
 
-    /// Updates a stack with another template of their own.
-    pub async fn update_stack(&self, name: &str, template: &str) -> Result<(), Error> {
-        self.cloudformation
-            .update_stack()
-            .stack_name(name)
-            .template_body(template)
-            .capabilities(Capability::CapabilityNamedIam)
+    async fn create(
+        &self,
+        name: &str,
+        from: impl FnOnce(CreateStackFluentBuilder) -> CreateStackFluentBuilder,
+    ) -> Result<(), Error> {
+        let stack = self.cloudformation.create_stack().stack_name(name);
+        let made = from(stack.capabilities(Capability::CapabilityNamedIam))
             .send()
-            .await
-            .map_err(|error| failed("updating the stack", &error))?;
-        Ok(())
+            .await;
+        made.map(drop)
+            .map_err(|error| failed("creating the stack", &error))
+    }
+
+    pub async fn update_stack(&self, name: &str, template: &str) -> Result<(), Error> {
+        self.change(name, |stack| stack.template_body(template)).await
+    }
+
+    async fn change(
+        &self,
+        name: &str,
+        to: impl FnOnce(UpdateStackFluentBuilder) -> UpdateStackFluentBuilder,
+    ) -> Result<(), Error> {
+        let stack = self.cloudformation.update_stack().stack_name(name);
+        let changed = to(stack.capabilities(Capability::CapabilityNamedIam))
+            .send()
+            .await;
+        changed
+            .map(drop)
+            .map_err(|error| failed("updating the stack", &error))
     }
 
     /// Does what an `aws cloudformation update-stack` command of ours says, and waits for the end of that.
@@ -198,16 +211,14 @@ impl Customer {
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| format!("a parameter is not readable: {command}"))?;
         let stack = value("--stack-name").ok_or("there is no --stack-name")?;
-        self.cloudformation
-            .update_stack()
-            .stack_name(stack)
-            .set_template_url(value("--template-url").map(str::to_owned))
-            .set_use_previous_template(words.contains(&"--use-previous-template").then_some(true))
-            .set_parameters(Some(parameters))
-            .capabilities(Capability::CapabilityNamedIam)
-            .send()
-            .await
-            .map_err(|error| failed("updating the stack", &error))?;
+        let use_previous = words.contains(&"--use-previous-template").then_some(true);
+        self.change(stack, |update| {
+            update
+                .set_template_url(value("--template-url").map(str::to_owned))
+                .set_use_previous_template(use_previous)
+                .set_parameters(Some(parameters))
+        })
+        .await?;
         self.wait(stack).await
     }
 
@@ -215,6 +226,11 @@ impl Customer {
     pub async fn delete_stack(&self, stack_id: &str) -> Result<StackOutcome, Error> {
         self.start_deletion(stack_id).await?;
         self.wait(stack_id).await
+    }
+
+    /// Deletes a stack, which has to succeed.
+    pub async fn deleted(&self, stack_id: &str) -> Result<(), Error> {
+        self.delete_stack(stack_id).await?.expect("DELETE_COMPLETE")
     }
 
     /// Waits until nothing moves in a stack any more.
@@ -246,42 +262,43 @@ impl Customer {
         self.wait(name).await
     }
 
+    /// The same with a stack that has to succeed.
+    pub async fn launched(&self, name: &str, template: &StackTemplate) -> Result<StackOutcome, Error> {
+        let outcome = self.launch(name, template).await?;
+        outcome.expect("CREATE_COMPLETE")?;
+        Ok(outcome)
+    }
+
     /// Updates a stack with a template of their own and waits for the end of that.
     pub async fn update(&self, name: &str, template: &StackTemplate) -> Result<StackOutcome, Error> {
         self.update_stack(name, &template.text()).await?;
         self.wait(name).await
     }
 
-    /// Starts the deletion of a stack.
     pub async fn start_deletion(&self, stack_id: &str) -> Result<(), Error> {
-        self.cloudformation
-            .delete_stack()
-            .stack_name(stack_id)
-            .send()
-            .await
-            .map_err(|error| failed("deleting the stack", &error))?;
-        Ok(())
+        self.start_deletion_by(stack_id, None).await
     }
 
     /// Deletes a stack that could not be deleted, as the console offers it: what does not go stays behind.
     pub async fn force_deletion(&self, stack_id: &str) -> Result<(), Error> {
-        self.cloudformation
-            .delete_stack()
-            .stack_name(stack_id)
-            .deletion_mode(aws_sdk_cloudformation::types::DeletionMode::ForceDeleteStack)
-            .send()
+        self.start_deletion_by(stack_id, Some(DeletionMode::ForceDeleteStack))
             .await
-            .map_err(|error| failed("forcing the deletion of the stack", &error))?;
-        Ok(())
     }
 
-    /// The ARN of their role of this name.
+    async fn start_deletion_by(&self, stack_id: &str, mode: Option<DeletionMode>) -> Result<(), Error> {
+        let stack = self.cloudformation.delete_stack().stack_name(stack_id);
+        let started = stack.set_deletion_mode(mode).send().await;
+        started
+            .map(drop)
+            .map_err(|error| failed("deleting the stack", &error))
+    }
+
     pub fn role_arn(&self, role_name: &str) -> String {
         format!("arn:aws:iam::{}:role/{role_name}", self.account)
     }
 
     /// Makes a role by hand, with the permissions of the published template, and returns its ARN.
-    pub async fn make_role(&self, role_name: &str, trust: &serde_json::Value) -> Result<String, Error> {
+    pub async fn make_role(&self, role_name: &str, trust: &Value) -> Result<String, Error> {
         self.iam
             .create_role()
             .role_name(role_name)
@@ -298,6 +315,11 @@ impl Customer {
             .await
             .map_err(|error| failed("giving a role its permissions", &error))?;
         Ok(self.role_arn(role_name))
+    }
+
+    /// The same with the trust policy that a template publishes.
+    pub async fn make_role_of(&self, role_name: &str, template: &StackTemplate) -> Result<String, Error> {
+        self.make_role(role_name, &template.published_trust()).await
     }
 
     /// Deletes a role with all its inline policies.
@@ -341,7 +363,11 @@ impl Customer {
         Ok(answer.message_id().unwrap_or_default().to_owned())
     }
 
-    /// Replaces a role's trust policy.
+    /// Publishes a message by hand to the listener topic of their region.
+    pub async fn tell(&self, scene: &Scene, message: &str) -> Result<String, Error> {
+        self.publish(scene.ready.topic(&self.region)?, message).await
+    }
+
     pub async fn set_trust(&self, role_name: &str, policy: &str) -> Result<(), Error> {
         self.iam
             .update_assume_role_policy()

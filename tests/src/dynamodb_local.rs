@@ -24,7 +24,6 @@ const UNTIL_WE_END: &str = r#"java "$@" & java=$!; cat > /dev/null; kill $java; 
 /// A running DynamoDB Local with nothing in it. It ends with whoever holds this.
 pub struct DynamoDbLocal {
     _java: Child,
-    /// How to reach it.
     pub config: SdkConfig,
 }
 

@@ -35,6 +35,14 @@ impl Scene {
         }
     }
 
+    pub async fn heard(&self, parts: &[&str]) -> Result<String, Error> {
+        self.wait_for_log("custom-resource-listener", parts).await
+    }
+
+    pub async fn verified(&self, parts: &[&str]) -> Result<String, Error> {
+        self.wait_for_log("role-verifier", parts).await
+    }
+
     async fn log_lines_with(&self, function: &str, part: &str) -> Result<Vec<String>, Error> {
         let mut query = json!({ "logGroupName": format!("/aws/lambda/latchkey/{function}") });
         if !part.is_empty() {

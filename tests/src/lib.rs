@@ -9,7 +9,7 @@ pub mod function_logs;
 pub mod identity;
 pub mod local_aws;
 pub mod own_table;
-pub mod redirect;
+pub mod program;
 pub mod refusal;
 pub mod runtime_api;
 pub mod sam_template;

@@ -8,9 +8,8 @@ use aws_sdk_dynamodb::types::{
 };
 use serde_json::Value;
 
-use crate::{Error, failed, sam_template::load, scene::fresh_account};
+use crate::{Error, sam_template::load, scene::fresh_account};
 
-/// Makes one; its name.
 pub async fn new_table(config: &SdkConfig) -> Result<String, Error> {
     let template = load("template.yaml")?;
     let table = &template["Resources"]["Table"]["Properties"];
@@ -36,12 +35,10 @@ pub async fn new_table(config: &SdkConfig) -> Result<String, Error> {
         .set_key_schema(Some(keys(&table["KeySchema"])?))
         .set_global_secondary_indexes(Some(indexes.iter().map(index).collect::<Result<_, _>>()?))
         .send()
-        .await
-        .map_err(|error| failed("making a table", &error))?;
+        .await?;
     Ok(name)
 }
 
-/// The keys of a `KeySchema` of the template.
 fn keys(schema: &Value) -> Result<Vec<KeySchemaElement>, Error> {
     let keys = schema.as_array().ok_or("no keys")?.iter().map(|key| {
         KeySchemaElement::builder()
@@ -52,7 +49,6 @@ fn keys(schema: &Value) -> Result<Vec<KeySchemaElement>, Error> {
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
-/// An index of the template.
 fn index(index: &Value) -> Result<GlobalSecondaryIndex, Error> {
     let projection = &index["Projection"];
     let kind = projection["ProjectionType"].as_str().unwrap_or_default();

@@ -1,34 +1,42 @@
 //! What a refused attempt leaves behind: a stack that says why, a link that waits again, and nothing else.
 
 use latchkey_core::domain::proof::reason::ReasonCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     Error,
+    api::Api,
     customer::Customer,
-    scene::{Scene, text},
+    scene::{Link, Scene, assert_shows},
     stack_template::StackTemplate,
 };
 
 /// A stack that waits so short that a role which is not assumable is refused at the first try, in seconds.
 pub const IMPATIENT: u32 = 30;
 
+#[track_caller]
+pub fn assert_reason(shown: &Value, code: ReasonCode) {
+    assert_eq!(shown["reason"]["code"], code.as_str(), "{shown}");
+}
+
 /// The state that a refused attempt leaves: the link waits again, and nothing of the attempt is bound.
 pub fn assert_waits_again(connection: &Value, code: ReasonCode) {
     assert_eq!(connection["status"], "pending", "{connection}");
-    assert_eq!(connection["reason"]["code"], code.as_str());
-    assert!(
-        connection["reason"]["message"]
-            .as_str()
-            .is_some_and(|message| message.contains(code.sentence()))
+    assert_reason(connection, code);
+    let message = connection["reason"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains(code.sentence()), "{message}");
+    assert_shows(
+        connection,
+        json!({ "role_arn": null, "stack_id": null, "last_verified_at": null }),
     );
-    assert_eq!(connection["role_arn"], Value::Null);
-    assert_eq!(connection["stack_id"], Value::Null);
-    assert_eq!(connection["last_verified_at"], Value::Null);
-    assert!(
-        connection["launch_url"].is_string(),
-        "the same link can be used again"
-    );
+    // The same link can be used again.
+    assert!(connection["launch_url"].is_string());
+}
+
+/// Waits for that state.
+pub async fn waits_again(api: &Api, id: &str, code: ReasonCode) -> Result<(), Error> {
+    assert_waits_again(&api.wait_for_reason(id).await?, code);
+    Ok(())
 }
 
 /// Launches a template that is refused, in an account of its own, and looks at what is left.
@@ -39,15 +47,20 @@ pub async fn refused(
     change: impl Fn(StackTemplate, &Customer) -> StackTemplate,
 ) -> Result<(), Error> {
     let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
+    let (
+        Link {
+            id,
+            template,
+            shown: link,
+            ..
+        },
+        customer,
+    ) = scene.newcomer(&api, "us-east-1").await?;
     let outcome = customer.launch("Refused", &change(template, &customer)).await?;
-    outcome
-        .expect_refusal("ROLLBACK_COMPLETE", code)
-        .map_err(|error| format!("{case}: {error}"))?;
+    let told = outcome.expect_refusal("ROLLBACK_COMPLETE", code);
+    told.map_err(|error| format!("{case}: {error}"))?;
 
-    let shown = api.wait_for_reason(&text(&link, "id")?).await?;
+    let shown = api.wait_for_reason(&id).await?;
     assert_waits_again(&shown, code);
     for field in [
         "external_id",

@@ -3,14 +3,13 @@
 use latchkey_testing::runtime_api::{Function, Program};
 
 use crate::{
-    Error, failed,
+    Error,
     sam_template::{function_binary, repository_path},
     scene::Scene,
 };
 
 pub use latchkey_testing::runtime_api::Outcome;
 
-/// The environment variables of a function.
 pub type Variables = std::collections::BTreeMap<String, String>;
 
 /// What Lambda adds to the variables of a deployment.
@@ -24,17 +23,11 @@ const OF_LAMBDA: [(&str, &str); 4] = [
 impl Scene {
     /// The variables that a function was deployed with, and those that Lambda and the local AWS add.
     pub async fn variables(&self, function: &str) -> Result<Variables, Error> {
-        let name = self
-            .ready
-            .functions
-            .get(function)
-            .ok_or("there is no such function")?;
         let answer = aws_sdk_lambda::Client::new(&self.vendor)
             .get_function_configuration()
-            .function_name(name)
+            .function_name(self.function(function)?)
             .send()
-            .await
-            .map_err(|error| failed("reading a function's configuration", &error))?;
+            .await?;
         let deployed = answer
             .environment()
             .and_then(|environment| environment.variables());

@@ -9,15 +9,8 @@ use serde_yaml_ng::Value as Yaml;
 /// Why a template could not be read or prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    /// The file could not be read.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is not YAML.
+    Io { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Yaml(#[from] serde_yaml_ng::Error),
     /// It has something that CloudFormation's YAML does not have.
@@ -44,7 +37,6 @@ pub fn function_binary(function: &str) -> PathBuf {
     repository_path("target/debug").join(function)
 }
 
-/// The path of a file of the repository.
 pub fn repository_path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(relative)
 }
@@ -106,9 +98,7 @@ fn to_json(yaml: Yaml) -> Result<Value, TemplateError> {
 /// Where the code of a function lies, as `aws cloudformation package` would have put it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeLocation {
-    /// The bucket.
     pub bucket: String,
-    /// The zip file's key.
     pub key: String,
 }
 

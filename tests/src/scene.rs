@@ -15,17 +15,14 @@ use crate::{
     Error,
     api::Api,
     customer::{Customer, StackOutcome},
-    failed,
     local_aws::{ARTIFACTS_BUCKET, CLOUDFORMATION_ACCOUNT, LocalAws, Options, Ready, aws},
     stack_template::StackTemplate,
 };
 
-/// An item of the table.
 pub type Item = std::collections::HashMap<String, AttributeValue>;
 
 /// One test's corner of the local AWS.
 pub struct Scene {
-    /// Where everything is.
     pub ready: Ready,
     /// The vendor, as root: to set scenes and to look behind them.
     pub vendor: SdkConfig,
@@ -37,18 +34,29 @@ impl Scene {
         Ok(Self::of(Ready::from_environment()?))
     }
 
-    /// A local AWS that is running.
     pub fn of(ready: Ready) -> Self {
         let vendor = aws::root(&ready.endpoint, &ready.vendor_account, &ready.hub_region);
         Self { ready, vendor }
     }
 
-    /// The UI of the tenant `acme`.
+    /// The running local AWS and the UI of the tenant `acme` in it.
+    pub fn with_acme() -> Result<(Self, Api), Error> {
+        let scene = Self::open()?;
+        let api = scene.acme()?;
+        Ok((scene, api))
+    }
+
+    /// The same with a customer of that tenant in us-east-1 who is connected.
+    pub async fn with_connected() -> Result<(Self, Api, Connected), Error> {
+        let (scene, api) = Self::with_acme()?;
+        let one = scene.connect(&api, "us-east-1").await?;
+        Ok((scene, api, one))
+    }
+
     pub fn acme(&self) -> Result<Api, Error> {
         Api::of(&self.ready, "acme")
     }
 
-    /// The UI of the tenant `globex`.
     pub fn globex(&self) -> Result<Api, Error> {
         Api::of(&self.ready, "globex")
     }
@@ -62,6 +70,20 @@ impl Scene {
     pub async fn link(&self, api: &Api, region: &str) -> Result<Value, Error> {
         api.create(&json!({ "name": "A test's connection", "region": region }))
             .await
+    }
+
+    /// A fresh link into `region`, and the customer who is to open it.
+    pub async fn newcomer(&self, api: &Api, region: &str) -> Result<(Link, Customer), Error> {
+        let shown = self.link(api, region).await?;
+        let external_id = text(&shown, "external_id")?;
+        let link = Link {
+            id: text(&shown, "id")?,
+            url: text(&shown, "launch_url")?,
+            template: StackTemplate::new(&self.ready, &external_id),
+            external_id,
+            shown,
+        };
+        Ok((link, self.new_customer(region).await?))
     }
 
     /// Runs the revalidator now, as if a whole cycle of its schedule had passed.
@@ -90,6 +112,12 @@ impl Scene {
         Err(format!("no sweep brought the connection there: {}", api.get(id).await?).into())
     }
 
+    /// Revalidates until a connection is `degraded`.
+    pub async fn degraded(&self, api: &Api, id: &str) -> Result<Value, Error> {
+        self.revalidate_until(api, id, |connection| connection["status"] == "degraded")
+            .await
+    }
+
     /// Waits until a sweep has found a role proven, later than `before` shows.
     pub async fn proven_after(&self, api: &Api, id: &str, before: &Value) -> Result<Value, Error> {
         let before = text(before, "last_verified_at")?;
@@ -107,25 +135,18 @@ impl Scene {
             .key("pk", AttributeValue::S("SWEEP".to_owned()))
             .key("sk", AttributeValue::S("CURSOR".to_owned()))
             .send()
-            .await
-            .map_err(|error| failed("forgetting the sweep's cursor", &error))?;
+            .await?;
         Ok(())
     }
 
-    /// Invokes a function by its folder's name and returns its answer.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, Error> {
-        let name = self
-            .ready
-            .functions
-            .get(function)
-            .ok_or("there is no such function")?;
+        let name = self.function(function)?;
         let answer = aws_sdk_lambda::Client::new(&self.vendor)
             .invoke()
             .function_name(name)
             .payload(aws_sdk_lambda::primitives::Blob::new(event.to_string()))
             .send()
-            .await
-            .map_err(|error| failed("invoking a function", &error))?;
+            .await?;
         let payload = answer
             .payload()
             .map(|payload| payload.as_ref().to_vec())
@@ -151,12 +172,10 @@ impl Scene {
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":past", AttributeValue::S("2020-01-01T00:00:00Z".to_owned()))
             .send()
-            .await
-            .map_err(|error| failed("expiring a link", &error))?;
+            .await?;
         Ok(())
     }
 
-    /// The events in a connection's audit log, oldest first.
     pub async fn audit_events(&self, connection_id: &str) -> Result<Vec<String>, Error> {
         let answer = self
             .dynamodb()
@@ -165,8 +184,7 @@ impl Scene {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", AttributeValue::S(format!("AUDIT#{connection_id}")))
             .send()
-            .await
-            .map_err(|error| failed("reading the audit log", &error))?;
+            .await?;
         Ok(answer
             .items()
             .iter()
@@ -176,9 +194,21 @@ impl Scene {
 
     /// Connects a fresh account through a stack of the customer's own, whose parts a test can change later.
     pub async fn connect(&self, api: &Api, region: &str) -> Result<Connected, Error> {
-        let connection = self.link(api, region).await?;
-        let customer = self.new_customer(region).await?;
-        Connected::launch(self, api, customer, &connection).await
+        let (link, customer) = self.newcomer(api, region).await?;
+        let template = link.template.role_name(Connected::ROLE);
+        let stack = customer.launched(Connected::STACK, &template).await?;
+        let shown = api.get(&link.id).await?;
+        if shown["status"] != "active" || shown["role_arn"] != customer.role_arn(Connected::ROLE) {
+            return Err(format!("the connection is not active: {shown}").into());
+        }
+        Ok(Connected {
+            id: link.id,
+            external_id: link.external_id,
+            customer,
+            template,
+            stack,
+            shown,
+        })
     }
 
     /// The partition keys of all items of the table that mention `text`: a stack id, a request id, a connection id.
@@ -192,7 +222,7 @@ impl Scene {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed("reading the table", &error))?;
+            let page = page?;
             let about = page
                 .items()
                 .iter()
@@ -215,17 +245,12 @@ impl Scene {
     /// Changes variables of a deployed function; an empty value removes one. Only in a local AWS of one's own.
     pub async fn reconfigure(&self, function: &str, changes: &[(&str, &str)]) -> Result<(), Error> {
         let lambda = aws_sdk_lambda::Client::new(&self.vendor);
-        let name = self
-            .ready
-            .functions
-            .get(function)
-            .ok_or("there is no such function")?;
+        let name = self.function(function)?;
         let deployed = lambda
             .get_function_configuration()
             .function_name(name)
             .send()
-            .await
-            .map_err(|error| failed("reading a function's configuration", &error))?;
+            .await?;
         let mut variables = deployed
             .environment()
             .and_then(|environment| environment.variables().cloned())
@@ -246,27 +271,21 @@ impl Scene {
                     .build(),
             )
             .send()
-            .await
-            .map_err(|error| failed("changing a function's configuration", &error))?;
+            .await?;
         self.restart(function).await
     }
 
     /// Ends the processes of a function: the local Lambda goes on with those of the former configuration, where AWS
     /// starts new ones. Only in a local AWS of one's own.
     pub async fn restart(&self, function: &str) -> Result<(), Error> {
-        let name = self
-            .ready
-            .functions
-            .get(function)
-            .ok_or("there is no such function")?;
+        let name = self.function(function)?;
         aws_sdk_lambda::Client::new(&self.vendor)
             .update_function_code()
             .function_name(name)
             .s3_bucket(ARTIFACTS_BUCKET)
             .s3_key(format!("{function}.zip"))
             .send()
-            .await
-            .map_err(|error| failed("restarting a function", &error))?;
+            .await?;
         Ok(())
     }
 
@@ -278,15 +297,13 @@ impl Scene {
             .list_subscriptions_by_topic()
             .topic_arn(self.ready.topic(region)?)
             .send()
-            .await
-            .map_err(|error| failed("listing subscriptions", &error))?;
+            .await?;
         for subscription in subscriptions.subscriptions() {
             if subscription.protocol() == Some("lambda") {
                 sns.unsubscribe()
                     .subscription_arn(subscription.subscription_arn().unwrap_or_default())
                     .send()
-                    .await
-                    .map_err(|error| failed("unsubscribing the listener", &error))?;
+                    .await?;
             }
         }
         Ok(())
@@ -300,18 +317,20 @@ impl Scene {
             .protocol("lambda")
             .endpoint(self.function_arn("custom-resource-listener")?)
             .send()
-            .await
-            .map_err(|error| failed("subscribing the listener", &error))?;
+            .await?;
         Ok(())
     }
 
-    /// The ARN of a function, by its folder's name.
-    pub fn function_arn(&self, function: &str) -> Result<String, Error> {
-        let name = self
+    pub fn function(&self, function: &str) -> Result<&str, Error> {
+        Ok(self
             .ready
             .functions
             .get(function)
-            .ok_or("there is no such function")?;
+            .ok_or("there is no such function")?)
+    }
+
+    pub fn function_arn(&self, function: &str) -> Result<String, Error> {
+        let name = self.function(function)?;
         let (region, account) = (&self.ready.hub_region, &self.ready.vendor_account);
         Ok(format!("arn:aws:lambda:{region}:{account}:function:{name}"))
     }
@@ -323,22 +342,16 @@ impl Scene {
 
     /// How many of a function may be at work at once; none switches it off. Only in a local AWS of one's own.
     pub async fn limit(&self, function: &str, at_once: i32) -> Result<(), Error> {
-        let name = self
-            .ready
-            .functions
-            .get(function)
-            .ok_or("there is no such function")?;
+        let name = self.function(function)?;
         aws_sdk_lambda::Client::new(&self.vendor)
             .put_function_concurrency()
             .function_name(name)
             .reserved_concurrent_executions(at_once)
             .send()
-            .await
-            .map_err(|error| failed("limiting a function", &error))?;
+            .await?;
         Ok(())
     }
 
-    /// A connection's item in the table, as it is now.
     pub async fn stored(&self, tenant: &str, connection_id: &str) -> Result<Item, Error> {
         let answer = self
             .dynamodb()
@@ -348,8 +361,7 @@ impl Scene {
             .key("sk", AttributeValue::S(format!("CONN#{connection_id}")))
             .consistent_read(true)
             .send()
-            .await
-            .map_err(|error| failed("reading a connection", &error))?;
+            .await?;
         Ok(answer.item.ok_or("there is no such connection")?)
     }
 
@@ -365,8 +377,7 @@ impl Scene {
             ))
             .key(format!("{stack_id}|{logical_id}|{request_id}"))
             .send()
-            .await
-            .map_err(|error| failed("reading an answer", &error))?;
+            .await?;
         Ok(serde_json::from_slice(
             &object.body.collect().await?.into_bytes(),
         )?)
@@ -392,8 +403,7 @@ impl Scene {
                 .batch_write_item()
                 .request_items(&self.ready.table, batch.to_vec())
                 .send()
-                .await
-                .map_err(|error| failed("copying a connection", &error))?;
+                .await?;
         }
         Ok(())
     }
@@ -405,7 +415,6 @@ impl Scene {
 
 /// A local AWS for one test alone: for what its neighbours must not notice. It ends when it is dropped.
 pub struct OwnScene {
-    /// What plays in it.
     pub scene: Scene,
     _aws: LocalAws,
 }
@@ -414,6 +423,13 @@ impl OwnScene {
     /// Starts one, deployed as the shared one is.
     pub async fn open() -> Result<Self, Error> {
         Self::with(&[]).await
+    }
+
+    /// The same with the UI of the tenant `acme` in it.
+    pub async fn with_acme() -> Result<(Self, Api), Error> {
+        let own = Self::open().await?;
+        let api = own.scene.acme()?;
+        Ok((own, api))
     }
 
     /// Starts one with other parameters of `template.yaml`.
@@ -434,13 +450,19 @@ impl OwnScene {
     }
 }
 
+pub struct Link {
+    pub id: String,
+    pub external_id: String,
+    pub url: String,
+    /// What the published template would make of it.
+    pub template: StackTemplate,
+    pub shown: Value,
+}
+
 /// A customer whose account is connected.
 pub struct Connected {
-    /// The connection's id.
     pub id: String,
-    /// Its external ID.
     pub external_id: String,
-    /// The customer.
     pub customer: Customer,
     /// What their stack was made from.
     pub template: StackTemplate,
@@ -451,37 +473,52 @@ pub struct Connected {
 }
 
 impl Connected {
-    /// The name of the stack.
     pub const STACK: &'static str = "Vendor-Access";
-    /// The name of its role.
     pub const ROLE: &'static str = "VendorAccess";
 
-    async fn launch(scene: &Scene, api: &Api, customer: Customer, link: &Value) -> Result<Self, Error> {
-        let (id, external_id) = (text(link, "id")?, text(link, "external_id")?);
-        let template = StackTemplate::new(&scene.ready, &external_id).role_name(Self::ROLE);
-        let stack = customer.launch(Self::STACK, &template).await?;
-        stack.expect("CREATE_COMPLETE")?;
-        let shown = api.get(&id).await?;
-        if shown["status"] != "active" || shown["role_arn"] != customer.role_arn(Self::ROLE) {
-            return Err(format!("the connection is not active: {shown}").into());
-        }
-        Ok(Self {
-            id,
-            external_id,
-            customer,
-            template,
-            stack,
-            shown,
-        })
+    /// What the stack's connection was answered to a request.
+    pub async fn answer(&self, scene: &Scene, request: &Value) -> Result<Value, Error> {
+        let request_id = text(request, "RequestId")?;
+        scene
+            .answer(&self.stack.stack_id, "Connection", &request_id)
+            .await
+    }
+
+    pub async fn updated(&self, template: &StackTemplate) -> Result<(), Error> {
+        let outcome = self.customer.update(Self::STACK, template).await?;
+        outcome.expect("UPDATE_COMPLETE")
+    }
+
+    /// Deletes the stack, which ends the connection: how the API shows it then.
+    pub async fn leave(&self, api: &Api) -> Result<Value, Error> {
+        self.customer.deleted(&self.stack.stack_id).await?;
+        api.ended_by_its_stack(&self.id).await
     }
 }
 
-/// A text of a JSON object.
 pub fn text(object: &Value, name: &str) -> Result<String, Error> {
     Ok(object[name]
         .as_str()
         .ok_or_else(|| format!("there is no {name} in {object}"))?
         .to_owned())
+}
+
+/// Expects that the API shows at least these fields, with these values.
+#[track_caller]
+pub fn assert_shows(shown: &Value, expected: Value) {
+    for (field, value) in expected.as_object().into_iter().flatten() {
+        match (&shown[field], value) {
+            (inner @ Value::Object(_), Value::Object(_)) => assert_shows(inner, value.clone()),
+            (found, value) => assert_eq!(found, value, "{field} of {shown}"),
+        }
+    }
+}
+
+/// Expects that a text, or what is shown as one, has this part.
+#[track_caller]
+pub fn assert_contains(text: impl std::fmt::Display, part: &str) {
+    let text = text.to_string();
+    assert!(text.contains(part), "no {part} in {text}");
 }
 
 /// A connection without what a check in the background changes by itself.

@@ -16,7 +16,7 @@ pub struct StackTemplate {
     vendor_account: String,
     topic_name: String,
     role_path: String,
-    external_id: String,
+    pub external_id: String,
     trust: Option<Value>,
     role_name: Option<String>,
     role_more: Map<String, Value>,
@@ -52,19 +52,16 @@ impl StackTemplate {
         self
     }
 
-    /// With this whole trust policy.
     pub fn trust(mut self, policy: Value) -> Self {
         self.trust = Some(policy);
         self
     }
 
-    /// With a role that may do exactly this.
     pub fn allows(mut self, actions: &[&str]) -> Self {
         self.actions = actions.iter().map(|&action| action.to_owned()).collect();
         self
     }
 
-    /// With a role of this name.
     pub fn role_name(mut self, name: &str) -> Self {
         self.role_name = Some(name.to_owned());
         self
@@ -88,12 +85,10 @@ impl StackTemplate {
         self
     }
 
-    /// The condition of the published template's trust policy.
     pub fn published_condition(&self) -> Value {
         json!({ "ArnLike": self.vendor_roles(), "StringEquals": { "sts:ExternalId": self.external_id } })
     }
 
-    /// The published template's own trust policy.
     pub fn published_trust(&self) -> Value {
         trust_policy(&self.vendor_account, self.published_condition())
     }
@@ -103,7 +98,6 @@ impl StackTemplate {
         json!({ "aws:PrincipalArn": format!("arn:aws:iam::{}:role{}*", self.vendor_account, self.role_path) })
     }
 
-    /// With another or one more property of the connection.
     pub fn property(mut self, name: &str, value: Value) -> Self {
         self.extra_properties.insert(name.to_owned(), value);
         self
@@ -155,7 +149,6 @@ impl StackTemplate {
     }
 }
 
-/// A policy that allows these actions on everything.
 pub fn allow(actions: &[impl AsRef<str>]) -> Value {
     let actions: Vec<&str> = actions.iter().map(AsRef::as_ref).collect();
     json!({
@@ -164,7 +157,6 @@ pub fn allow(actions: &[impl AsRef<str>]) -> Value {
     })
 }
 
-/// A trust policy for the vendor's account under one condition.
 pub fn trust_policy(vendor_account: &str, condition: Value) -> Value {
     json!({
         "Version": "2012-10-17",

@@ -19,10 +19,8 @@ const FOR_EVER: Duration = Duration::from_secs(3_600);
 /// The variables by which the AWS SDKs find these services elsewhere than the others.
 const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_IAM"];
 
-/// What STS is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
-    /// It answers.
     Well,
     /// It asks to be asked less: 400 `Throttling`, which is no verdict about a role.
     Throttling,
@@ -52,7 +50,6 @@ pub struct StsProxy {
 }
 
 impl StsProxy {
-    /// The account of [`Mood::OfAnotherAccount`].
     pub const OTHER_ACCOUNT: &'static str = "123123123123";
 
     /// Puts one before the verifier's STS. Only in a local AWS of one's own.
@@ -79,23 +76,14 @@ impl StsProxy {
         Ok(proxy)
     }
 
-    /// From now on STS is like this.
     pub fn becomes(&self, mood: Mood) {
         if let Ok(mut current) = self.mood.lock() {
             *current = mood;
         }
     }
 
-    /// Everything that was asked.
     pub fn calls(&self) -> Calls {
         self.calls.lock().map(|calls| calls.clone()).unwrap_or_default()
-    }
-
-    /// How often roles were asked for.
-    pub fn assume_role_calls(&self) -> usize {
-        let calls = self.calls();
-        let of_roles = calls.iter().filter(|(name, _)| name.starts_with("arn:"));
-        of_roles.map(|(_, count)| count).sum()
     }
 }
 
@@ -194,7 +182,6 @@ async fn forward(request: &[u8], upstream: &str) -> Result<Vec<u8>, Error> {
     Ok(answer)
 }
 
-/// An answer with another body.
 fn rewritten(answer: &[u8], change: impl Fn(&str) -> String) -> Result<Vec<u8>, Error> {
     let start = find(answer, b"\r\n\r\n").ok_or("an answer without an end of its head")?;
     let head = String::from_utf8_lossy(&answer[..start]).into_owned();

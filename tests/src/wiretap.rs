@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Error, failed,
+    Error,
     local_aws::aws,
     scene::{Scene, fresh_account},
 };
@@ -25,17 +25,11 @@ pub struct Wiretap {
 }
 
 impl Wiretap {
-    /// Subscribes to the listener topic of `region`.
     pub async fn on(scene: &Scene, region: &str) -> Result<Self, Error> {
         let vendor = aws::root(&scene.ready.endpoint, &scene.ready.vendor_account, region);
         let sqs = aws_sdk_sqs::Client::new(&vendor);
         let name = format!("wiretap-{}", fresh_account());
-        let queue = sqs
-            .create_queue()
-            .queue_name(&name)
-            .send()
-            .await
-            .map_err(|error| failed("making a queue", &error))?;
+        let queue = sqs.create_queue().queue_name(&name).send().await?;
         let queue_url = queue.queue_url().ok_or("the queue has no URL")?.to_owned();
         let arn = format!("arn:aws:sqs:{region}:{}:{name}", scene.ready.vendor_account);
         let policy = serde_json::json!({
@@ -51,8 +45,7 @@ impl Wiretap {
             .queue_url(&queue_url)
             .attributes(aws_sdk_sqs::types::QueueAttributeName::Policy, policy.to_string())
             .send()
-            .await
-            .map_err(|error| failed("opening the queue to SNS", &error))?;
+            .await?;
         let sns = aws_sdk_sns::Client::new(&vendor);
         let subscribed = sns
             .subscribe()
@@ -61,8 +54,7 @@ impl Wiretap {
             .endpoint(arn)
             .attributes("RawMessageDelivery", "true")
             .send()
-            .await
-            .map_err(|error| failed("subscribing", &error))?;
+            .await?;
         Ok(Self {
             sqs,
             queue_url,
@@ -93,14 +85,12 @@ impl Wiretap {
         }
     }
 
-    /// Hears nothing more from now on.
     pub async fn hang_up(&self) -> Result<(), Error> {
         self.sns
             .unsubscribe()
             .subscription_arn(&self.subscription)
             .send()
-            .await
-            .map_err(|error| failed("unsubscribing", &error))?;
+            .await?;
         Ok(())
     }
 
@@ -113,8 +103,7 @@ impl Wiretap {
                 .max_number_of_messages(10)
                 .visibility_timeout(3_600)
                 .send()
-                .await
-                .map_err(|error| failed("reading the wiretap", &error))?;
+                .await?;
             if answer.messages().is_empty() {
                 return Ok(());
             }

@@ -6,9 +6,8 @@ use latchkey_tests::{
     Error,
     api::Api,
     customer::{Customer, StackOutcome},
-    failed,
     sam_template::repository_path,
-    scene::Scene,
+    scene::{Scene, assert_contains},
 };
 use serde_json::Value;
 
@@ -23,14 +22,12 @@ struct Opened {
 
 impl Opened {
     async fn link() -> Result<Self, Error> {
-        let scene = Scene::open()?;
-        let api = scene.acme()?;
-        let connection = scene.link(&api, "us-east-1").await?;
-        let link = LaunchLink::parse(connection["launch_url"].as_str().ok_or("no link")?)?;
+        let (scene, api) = Scene::with_acme()?;
+        let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
         Ok(Self {
-            customer: scene.new_customer("us-east-1").await?,
-            id: connection["id"].as_str().ok_or("no id")?.to_owned(),
-            link,
+            link: LaunchLink::parse(&link.url)?,
+            id: link.id,
+            customer,
             scene,
             api,
         })
@@ -60,33 +57,34 @@ impl Opened {
             .set_action_names(Some(actions.to_vec()))
             .resource_arns(on)
             .send()
-            .await
-            .map_err(|error| failed("simulating", &error))?;
-        let is_allowed =
-            |decision: &PolicyEvaluationDecisionType| *decision == PolicyEvaluationDecisionType::Allowed;
-        Ok(answer
-            .evaluation_results()
-            .iter()
-            .filter(|result| is_allowed(result.eval_decision()))
+            .await?;
+        let results = answer.evaluation_results().iter();
+        let allowed =
+            results.filter(|result| *result.eval_decision() == PolicyEvaluationDecisionType::Allowed);
+        Ok(allowed
             .map(|result| result.eval_action_name().to_owned())
             .collect())
     }
 
     async fn role(&self, role_arn: &str) -> Result<aws_sdk_iam::types::Role, Error> {
         let name = role_arn.rsplit('/').next().unwrap_or_default();
-        let answer = self.customer.iam.get_role().role_name(name).send().await;
-        let role = answer.map_err(|error| failed("reading a role", &error))?.role;
-        role.ok_or_else(|| "there is no role".into())
+        let answer = self.customer.iam.get_role().role_name(name).send().await?;
+        answer.role.ok_or_else(|| "there is no role".into())
     }
 }
 
 fn tiers() -> Result<Vec<Tier>, Error> {
     let text = std::fs::read_to_string(repository_path("customer/rendered/tiers.json"))?;
     let tiers: Vec<Value> = serde_json::from_str(&text)?;
-    Ok(tiers
+    let tiers = tiers.iter().map(|tier| Tier::parse(&tier.to_string()));
+    Ok(tiers.collect::<Result<_, _>>()?)
+}
+
+fn actions(tier: &Tier) -> Vec<String> {
+    tier.required
         .iter()
-        .map(|tier| Tier::parse(&tier.to_string()))
-        .collect::<Result<_, _>>()?)
+        .map(|required| required.action.clone())
+        .collect()
 }
 
 #[tokio::test]
@@ -94,11 +92,8 @@ async fn the_template_of_each_tier_connects_and_allows_what_the_tier_lists_and_n
 {
     let tiers = tiers()?;
     assert_eq!(tiers.len(), 5);
-    let everything: Vec<String> = tiers
-        .iter()
-        .flat_map(|tier| tier.required.iter().map(|required| required.action.clone()))
-        .chain(tiers[0].canaries.iter().cloned())
-        .collect();
+    let mut everything: Vec<String> = tiers.iter().flat_map(actions).collect();
+    everything.extend(tiers[0].canaries.iter().cloned());
     for tier in &tiers {
         let opened = Opened::link().await?;
         let outcome = opened.launch(&[("PermissionTier", &tier.name)]).await?;
@@ -107,11 +102,7 @@ async fn the_template_of_each_tier_connects_and_allows_what_the_tier_lists_and_n
         allowed.extend(opened.allowed(&role, &role, &everything).await?);
         allowed.sort();
         allowed.dedup();
-        let mut expected: Vec<String> = tier
-            .required
-            .iter()
-            .map(|required| required.action.clone())
-            .collect();
+        let mut expected = actions(tier);
         expected.sort();
         assert_eq!(allowed, expected, "{}", tier.name);
     }
@@ -134,8 +125,7 @@ async fn the_tagging_tiers_role_has_the_policy_of_its_document_condition_include
         .role_name("tagger")
         .policy_name("connection")
         .send()
-        .await
-        .map_err(|error| failed("reading a policy", &error))?;
+        .await?;
     let made = percent_encoding::percent_decode_str(answer.policy_document()).decode_utf8()?;
     let rendered = std::fs::read_to_string(repository_path("customer/rendered/iam/tagging.json"))?
         .replace("__PARTITION__", "aws")
@@ -143,10 +133,7 @@ async fn the_tagging_tiers_role_has_the_policy_of_its_document_condition_include
         .replace("YOUR_ROLE_ARN", &role);
     let (made, rendered): (Value, Value) = (serde_json::from_str(&made)?, serde_json::from_str(&rendered)?);
     assert_eq!(made, rendered);
-    assert!(
-        rendered.to_string().contains("ForAllValues:StringLike"),
-        "{rendered}"
-    );
+    assert_contains(rendered.to_string(), "ForAllValues:StringLike");
     Ok(())
 }
 
@@ -199,10 +186,8 @@ async fn trust_that_is_narrowed_to_the_vendors_addresses_connects() -> Result<()
         .await?
         .assume_role_policy_document
         .unwrap_or_default();
-    assert!(
-        trust.contains("192.0.2.0") && trust.contains("127.0.0.0"),
-        "{trust}"
-    );
+    assert_contains(&trust, "192.0.2.0");
+    assert_contains(&trust, "127.0.0.0");
     assert!(!trust.contains("PrincipalOrgID"), "{trust}");
     Ok(())
 }

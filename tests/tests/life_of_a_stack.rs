@@ -3,7 +3,7 @@
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
-    scene::{Connected, Scene, settled, text},
+    scene::{Connected, Scene, assert_shows, settled, text},
     stack_template::StackTemplate,
     wiretap::Wiretap,
 };
@@ -14,19 +14,11 @@ const IMPATIENT: u32 = 34;
 
 #[tokio::test]
 async fn deleting_the_stack_disconnects_and_spends_the_link() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let one = scene.connect(&api, "ap-southeast-2").await?;
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    let shown = api.wait_for(&one.id, "disconnected").await?;
-    assert_eq!(shown["reason"]["code"], "stack_deleted");
-    assert_eq!(
-        shown["role_arn"], one.shown["role_arn"],
-        "what was connected stays readable"
-    );
+    let shown = one.leave(&api).await?;
+    // What was connected stays readable.
+    assert_eq!(shown["role_arn"], one.shown["role_arn"]);
     assert!(shown.get("launch_url").is_none());
     assert_eq!(
         scene.audit_events(&one.id).await?.last().map(String::as_str),
@@ -40,23 +32,15 @@ async fn deleting_the_stack_disconnects_and_spends_the_link() -> Result<(), Erro
     // The account is free for a new link.
     let link = scene.link(&api, "ap-southeast-2").await?;
     let fresh = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    one.customer
-        .launch("New-Link", &fresh)
-        .await?
-        .expect("CREATE_COMPLETE")?;
+    one.customer.launched("New-Link", &fresh).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn an_update_to_another_role_keeps_the_connection_and_moves_it_to_that_role() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
+    let (scene, api, one) = Scene::with_connected().await?;
     let renamed = one.template.clone().role_name("Renamed");
-    one.customer
-        .update(Connected::STACK, &renamed)
-        .await?
-        .expect("UPDATE_COMPLETE")?;
+    one.updated(&renamed).await?;
     let shown = api.get(&one.id).await?;
     assert_eq!(shown["role_arn"], one.customer.role_arn("Renamed"));
     assert_eq!(shown["status"], "active");
@@ -67,31 +51,19 @@ async fn an_update_to_another_role_keeps_the_connection_and_moves_it_to_that_rol
     let role = scene.items_about(&format!("role/{}", Connected::ROLE)).await?;
     let claim = format!("ROLE#{}", one.customer.role_arn(Connected::ROLE));
     assert!(!role.contains(&claim), "the former role is still claimed");
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    assert_eq!(
-        api.wait_for(&one.id, "disconnected").await?["reason"]["code"],
-        "stack_deleted"
-    );
+    one.leave(&api).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn an_update_of_something_else_keeps_the_role() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
+    let (_, api, one) = Scene::with_connected().await?;
     let newer = one
         .template
         .clone()
         .property("TemplateVersion", json!("1.0.1"))
         .property("Note", json!("added"));
-    one.customer
-        .update(Connected::STACK, &newer)
-        .await?
-        .expect("UPDATE_COMPLETE")?;
+    one.updated(&newer).await?;
     assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
     Ok(())
 }
@@ -99,14 +71,9 @@ async fn an_update_of_something_else_keeps_the_role() -> Result<(), Error> {
 #[tokio::test]
 async fn an_update_to_an_unsafe_role_fails_is_rolled_back_and_leaves_the_connection_as_it_was()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
+    let (_, api, one) = Scene::with_connected().await?;
     let template = one.template.clone().service_timeout(IMPATIENT);
-    one.customer
-        .update(Connected::STACK, &template)
-        .await?
-        .expect("UPDATE_COMPLETE")?;
+    one.updated(&template).await?;
     let open = template
         .clone()
         .role_name("Open")
@@ -116,20 +83,14 @@ async fn an_update_to_an_unsafe_role_fails_is_rolled_back_and_leaves_the_connect
     let shown = api.get(&one.id).await?;
     assert_eq!(settled(&shown), settled(&one.shown));
     // Still alive: it can be checked and disconnected.
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    api.wait_for(&one.id, "disconnected").await?;
+    one.leave(&api).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn an_update_to_the_external_id_of_another_link_is_refused_and_connects_neither_anew()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
+    let (scene, api, one) = Scene::with_connected().await?;
     let other = scene.link(&api, "us-east-1").await?;
     let moved = StackTemplate::new(&scene.ready, &text(&other, "external_id")?).role_name(Connected::ROLE);
     let outcome = one.customer.update(Connected::STACK, &moved).await?;
@@ -145,39 +106,26 @@ async fn an_update_to_the_external_id_of_another_link_is_refused_and_connects_ne
 #[tokio::test]
 async fn the_same_template_launched_twice_connects_once_and_both_stacks_can_be_deleted() -> Result<(), Error>
 {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let (id, url) = (text(&link, "id")?, text(&link, "launch_url")?);
-    let customer = scene.new_customer("us-east-1").await?;
-    let first = customer.open(&url, Some("First")).await?;
+    let (scene, api) = Scene::with_acme()?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    let first = customer.open(&link.url, Some("First")).await?;
     let first = customer.wait(&first).await?;
     first.expect("CREATE_COMPLETE")?;
-    let before = settled(&api.get(&id).await?);
-    let second = customer.open(&url, Some("Second")).await?;
+    let before = settled(&api.get(&link.id).await?);
+    let second = customer.open(&link.url, Some("Second")).await?;
     let second = customer.wait(&second).await?;
     second.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::AccountAlreadyConnected)?;
-    assert_eq!(settled(&api.get(&id).await?), before);
-    customer
-        .delete_stack(&second.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    assert_eq!(settled(&api.get(&id).await?), before);
-    customer
-        .delete_stack(&first.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    assert_eq!(
-        api.wait_for(&id, "disconnected").await?["reason"]["code"],
-        "stack_deleted"
-    );
+    assert_eq!(settled(&api.get(&link.id).await?), before);
+    customer.deleted(&second.stack_id).await?;
+    assert_eq!(settled(&api.get(&link.id).await?), before);
+    customer.deleted(&first.stack_id).await?;
+    api.ended_by_its_stack(&link.id).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn two_stacks_of_one_link_launched_at_the_same_time_connect_one_of_them() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let link = scene.link(&api, "us-east-1").await?;
     let (id, url) = (text(&link, "id")?, text(&link, "launch_url")?);
     let (one, other) = futures::try_join!(scene.new_customer("us-east-1"), scene.new_customer("us-east-1"))?;
@@ -191,53 +139,38 @@ async fn two_stacks_of_one_link_launched_at_the_same_time_connect_one_of_them() 
     winner.expect("CREATE_COMPLETE")?;
     loser.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::LinkAlreadyUsed)?;
     let shown = api.get(&id).await?;
-    assert_eq!(
-        (&shown["status"], &shown["stack_id"]),
-        (&json!("active"), &json!(winner.stack_id))
-    );
+    assert_shows(&shown, json!({ "status": "active", "stack_id": winner.stack_id }));
     Ok(())
 }
 
 #[tokio::test]
 async fn after_a_failure_the_same_link_connects_without_deleting_the_failed_stack_first() -> Result<(), Error>
 {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let id = text(&link, "id")?;
-    let customer = scene.new_customer("us-east-1").await?;
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    let bad = template
+    let (scene, api) = Scene::with_acme()?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    let bad = link
+        .template
         .clone()
-        .condition(json!({ "ArnLike": template.vendor_roles() }));
+        .condition(json!({ "ArnLike": link.template.vendor_roles() }));
     let failed = customer.launch("Failed", &bad).await?;
     failed.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::ExternalIdNotEnforced)?;
 
-    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
-    customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
-    let shown = settled(&api.get(&id).await?);
-    assert_eq!(
-        (&shown["status"], &shown["reason"]),
-        (&json!("active"), &Value::Null)
-    );
+    customer.follow(&link.shown).await?;
+    let shown = settled(&api.get(&link.id).await?);
+    assert_shows(&shown, json!({ "status": "active", "reason": null }));
     // The old stack's end is none of the new connection's.
-    customer
-        .delete_stack(&failed.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    assert_eq!(settled(&api.get(&id).await?), shown);
+    customer.deleted(&failed.stack_id).await?;
+    assert_eq!(settled(&api.get(&link.id).await?), shown);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_stack_whose_connection_the_vendor_removed_first_can_still_be_deleted() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
+    let (scene, api, one) = Scene::with_connected().await?;
     let removed = api.delete(&one.id).await?;
-    assert_eq!(
-        (&removed["status"], &removed["reason"]["code"]),
-        (&json!("disconnected"), &json!("disconnected_by_vendor"))
+    assert_shows(
+        &removed,
+        json!({ "status": "disconnected", "reason": { "code": "disconnected_by_vendor" } }),
     );
     // An update of the leftover stack says what happened instead of connecting again.
     let outcome = one
@@ -252,14 +185,10 @@ async fn a_stack_whose_connection_the_vendor_removed_first_can_still_be_deleted(
     assert_eq!(api.get(&one.id).await?, removed);
     // The account can be connected by a new link while the old stack still stands.
     let link = scene.link(&api, "us-east-1").await?;
-    let stack = one.customer.open(&text(&link, "launch_url")?, None).await?;
-    one.customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    one.customer.follow(&link).await?;
     let fresh = settled(&api.get(&text(&link, "id")?).await?);
 
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
+    one.customer.deleted(&one.stack.stack_id).await?;
     assert_eq!(api.get(&one.id).await?, removed);
     assert_eq!(settled(&api.get(&text(&link, "id")?).await?), fresh);
     Ok(())
@@ -268,21 +197,21 @@ async fn a_stack_whose_connection_the_vendor_removed_first_can_still_be_deleted(
 /// CloudFormation abandons the Create and sends a Delete with an id that it made up.
 #[tokio::test]
 async fn a_stack_deleted_while_its_role_is_being_verified_goes_and_never_connects() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
     let name = format!("Hasty-{}", customer.account);
     customer
         .create_stack(
             &name,
-            &template.clone().claims_role(&customer.role_arn("Late")).text(),
+            &link
+                .template
+                .clone()
+                .claims_role(&customer.role_arn("Late"))
+                .text(),
         )
         .await?;
-    let id = text(&link, "id")?;
-    api.wait_for(&id, "verifying").await?;
+    api.wait_for(&link.id, "verifying").await?;
     let create = wiretap.request("Create", &name).await?;
     let stack_id = text(&create, "StackId")?;
     customer.start_deletion(&stack_id).await?;
@@ -296,26 +225,22 @@ async fn a_stack_deleted_while_its_role_is_being_verified_goes_and_never_connect
     );
 
     // Now the role appears: nobody may be connected by it.
-    customer.make_role("Late", &template.published_trust()).await?;
-    api.wait_for(&id, "pending").await?;
-    let shown = api.wait_for_reason(&id).await?;
+    customer.make_role_of("Late", &link.template).await?;
+    api.wait_for(&link.id, "pending").await?;
+    let shown = api.wait_for_reason(&link.id).await?;
     assert_eq!(shown["reason"]["code"], "stack_deleted");
     assert_eq!(shown["role_arn"], Value::Null);
     // The same link still works.
-    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
-    customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
-    assert_eq!(api.get(&id).await?["status"], "active");
+    customer.follow(&link.shown).await?;
+    assert_eq!(api.get(&link.id).await?["status"], "active");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_stack_that_fails_for_another_reason_after_it_connected_disconnects_again() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    let mut broken: Value = serde_json::from_str(&template.text())?;
+    let (scene, api) = Scene::with_acme()?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    let mut broken: Value = serde_json::from_str(&link.template.text())?;
     // A sibling that cannot be made, after the connection was.
     broken["Resources"]["Sibling"] = json!({
         "Type": "AWS::IAM::Policy",
@@ -329,7 +254,7 @@ async fn a_stack_that_fails_for_another_reason_after_it_connected_disconnects_ag
     customer.create_stack("Unlucky", &broken.to_string()).await?;
     let outcome = customer.wait("Unlucky").await?;
     outcome.expect("ROLLBACK_COMPLETE")?;
-    let shown = api.wait_for(&text(&link, "id")?, "disconnected").await?;
+    let shown = api.wait_for(&link.id, "disconnected").await?;
     assert_eq!(shown["reason"]["code"], "stack_deleted");
     Ok(())
 }
@@ -337,8 +262,7 @@ async fn a_stack_that_fails_for_another_reason_after_it_connected_disconnects_ag
 /// The update fails, and what it is rolled back to is refused as well: CloudFormation gives up, and nobody is stuck.
 #[tokio::test]
 async fn a_rollback_that_is_refused_too_changes_nothing_and_the_stack_can_be_deleted() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     // The vendor has ended the connection: no update is taken any more, and none back either.
     let one = scene.connect(&api, "us-east-1").await?;
     let ended = api.delete(&one.id).await?;
@@ -346,20 +270,13 @@ async fn a_rollback_that_is_refused_too_changes_nothing_and_the_stack_can_be_del
     let outcome = one.customer.update(Connected::STACK, &next).await?;
     outcome.expect_refusal("UPDATE_ROLLBACK_FAILED", ReasonCode::DisconnectedByVendor)?;
     assert_eq!(api.get(&one.id).await?, ended);
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
+    one.customer.deleted(&one.stack.stack_id).await?;
     assert_eq!(api.get(&one.id).await?, ended);
 
     // The former role is open by now, and so is the next one.
     let other = scene.connect(&api, "us-east-1").await?;
     let patient = other.template.clone().service_timeout(IMPATIENT);
-    other
-        .customer
-        .update(Connected::STACK, &patient)
-        .await?
-        .expect("UPDATE_COMPLETE")?;
+    other.updated(&patient).await?;
     let open = patient
         .clone()
         .role_name("Open")
@@ -372,15 +289,9 @@ async fn a_rollback_that_is_refused_too_changes_nothing_and_the_stack_can_be_del
     let outcome = other.customer.update(Connected::STACK, &open).await?;
     outcome.expect_refusal("UPDATE_ROLLBACK_FAILED", ReasonCode::ExternalIdNotEnforced)?;
     let shown = api.get(&other.id).await?;
-    assert_eq!(
-        shown["role_arn"], other.shown["role_arn"],
-        "bound to what was proven last"
-    );
-    other
-        .customer
-        .delete_stack(&other.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
+    // Bound to what was proven last.
+    assert_eq!(shown["role_arn"], other.shown["role_arn"]);
+    other.customer.deleted(&other.stack.stack_id).await?;
     api.wait_for(&other.id, "disconnected").await?;
     Ok(())
 }

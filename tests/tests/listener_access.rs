@@ -6,7 +6,7 @@ use latchkey_tests::{
     api::Api,
     customer::Customer,
     local_aws::{LocalAws, Options, aws},
-    scene::{Scene, fresh_account, text},
+    scene::{Scene, assert_contains, fresh_account, text},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -43,8 +43,7 @@ async fn link(api: &Api, account: &str) -> Result<Value, Error> {
 async fn connected(scene: &Scene, api: &Api) -> Result<(Customer, String, String), Error> {
     let customer = scene.new_customer(REGION).await?;
     let link = link(api, &customer.account).await?;
-    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
-    customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    customer.follow(&link).await?;
     let shown = api.wait_for(&text(&link, "id")?, "active").await?;
     Ok((customer, text(&shown, "id")?, text(&shown, "stack_id")?))
 }
@@ -64,10 +63,7 @@ async fn an_account_is_let_in_with_its_link_and_shut_out_when_its_connection_and
     // Without an account there is no link; whoever has none cannot even knock.
     let nameless = json!({ "name": "x", "region": REGION });
     let answer = api.call(Method::POST, "/v1/connections", Some(&nameless)).await?;
-    assert_eq!(
-        (answer.status, &answer.body["type"]),
-        (400, &json!("urn:latchkey:problem:invalid_request"))
-    );
+    answer.shows(400, json!({ "type": "urn:latchkey:problem:invalid_request" }));
     let stranger = scene.new_customer(REGION).await?;
     let refused = stranger.publish(scene.ready.topic(REGION)?, "{}").await;
     let refused = refused.err().ok_or("a stranger publishes")?.to_string();
@@ -82,7 +78,7 @@ async fn an_account_is_let_in_with_its_link_and_shut_out_when_its_connection_and
         std::slice::from_ref(&customer.account),
         "the same account again is no further statement"
     );
-    customer.delete_stack(&stack).await?.expect("DELETE_COMPLETE")?;
+    customer.deleted(&stack).await?;
     api.wait_for(&id, "disconnected").await?;
     scene.revalidate().await?;
     assert_eq!(
@@ -96,14 +92,12 @@ async fn an_account_is_let_in_with_its_link_and_shut_out_when_its_connection_and
     api.delete(&id).await?;
     scene.revalidate().await?;
     assert!(let_in(&scene).await?.contains(&second.account));
-    second.delete_stack(&stack).await?.expect("DELETE_COMPLETE")?;
+    second.deleted(&stack).await?;
     scene.revalidate().await?;
     assert_eq!(let_in(&scene).await?, std::slice::from_ref(&customer.account));
     let shut_out = second.publish(scene.ready.topic(REGION)?, "{}").await;
-    assert!(
-        shut_out.is_err(),
-        "the account whose stack is gone still publishes"
-    );
+    // The account whose stack is gone publishes no more.
+    assert!(shut_out.is_err());
 
     // Full: said clearly, and what is in stays in.
     let mut full = None;
@@ -116,15 +110,8 @@ async fn an_account_is_let_in_with_its_link_and_shut_out_when_its_connection_and
         }
     }
     let full = full.ok_or("the topic takes more than 100 statements")?;
-    assert_eq!(
-        (full.status, &full.body["type"]),
-        (503, &json!("urn:latchkey:problem:listener_full"))
-    );
-    assert!(
-        text(&full.body, "detail")?.contains("100 statements"),
-        "{}",
-        full.body
-    );
+    full.shows(503, json!({ "type": "urn:latchkey:problem:listener_full" }));
+    assert_contains(text(&full.body, "detail")?, "100 statements");
     let before = let_in(&scene).await?;
     assert!(
         before.len() > 90 && before.contains(&customer.account),

@@ -1,39 +1,33 @@
 //! A customer's account connects, end to end: API, launch link, CloudFormation, SNS, listener, queue, verifier, STS.
 
-use latchkey_tests::{Error, scene::Scene};
+use latchkey_tests::{
+    Error,
+    scene::{Scene, assert_shows},
+};
+use serde_json::json;
 
 #[tokio::test]
 async fn a_customer_in_another_account_and_region_connects_with_the_published_template() -> Result<(), Error>
 {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     for region in ["us-east-1", "eu-west-1", "ap-southeast-2"] {
-        let connection = scene.link(&api, region).await?;
-        assert_eq!(connection["status"], "pending");
-        let customer = scene.new_customer(region).await?;
-        let stack = customer
-            .open(connection["launch_url"].as_str().ok_or("no link")?, None)
-            .await?;
-        let outcome = customer.wait(&stack).await?;
-        assert_eq!(outcome.status, "CREATE_COMPLETE", "{:?}", outcome.reasons);
-        assert_eq!(
-            outcome.outputs["ConnectionId"],
-            connection["id"].as_str().unwrap()
-        );
+        let (link, customer) = scene.newcomer(&api, region).await?;
+        assert_eq!(link.shown["status"], "pending");
+        let outcome = customer.follow(&link.shown).await?;
+        assert_eq!(outcome.outputs["ConnectionId"], link.id);
         assert_eq!(outcome.outputs["Status"], "active");
-
-        let shown = api.get(connection["id"].as_str().unwrap()).await?;
-        assert_eq!(shown["status"], "active");
-        assert_eq!(shown["account_id"], customer.account);
-        assert_eq!(shown["role_arn"], outcome.outputs["RoleArn"]);
-        assert_eq!(shown["stack_id"], outcome.stack_id);
-        assert_eq!(shown["region"], region);
-        assert!(shown["last_verified_at"].is_string());
-        assert_eq!(shown["reason"], serde_json::Value::Null);
-        assert!(
-            shown.get("launch_url").is_none(),
-            "a link that was used is not shown again"
+        let shown = api.get(&link.id).await?;
+        let (role, account) = (&outcome.outputs["RoleArn"], &customer.account);
+        assert_shows(
+            &shown,
+            json!({
+                "status": "active", "account_id": account, "role_arn": role, "stack_id": outcome.stack_id,
+                "region": region, "reason": null,
+            }),
         );
+        assert!(shown["last_verified_at"].is_string());
+        // A link that was used is not shown again.
+        assert!(shown.get("launch_url").is_none());
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use latchkey_tests::{
     Error,
     api::Api,
     customer::Customer,
-    scene::{OwnScene, Scene, text},
+    scene::{OwnScene, Scene, assert_shows, text},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -96,13 +96,12 @@ async fn progress(api: &Api, id: &str) -> Result<Value, Error> {
 
 #[tokio::test]
 async fn accounts_become_members_are_rotated_together_and_leave_one_by_one() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let shown = organization(&api, json!({ "max_accounts": 3 })).await?;
     let id = text(&shown, "id")?;
-    assert_eq!(
-        (&shown["kind"], &shown["status"], &shown["expires_at"]),
-        (&json!("organization"), &json!("pending"), &Value::Null)
+    assert_shows(
+        &shown,
+        json!({ "kind": "organization", "status": "pending", "expires_at": null }),
     );
     let mut accounts = Vec::new();
     for _ in 0..3 {
@@ -112,10 +111,7 @@ async fn accounts_become_members_are_rotated_together_and_leave_one_by_one() -> 
     }
     let now = api.get(&id).await?;
     assert_eq!(now["organization"]["accounts"]["summary"], "3 of 3 active");
-    assert_eq!(
-        (&now["status"], &now["role_arn"]),
-        (&json!("active"), &Value::Null)
-    );
+    assert_shows(&now, json!({ "status": "active", "role_arn": null }));
 
     // The same StackSet in a second region of an account: nothing is made there, and nothing is in conflict.
     let first = &accounts[0];
@@ -144,9 +140,9 @@ async fn accounts_become_members_are_rotated_together_and_leave_one_by_one() -> 
         let member = format!("{id}-{}", account.customer.account);
         let found = members.iter().find(|found| found["id"] == json!(member));
         let found = found.ok_or("a member is missing")?;
-        assert_eq!(
-            (&found["status"], &found["member_of"], &found["account_id"]),
-            (&json!("active"), &json!(id), &json!(account.customer.account))
+        assert_shows(
+            found,
+            json!({ "status": "active", "member_of": id, "account_id": account.customer.account }),
         );
     }
     let theirs = scene.globex()?;
@@ -196,18 +192,15 @@ async fn accounts_become_members_are_rotated_together_and_leave_one_by_one() -> 
     // One account leaves the organization: its stack goes.
     accounts[2].leave().await?;
     let left = format!("{id}-{}", accounts[2].customer.account);
-    assert_eq!(
-        api.wait_for(&left, "disconnected").await?["reason"]["code"],
-        "stack_deleted"
-    );
+    api.ended_by_its_stack(&left).await?;
     // The vendor ends the rest in one call.
     assert_eq!(api.delete(&id).await?["status"], "disconnected");
     for account in &accounts[..2] {
         let member = format!("{id}-{}", account.customer.account);
         let ended = api.get(&member).await?;
-        assert_eq!(
-            (&ended["status"], &ended["reason"]["code"]),
-            (&json!("disconnected"), &json!("disconnected_by_vendor"))
+        assert_shows(
+            &ended,
+            json!({ "status": "disconnected", "reason": { "code": "disconnected_by_vendor" } }),
         );
         account.leave().await?;
     }
@@ -217,20 +210,15 @@ async fn accounts_become_members_are_rotated_together_and_leave_one_by_one() -> 
 #[tokio::test]
 async fn an_account_that_was_not_named_is_refused_and_one_that_was_can_take_it_to_a_single_stack()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let (named, other) = (
         scene.new_customer(REGION).await?,
         scene.new_customer(REGION).await?,
     );
     let shown = organization(&api, json!({ "allowed_accounts": [named.account] })).await?;
-    let url = text(&shown, "launch_url")?;
-    let stack = other.open(&url, None).await?;
-    let outcome = other.wait(&stack).await?;
-    outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::AccountNotAllowed)?;
+    other.is_refused(&shown, ReasonCode::AccountNotAllowed).await?;
     // Such as the management account, which a service-managed StackSet does not reach.
-    let stack = named.open(&url, None).await?;
-    named.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    named.follow(&shown).await?;
     let id = text(&shown, "id")?;
     assert_eq!(progress(&api, &id).await?["summary"], "1 of 1 active");
     assert_eq!(progress(&api, &id).await?["troubles"], json!([]));
@@ -241,9 +229,8 @@ async fn an_account_that_was_not_named_is_refused_and_one_that_was_can_take_it_t
 #[tokio::test]
 async fn three_hundred_accounts_connect_in_one_run_and_a_verifier_that_dies_loses_none() -> Result<(), Error>
 {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
     let shown = organization(&api, json!({ "max_accounts": ACCOUNTS })).await?;
     let id = text(&shown, "id")?;
     let started = Instant::now();

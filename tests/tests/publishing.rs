@@ -14,7 +14,7 @@ use latchkey_customer::{
     publish::{PublishError, publish},
     rendering::Source,
 };
-use latchkey_tests::{Error, failed, local_aws::aws, scene::Scene};
+use latchkey_tests::{Error, local_aws::aws, scene::Scene};
 
 /// A bucket and a table of this test's own: the pointer of the deployment is other tests' ground.
 async fn a_deployment_of_its_own(scene: &Scene, name: &str) -> Result<Deployment, Error> {
@@ -23,11 +23,7 @@ async fn a_deployment_of_its_own(scene: &Scene, name: &str) -> Result<Deployment
     };
     let name = format!("{name}-{}", Timestamp::now().as_microsecond());
     let s3 = aws::s3(&scene.vendor);
-    s3.create_bucket()
-        .bucket(&name)
-        .send()
-        .await
-        .map_err(|error| failed("making a bucket", &error))?;
+    s3.create_bucket().bucket(&name).send().await?;
     let mut table = aws_sdk_dynamodb::Client::new(&scene.vendor)
         .create_table()
         .table_name(&name)
@@ -43,10 +39,7 @@ async fn a_deployment_of_its_own(scene: &Scene, name: &str) -> Result<Deployment
             .key_schema(key.build()?)
             .attribute_definitions(definition.build()?);
     }
-    table
-        .send()
-        .await
-        .map_err(|error| failed("making a table", &error))?;
+    table.send().await?;
     Ok(Deployment {
         region: Region::parse(&scene.ready.hub_region)?,
         bucket: name.clone(),
@@ -70,8 +63,7 @@ async fn item(
         .key("pk", AttributeValue::S("TEMPLATE".to_owned()))
         .key("sk", AttributeValue::S(sk.to_owned()))
         .send()
-        .await
-        .map_err(|error| failed("reading an item", &error))?;
+        .await?;
     answer.item.ok_or_else(|| format!("there is no {sk}").into())
 }
 
@@ -91,8 +83,7 @@ async fn a_version_is_there_with_all_its_files_and_publishing_it_again_changes_n
     let files = published.files.iter().map(|file| (&file.url, &file.sha256));
     for (url, sha256) in files.chain([(&published.url, &published.sha256)]) {
         let key = url.split_once(".amazonaws.com/").ok_or("no key")?.1;
-        let object = s3.get_object().bucket(&deployment.bucket).key(key).send().await;
-        let object = object.map_err(|error| failed("reading a file", &error))?;
+        let object = s3.get_object().bucket(&deployment.bucket).key(key).send().await?;
         let content = object.body.collect().await?.to_vec();
         assert_eq!(
             latchkey_customer::deployment_template::sha256_hex(&content),

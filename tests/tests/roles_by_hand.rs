@@ -4,8 +4,9 @@ use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     api::{Answer, Api},
-    scene::{Scene, text},
-    stack_template::{StackTemplate, trust_policy},
+    refusal::assert_reason,
+    scene::{Scene, assert_shows, text},
+    stack_template::trust_policy,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,60 +19,49 @@ async fn named(api: &Api, id: &str, role_arn: &str) -> Result<Answer, Error> {
 
 #[tokio::test]
 async fn a_role_made_by_hand_is_proven_checked_rotated_and_ended() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let (id, external_id) = (text(&link, "id")?, text(&link, "external_id")?);
-    let customer = scene.new_customer("us-east-1").await?;
-    let trust = StackTemplate::new(&scene.ready, &external_id).published_trust();
+    let (scene, api) = Scene::with_acme()?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    let trust = link.template.published_trust();
     let role_arn = customer.make_role("ByHand", &trust).await?;
-    let answer = named(&api, &id, &role_arn).await?;
-    assert_eq!(
-        (answer.status, &answer.body["status"]),
-        (202, &json!("verifying"))
-    );
-    let active = api.wait_for(&id, "active").await?;
-    assert_eq!(
-        (&active["role_arn"], &active["stack_id"], &active["account_id"]),
-        (&json!(role_arn), &Value::Null, &json!(customer.account))
+    let answer = named(&api, &link.id, &role_arn).await?;
+    answer.shows(202, json!({ "status": "verifying" }));
+    let active = api.wait_for(&link.id, "active").await?;
+    assert_shows(
+        &active,
+        json!({ "role_arn": role_arn, "stack_id": null, "account_id": customer.account }),
     );
     assert_eq!(active.get("update"), None, "there is no stack to update");
 
     // It is checked like any other.
-    let proven = scene.proven_after(&api, &id, &active).await?;
+    let proven = scene.proven_after(&api, &link.id, &active).await?;
     assert_eq!(proven["status"], "active");
     let open = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": { "AWS": format!("arn:aws:iam::{}:root", scene.ready.vendor_account) },
     }]});
     customer.set_trust("ByHand", &open.to_string()).await?;
-    let degraded = scene
-        .revalidate_until(&api, &id, |connection| connection["status"] == "degraded")
-        .await?;
-    assert_eq!(
-        degraded["reason"]["code"],
-        ReasonCode::ExternalIdNotEnforced.as_str()
-    );
+    let degraded = scene.degraded(&api, &link.id).await?;
+    assert_reason(&degraded, ReasonCode::ExternalIdNotEnforced);
     customer.set_trust("ByHand", &trust.to_string()).await?;
 
     // Its external ID is rotated without a stack: the customer changes the trust, the vendor names the role again.
-    let path = format!("/v1/connections/{id}/rotate-external-id");
+    let path = format!("/v1/connections/{}/rotate-external-id", link.id);
     let started = api.call(Method::POST, &path, None).await?;
     let next = text(&started.body["rotation"], "external_id")?;
     assert_eq!(started.body["rotation"].get("update_command"), None);
-    let changed = trust.to_string().replace(&external_id, &next);
+    let changed = trust.to_string().replace(&link.external_id, &next);
     customer.set_trust("ByHand", &changed).await?;
-    assert_eq!(named(&api, &id, &role_arn).await?.status, 202);
+    assert_eq!(named(&api, &link.id, &role_arn).await?.status, 202);
     let rotated = api
-        .wait_until(&id, |connection| connection["external_id"] == json!(next))
+        .wait_until(&link.id, |connection| connection["external_id"] == json!(next))
         .await?;
     assert_eq!(rotated["status"], "active");
 
-    assert_eq!(api.delete(&id).await?["status"], "disconnected");
-    let over = named(&api, &id, &role_arn).await?;
-    assert_eq!(
-        (over.status, &over.body["type"]),
-        (409, &json!("urn:latchkey:problem:disconnected_by_vendor"))
+    assert_eq!(api.delete(&link.id).await?["status"], "disconnected");
+    let over = named(&api, &link.id, &role_arn).await?;
+    over.shows(
+        409,
+        json!({ "type": "urn:latchkey:problem:disconnected_by_vendor" }),
     );
     Ok(())
 }
@@ -79,45 +69,36 @@ async fn a_role_made_by_hand_is_proven_checked_rotated_and_ended() -> Result<(),
 #[tokio::test]
 async fn a_role_that_is_open_or_closed_to_all_is_refused_with_its_reason_and_works_once_repaired()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let (id, external_id) = (text(&link, "id")?, text(&link, "external_id")?);
-    let customer = scene.new_customer("us-east-1").await?;
-    let template = StackTemplate::new(&scene.ready, &external_id);
-    let open = json!({ "ArnLike": template.vendor_roles() });
+    let (scene, api) = Scene::with_acme()?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    let open = json!({ "ArnLike": link.template.vendor_roles() });
     let role_arn = customer
         .make_role("ByHand", &trust_policy(&scene.ready.vendor_account, open))
         .await?;
-    named(&api, &id, &role_arn).await?;
-    let refused = api.wait_for_reason(&id).await?;
-    assert_eq!(
-        (&refused["status"], &refused["reason"]["code"]),
-        (
-            &json!("pending"),
-            &json!(ReasonCode::ExternalIdNotEnforced.as_str())
-        )
+    named(&api, &link.id, &role_arn).await?;
+    let refused = api.wait_for_reason(&link.id).await?;
+    assert_shows(
+        &refused,
+        json!({ "status": "pending", "reason": { "code": ReasonCode::ExternalIdNotEnforced.as_str() } }),
     );
-    let published = template.published_trust();
+    let published = link.template.published_trust();
     customer.set_trust("ByHand", &published.to_string()).await?;
-    named(&api, &id, &role_arn).await?;
-    assert_eq!(api.wait_for(&id, "active").await?["role_arn"], json!(role_arn));
+    named(&api, &link.id, &role_arn).await?;
+    assert_eq!(
+        api.wait_for(&link.id, "active").await?["role_arn"],
+        json!(role_arn)
+    );
 
     let own = format!("arn:aws:iam::{}:role/Own", scene.ready.vendor_account);
     let other = scene.link(&api, "us-east-1").await?;
     let answer = named(&api, &text(&other, "id")?, &own).await?;
-    assert_eq!(
-        (answer.status, &answer.body["type"]),
-        (409, &json!("urn:latchkey:problem:vendor_account"))
-    );
+    answer.shows(409, json!({ "type": "urn:latchkey:problem:vendor_account" }));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_stacks_connection_keeps_its_role_and_a_taken_role_is_refused() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
+    let (scene, api, one) = Scene::with_connected().await?;
     let role_arn = text(&one.shown, "role_arn")?;
     let answer = named(&api, &one.id, &role_arn).await?;
     assert_eq!(answer.status, 409, "{}", answer.body);
@@ -139,10 +120,7 @@ async fn a_stacks_connection_keeps_its_role_and_a_taken_role_is_refused() -> Res
     let id = text(&link, "id")?;
     named(&theirs, &id, &role_arn).await?;
     let refused = theirs.wait_for_reason(&id).await?;
-    assert_eq!(
-        refused["reason"]["code"],
-        ReasonCode::RoleAlreadyConnected.as_str()
-    );
+    assert_reason(&refused, ReasonCode::RoleAlreadyConnected);
     assert_eq!(api.get(&one.id).await?["status"], "active");
     Ok(())
 }

@@ -5,7 +5,7 @@ use latchkey_tests::{
     Error,
     api::{Answer, Api},
     customer::Customer,
-    scene::{Scene, text},
+    scene::{Scene, assert_shows, text},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -17,19 +17,16 @@ async fn rotate(api: &Api, method: Method, id: &str) -> Result<Answer, Error> {
 
 /// A customer who launched the published template from its link.
 async fn launched(scene: &Scene, api: &Api) -> Result<(Customer, Value), Error> {
-    let link = scene.link(api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
-    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
-    customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
-    let shown = api.wait_for(&text(&link, "id")?, "active").await?;
+    let (link, customer) = scene.newcomer(api, "us-east-1").await?;
+    customer.follow(&link.shown).await?;
+    let shown = api.wait_for(&link.id, "active").await?;
     Ok((customer, shown))
 }
 
 #[tokio::test]
 async fn the_command_from_the_api_updates_the_published_template_and_retires_the_former_external_id()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let (customer, shown) = launched(&scene, &api).await?;
     let (id, former) = (text(&shown, "id")?, text(&shown, "external_id")?);
 
@@ -39,15 +36,9 @@ async fn the_command_from_the_api_updates_the_published_template_and_retires_the
     assert_ne!(next, former);
     assert_eq!(started.body["external_id"], json!(former));
     let again = rotate(&api, Method::POST, &id).await?;
-    assert_eq!(
-        (again.status, &again.body["rotation"]),
-        (200, &started.body["rotation"])
-    );
-    assert_eq!(
-        api.get(&id).await?["rotation"],
-        started.body["rotation"],
-        "it can be read at any time"
-    );
+    again.shows(200, json!({ "rotation": started.body["rotation"] }));
+    // It can be read at any time.
+    assert_eq!(api.get(&id).await?["rotation"], started.body["rotation"]);
 
     let command = text(&started.body["rotation"], "update_command")?;
     customer
@@ -76,25 +67,17 @@ async fn the_command_from_the_api_updates_the_published_template_and_retires_the
         .await?
         .expect_refusal("UPDATE_ROLLBACK_COMPLETE", ReasonCode::ExternalIdRetired)?;
     let stands = api.get(&id).await?;
-    assert_eq!(
-        (&stands["status"], &stands["external_id"]),
-        (&json!("active"), &json!(next))
-    );
+    assert_shows(&stands, json!({ "status": "active", "external_id": next }));
     let stack = text(&shown, "stack_id")?;
-    customer.delete_stack(&stack).await?.expect("DELETE_COMPLETE")?;
-    assert_eq!(
-        api.wait_for(&id, "disconnected").await?["reason"]["code"],
-        "stack_deleted"
-    );
+    customer.deleted(&stack).await?;
+    api.ended_by_its_stack(&id).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_role_that_has_the_next_external_id_before_its_stack_told_us_is_not_lost_to_a_check()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
+    let (scene, api, one) = Scene::with_connected().await?;
     let started = rotate(&api, Method::POST, &one.id).await?;
     let next = text(&started.body["rotation"], "external_id")?;
     let policy = one.template.published_trust().to_string();
@@ -111,19 +94,15 @@ async fn a_role_that_has_the_next_external_id_before_its_stack_told_us_is_not_lo
         })
         .await?;
     assert_eq!(checked["status"], "active");
-    assert_eq!(
-        checked["external_id"],
-        json!(one.external_id),
-        "a check alone ends no rotation"
-    );
+    // A check alone ends no rotation.
+    assert_eq!(checked["external_id"], json!(one.external_id));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_cancelled_rotation_refuses_its_update_and_the_stack_rolls_back_to_what_is_connected()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let (customer, shown) = launched(&scene, &api).await?;
     let id = text(&shown, "id")?;
     let started = rotate(&api, Method::POST, &id).await?;
@@ -136,9 +115,9 @@ async fn a_cancelled_rotation_refuses_its_update_and_the_stack_rolls_back_to_wha
         .await?
         .expect_refusal("UPDATE_ROLLBACK_COMPLETE", ReasonCode::ExternalIdRetired)?;
     let stands = api.get(&id).await?;
-    assert_eq!(
-        (&stands["status"], &stands["external_id"]),
-        (&json!("active"), &shown["external_id"])
+    assert_shows(
+        &stands,
+        json!({ "status": "active", "external_id": shown["external_id"] }),
     );
     Ok(())
 }

@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{PointInTimeRecoveryStatus, TimeToLiveStatus};
 use latchkey_aws::dynamodb::DynamoDbStore;
 use latchkey_testing::{store_contract, world::PLAN};
-use latchkey_tests::{Error, dynamodb_local::DynamoDbLocal, failed, own_table::new_table, scene::Scene};
+use latchkey_tests::{Error, dynamodb_local::DynamoDbLocal, own_table::new_table, scene::Scene};
 
 async fn store() -> Result<DynamoDbStore, Error> {
     store_in(&Scene::open()?.vendor).await
@@ -69,8 +69,7 @@ async fn the_deployed_table_forgets_and_can_be_recovered() -> Result<(), Error> 
         .describe_time_to_live()
         .table_name(&scene.ready.table)
         .send()
-        .await;
-    let ttl = ttl.map_err(|error| failed("asking for the time to live", &error))?;
+        .await?;
     let ttl = ttl.time_to_live_description().ok_or("no time to live")?;
     assert_eq!(ttl.time_to_live_status(), Some(&TimeToLiveStatus::Enabled));
     assert_eq!(ttl.attribute_name(), Some("ttl"));
@@ -78,8 +77,7 @@ async fn the_deployed_table_forgets_and_can_be_recovered() -> Result<(), Error> 
         .describe_continuous_backups()
         .table_name(&scene.ready.table)
         .send()
-        .await;
-    let backups = backups.map_err(|error| failed("asking for the backups", &error))?;
+        .await?;
     let backups = backups.continuous_backups_description().ok_or("no backups")?;
     let recovery = backups
         .point_in_time_recovery_description()

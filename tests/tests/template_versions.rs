@@ -3,7 +3,7 @@
 use latchkey_tests::{
     Error,
     api::Api,
-    scene::{Scene, text},
+    scene::{Scene, assert_contains, assert_shows, text},
     stack_template::StackTemplate,
 };
 use reqwest::Method;
@@ -50,20 +50,17 @@ async fn every_tenant_reads_the_published_versions_with_their_digests_and_change
 #[tokio::test]
 async fn a_connection_that_is_behind_is_updated_by_the_command_from_the_api_and_then_is_not_behind_any_more()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let (id, customer) = (text(&link, "id")?, scene.new_customer("us-east-1").await?);
+    let (scene, api) = Scene::with_acme()?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
     let mut first: Value = serde_json::from_str(&StackTemplate::new(&scene.ready, "EXTERNAL-ID").text())?;
-    first["Parameters"] =
-        json!({ "ExternalId": { "Type": "String", "Default": text(&link, "external_id")? } });
+    first["Parameters"] = json!({ "ExternalId": { "Type": "String", "Default": link.external_id.clone() } });
     let first = first
         .to_string()
         .replace("\"EXTERNAL-ID\"", "{\"Ref\":\"ExternalId\"}");
     customer.create_stack("Behind", &first).await?;
     customer.wait("Behind").await?.expect("CREATE_COMPLETE")?;
 
-    let shown = api.wait_for(&id, "active").await?;
+    let shown = api.wait_for(&link.id, "active").await?;
     let current = text(&versions(&api).await?, "current")?;
     let update = &shown["update"];
     assert_eq!(update["version"], json!(current), "{shown}");
@@ -76,40 +73,32 @@ async fn a_connection_that_is_behind_is_updated_by_the_command_from_the_api_and_
         .await?
         .expect("UPDATE_COMPLETE")?;
     let updated = api
-        .wait_until(&id, |connection| connection.get("update").is_none())
+        .wait_until(&link.id, |connection| connection.get("update").is_none())
         .await?;
-    assert_eq!(
-        (&updated["status"], &updated["external_id"]),
-        (&json!("active"), &link["external_id"])
+    assert_shows(
+        &updated,
+        json!({ "status": "active", "external_id": link.shown["external_id"] }),
     );
-    assert_eq!(
-        updated["permission_tier"],
-        json!("account-basics"),
-        "the template's default"
-    );
+    // The template's default.
+    assert_eq!(updated["permission_tier"], json!("account-basics"));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_link_for_a_tier_launches_with_it_and_is_not_behind() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let body = json!({ "name": "x", "region": "us-east-1", "permission_tier": "inventory" });
     let link = api.create(&body).await?;
     assert_eq!(link["permission_tier"], json!("inventory"));
     let customer = scene.new_customer("us-east-1").await?;
-    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
-    customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    customer.follow(&link).await?;
     let shown = api.wait_for(&text(&link, "id")?, "active").await?;
-    assert_eq!(
-        (&shown["permission_tier"], &shown["permissions"]["tier"]),
-        (&json!("inventory"), &json!("inventory"))
+    assert_shows(
+        &shown,
+        json!({ "permission_tier": "inventory", "permissions": { "tier": "inventory" } }),
     );
-    assert_eq!(
-        shown["permissions"]["missing"],
-        json!([]),
-        "the role has what the tier asks for"
-    );
+    // The role has what the tier asks for.
+    assert_eq!(shown["permissions"]["missing"], json!([]));
     assert_eq!(shown.get("update"), None);
     Ok(())
 }

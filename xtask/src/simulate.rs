@@ -16,7 +16,7 @@ pub fn run(sizes: &[String]) -> Result<(), Error> {
             &format!("a day with {size} connections"),
             Command::new(cargo())
                 .args(["test", "--quiet", "--locked", "--profile", "simulation"])
-                .args(["--package", "latchkey-shared", "--test", "sweep_at_scale"])
+                .args(["--package", "latchkey-aws", "--test", "sweep_at_scale"])
                 .args(["--", "--exact", DAY, "--nocapture"])
                 .env("LATCHKEY_SIMULATED_CONNECTIONS", size),
         )?;

@@ -4,69 +4,44 @@ use std::{io::Write as _, process::ExitCode};
 
 use latchkey_tests::{
     Error, demo,
-    local_aws::{LocalAws, Options},
+    local_aws::Ready,
+    program::{exit, say, with_local_aws},
 };
 use lexopt::{Arg, ValueExt as _};
-use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "latchkey-demo [--once] [--port N]";
 
-struct Arguments {
-    once: bool,
-    port: Option<u16>,
-}
-
-fn parse() -> Result<Arguments, Error> {
+fn parse() -> Result<(bool, Option<u16>), Error> {
     let mut parser = lexopt::Parser::from_env();
-    let mut arguments = Arguments {
-        once: false,
-        port: None,
-    };
+    let (mut once, mut port) = (false, None);
     while let Some(argument) = parser.next()? {
         match argument {
-            Arg::Long("once") => arguments.once = true,
-            Arg::Long("port") => arguments.port = Some(parser.value()?.parse()?),
+            Arg::Long("once") => once = true,
+            Arg::Long("port") => port = Some(parser.value()?.parse()?),
             other => return Err(format!("{}\n\n{USAGE}", other.unexpected()).into()),
         }
     }
-    Ok(arguments)
+    Ok((once, port))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(code) => code,
-        Err(error) => {
-            say(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
+    exit(run().await)
 }
 
 async fn run() -> Result<ExitCode, Error> {
-    let arguments = parse()?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let options = Options {
-        port: arguments.port,
-        ..Options::default()
-    };
-    let aws = tokio::select! {
-        started = LocalAws::start(options, |text| say(&format!("  · {text}"))) => started?,
-        _ = interrupt.recv() => return Ok(ExitCode::from(130)),
-        _ = terminate.recv() => return Ok(ExitCode::from(143)),
-    };
-    let told = tokio::select! {
-        told = tell(&aws, arguments.once) => told,
-        _ = interrupt.recv() => Ok(ExitCode::from(130)),
-        _ = terminate.recv() => Ok(ExitCode::from(143)),
-    };
-    aws.stop().await?;
-    told
+    let (once, port) = parse()?;
+    with_local_aws(port, async |ready, signals| {
+        tokio::select! {
+            told = tell(ready, once) => told,
+            code = signals.end() => Ok(code),
+        }
+    })
+    .await
 }
 
-async fn tell(aws: &LocalAws, once: bool) -> Result<ExitCode, Error> {
-    let chapters = demo::play(&aws.ready).await?;
+async fn tell(ready: &Ready, once: bool) -> Result<ExitCode, Error> {
+    let chapters = demo::play(ready).await?;
     let connections = demo::summaries(&chapters);
     let good = connections
         .iter()
@@ -75,15 +50,11 @@ async fn tell(aws: &LocalAws, once: bool) -> Result<ExitCode, Error> {
         writeln!(std::io::stdout(), "{connection}")?;
     }
     if !once {
+        let token = ready.tokens.get("acme").map(String::as_str).unwrap_or_default();
         say("\nThe local AWS stays until Ctrl-C. Try the API yourself:");
         say(&format!(
-            "  curl -s -H 'authorization: Bearer {}' {}/v1/connections",
-            aws.ready
-                .tokens
-                .get("acme")
-                .map(String::as_str)
-                .unwrap_or_default(),
-            aws.ready.api_url
+            "  curl -s -H 'authorization: Bearer {token}' {}/v1/connections",
+            ready.api_url
         ));
         std::future::pending::<()>().await;
     }
@@ -92,9 +63,4 @@ async fn tell(aws: &LocalAws, once: bool) -> Result<ExitCode, Error> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn say(text: &str) {
-    // Nobody is left to tell where stderr is closed.
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -19,7 +19,6 @@ impl Screen {
         }
     }
 
-    /// A chapter's heading.
     pub fn heading(&self, text: &str) {
         self.line(&format!("\n{}", self.paint("1", text)));
     }

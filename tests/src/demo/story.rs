@@ -16,13 +16,11 @@ use crate::{
 /// What one chapter tells of one connection, and whether it ended as it should.
 #[derive(Debug)]
 pub struct Chapter {
-    /// What the chapter is about.
     title: &'static str,
     /// The connection as the API shows it at its end.
     connection: Value,
     /// The stack's status at its end, and the reason in its events if it failed.
     stack: Value,
-    /// Whether all of it is as it should be.
     as_expected: bool,
 }
 
@@ -125,19 +123,12 @@ async fn connect(scene: &Scene, screen: &Screen, api: &Api) -> Result<Connected,
         .await?;
     let outcome = customer.wait(&stack).await?;
     let as_expected = outcome.status == "CREATE_COMPLETE" && text(&connection["account_id"]) == account;
+    let role_arn = text(&connection["role_arn"]);
     screen.result(
         as_expected,
-        &format!(
-            "stack {}: role {} proven",
-            outcome.status,
-            text(&connection["role_arn"])
-        ),
+        &format!("stack {}: role {role_arn} proven", outcome.status),
     );
-    let role_name = text(&connection["role_arn"])
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
+    let role_name = role_arn.rsplit('/').next().unwrap_or_default().to_owned();
     let stack_id = outcome.stack_id.clone();
     let chapter = Chapter {
         title: "connects",
@@ -155,26 +146,29 @@ async fn connect(scene: &Scene, screen: &Screen, api: &Api) -> Result<Connected,
     })
 }
 
-async fn role_without_condition(scene: &Scene, screen: &Screen, api: &Api) -> Result<Chapter, Error> {
-    let (account, region) = CARELESS_CUSTOMER;
+/// A customer with a link, and the template that goes with it.
+async fn invited(
+    scene: &Scene,
+    api: &Api,
+    (account, region): (&str, &str),
+) -> Result<(Value, Customer, StackTemplate), Error> {
     let connection = scene.link(api, region).await?;
     let customer = Customer::sign_in(&scene.ready.endpoint, account, region).await?;
-    screen.step(
-        "careless",
-        &format!("{account} edited the template: its role asks for no external ID"),
-    );
-    let vendor_roles = format!(
-        "arn:aws:iam::{}:role{}*",
-        scene.ready.vendor_account, scene.ready.role_path
-    );
-    let template = StackTemplate::new(&scene.ready, &text(&connection["external_id"]))
-        .condition(json!({ "ArnLike": { "aws:PrincipalArn": vendor_roles } }));
-    customer.create_stack("careless", &template.text()).await?;
-    let outcome = customer.wait("careless").await?;
+    let template = StackTemplate::new(&scene.ready, &text(&connection["external_id"]));
+    Ok((connection, customer, template))
+}
+
+async fn role_without_condition(scene: &Scene, screen: &Screen, api: &Api) -> Result<Chapter, Error> {
+    let (connection, customer, template) = invited(scene, api, CARELESS_CUSTOMER).await?;
+    let did = "edited the template: its role asks for no external ID";
+    screen.step("careless", &format!("{} {did}", customer.account));
+    let open = json!({ "ArnLike": template.vendor_roles() });
+    let outcome = customer.launch("careless", &template.condition(open)).await?;
+    let title = "role without the external-ID condition";
     refused(
         screen,
         api,
-        "role without the external-ID condition",
+        title,
         &connection,
         &outcome,
         "external_id_not_enforced",
@@ -188,59 +182,29 @@ async fn account_connected_twice(
     api: &Api,
     first: &Connected,
 ) -> Result<Chapter, Error> {
-    let (account, region) = FIRST_CUSTOMER;
-    let connection = scene.link(api, region).await?;
-    let customer = Customer::sign_in(&scene.ready.endpoint, account, region).await?;
-    screen.step(
-        "forgetful",
-        &format!("{account} is connected already, and launches a second link"),
-    );
+    let (connection, customer, _) = invited(scene, api, FIRST_CUSTOMER).await?;
+    let did = "is connected already, and launches a second link";
+    screen.step("forgetful", &format!("{} {did}", customer.account));
     let stack = customer.open(&text(&connection["launch_url"]), None).await?;
     let outcome = customer.wait(&stack).await?;
-    let mut chapter = refused(
-        screen,
-        api,
-        "account that is already connected",
-        &connection,
-        &outcome,
-        "account_already_connected",
-    )
-    .await?;
+    let (title, code) = ("account that is already connected", "account_already_connected");
+    let mut chapter = refused(screen, api, title, &connection, &outcome, code).await?;
     let untouched = text(&api.get(&first.id).await?["status"]) == "active";
-    screen.result(
-        untouched,
-        "the first connection was not touched, neither by the failure nor by its rollback",
-    );
+    let told = "the first connection was not touched, neither by the failure nor by its rollback";
+    screen.result(untouched, told);
     chapter.as_expected &= untouched;
     Ok(chapter)
 }
 
 async fn role_that_cannot_be_assumed(scene: &Scene, screen: &Screen, api: &Api) -> Result<Chapter, Error> {
-    let (account, region) = CLOSED_CUSTOMER;
-    let connection = scene.link(api, region).await?;
-    let customer = Customer::sign_in(&scene.ready.endpoint, account, region).await?;
-    screen.step(
-        "closed",
-        &format!(
-            "{account}'s role trusts somebody else; a new role may take its time, so it is tried for 30 s"
-        ),
-    );
-    let somebody = trust_policy(
-        "999988887777",
-        json!({ "StringEquals": { "sts:ExternalId": text(&connection["external_id"]) } }),
-    );
-    let template = StackTemplate::new(&scene.ready, &text(&connection["external_id"])).trust(somebody);
-    customer.create_stack("closed", &template.text()).await?;
-    let outcome = customer.wait("closed").await?;
-    refused(
-        screen,
-        api,
-        "role that cannot be assumed",
-        &connection,
-        &outcome,
-        "role_not_assumable",
-    )
-    .await
+    let (connection, customer, template) = invited(scene, api, CLOSED_CUSTOMER).await?;
+    let did = "role trusts somebody else; a new role may take its time, so it is tried for 30 s";
+    screen.step("closed", &format!("{}'s {did}", customer.account));
+    let external_id = json!({ "StringEquals": { "sts:ExternalId": template.external_id } });
+    let somebody = trust_policy("999988887777", external_id);
+    let outcome = customer.launch("closed", &template.trust(somebody)).await?;
+    let title = "role that cannot be assumed";
+    refused(screen, api, title, &connection, &outcome, "role_not_assumable").await
 }
 
 async fn refused(
@@ -251,11 +215,7 @@ async fn refused(
     outcome: &StackOutcome,
     code: &str,
 ) -> Result<Chapter, Error> {
-    let reason = outcome
-        .reasons
-        .iter()
-        .find(|reason| reason.contains("Message returned"))
-        .cloned();
+    let reason = told(outcome).cloned();
     let connection = api
         .wait_until(&text(&connection["id"]), |connection| {
             connection["reason"]["code"] == code
@@ -264,14 +224,9 @@ async fn refused(
     let as_expected = outcome.status.starts_with("ROLLBACK_COMPLETE")
         && reason.as_deref().is_some_and(|reason| reason.contains(code))
         && connection["status"] == "pending";
-    screen.result(
-        as_expected,
-        &format!("{title}: stack {}, and in its events:", outcome.status),
-    );
-    screen.sees(&format!(
-        "“{}”",
-        reason.unwrap_or_else(|| "(no reason)".to_owned())
-    ));
+    let stands = format!("{title}: stack {}, and in its events:", outcome.status);
+    screen.result(as_expected, &stands);
+    screen.sees(&format!("“{}”", reason.as_deref().unwrap_or("(no reason)")));
     Ok(Chapter {
         title,
         connection,
@@ -287,46 +242,28 @@ async fn loosen_and_repair(
     first: &Connected,
 ) -> Result<Chapter, Error> {
     screen.heading("3 · Later, the customer loosens the role, and the re-validator notices");
-    let vendor_roles = format!(
-        "arn:aws:iam::{}:role{}*",
-        scene.ready.vendor_account, scene.ready.role_path
-    );
-    let principal = json!({ "aws:PrincipalArn": vendor_roles });
+    let template = StackTemplate::new(&scene.ready, &first.external_id);
     screen.step(
         "customer",
         "removes the external-ID condition from the role's trust policy",
     );
-    let loose = trust_policy(&scene.ready.vendor_account, json!({ "ArnLike": principal }));
-    first
-        .customer
-        .set_trust(&first.role_name, &loose.to_string())
-        .await?;
+    let loose = json!({ "ArnLike": template.vendor_roles() });
+    let loose = trust_policy(&scene.ready.vendor_account, loose).to_string();
+    first.customer.set_trust(&first.role_name, &loose).await?;
     screen.step(
         "schedule",
         "the re-validator's tick queues the connection's next check",
     );
     scene.revalidate().await?;
-    let connection = api
-        .wait_until(&first.id, |connection| connection["status"] == "degraded")
-        .await?;
+    let connection = api.wait_for(&first.id, "degraded").await?;
     let noticed = connection["reason"]["code"] == "external_id_not_enforced";
-    screen.result(
-        noticed,
-        &format!("degraded: {}", text(&connection["reason"]["message"])),
-    );
+    let reason = text(&connection["reason"]["message"]);
+    screen.result(noticed, &format!("degraded: {reason}"));
     screen.step("customer", "puts the condition back");
-    let strict = trust_policy(
-        &scene.ready.vendor_account,
-        json!({ "ArnLike": principal, "StringEquals": { "sts:ExternalId": first.external_id } }),
-    );
-    first
-        .customer
-        .set_trust(&first.role_name, &strict.to_string())
-        .await?;
+    let strict = template.published_trust().to_string();
+    first.customer.set_trust(&first.role_name, &strict).await?;
     scene.revalidate().await?;
-    let repaired = api
-        .wait_until(&first.id, |connection| connection["status"] == "active")
-        .await?;
+    let repaired = api.wait_for(&first.id, "active").await?;
     screen.result(true, "active again");
     let stack = json!({ "status": "CREATE_COMPLETE", "degraded_reason": connection["reason"]["code"] });
     Ok(Chapter {
@@ -341,18 +278,12 @@ async fn disconnect(screen: &Screen, api: &Api, first: &Connected) -> Result<Cha
     screen.heading("4 · The customer deletes the stack");
     screen.step("customer", "deletes the stack; the role goes with it");
     let outcome = first.customer.delete_stack(&first.stack_id).await?;
-    let connection = api
-        .wait_until(&first.id, |connection| connection["status"] == "disconnected")
-        .await?;
-
+    let connection = api.wait_for(&first.id, "disconnected").await?;
     let as_expected = outcome.status == "DELETE_COMPLETE";
+    let reason = text(&connection["reason"]["message"]);
     screen.result(
         as_expected,
-        &format!(
-            "stack {}; disconnected: {}",
-            outcome.status,
-            text(&connection["reason"]["message"])
-        ),
+        &format!("stack {}; disconnected: {reason}", outcome.status),
     );
     Ok(Chapter {
         title: "disconnects",
@@ -362,8 +293,16 @@ async fn disconnect(screen: &Screen, api: &Api, first: &Connected) -> Result<Cha
     })
 }
 
+/// The sentence of ours among a stack's events.
+fn told(outcome: &StackOutcome) -> Option<&String> {
+    outcome
+        .reasons
+        .iter()
+        .find(|reason| reason.contains("Message returned"))
+}
+
 fn stack_json(outcome: &StackOutcome) -> Value {
-    json!({ "status": outcome.status, "reason": outcome.reasons.iter().find(|reason| reason.contains("Message returned")) })
+    json!({ "status": outcome.status, "reason": told(outcome) })
 }
 
 fn sentence(status: &str) -> &'static str {

@@ -12,7 +12,7 @@ use super::{
     ARTIFACTS_BUCKET, HUB_REGION, LISTENER_REGIONS, Options, Ready, TENANTS, VENDOR_ACCOUNT,
     artifacts::function_zip,
     aws,
-    issuer::{Issuer, TENANT_CLAIM},
+    issuer::{Issuer, TENANT_CLAIM, TRUSTED},
 };
 use crate::{
     Error,
@@ -21,7 +21,6 @@ use crate::{
     sam_template::{CodeLocation, functions, load, with_code_in_s3},
 };
 
-/// The vendor's stack.
 const STACK_NAME: &str = "latchkey";
 /// Accounts to play customers with.
 const CUSTOMER_ACCOUNTS: [&str; 4] = ["222222222222", "333333333333", "444444444444", "555555555555"];
@@ -29,7 +28,7 @@ const CUSTOMER_ACCOUNTS: [&str; 4] = ["222222222222", "333333333333", "444444444
 pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) -> Result<Ready, Error> {
     let vendor = aws::root(endpoint, VENDOR_ACCOUNT, HUB_REGION);
     progress("making the vendor's identity provider");
-    let issuer = Issuer::create(&vendor).await?;
+    let issuer = Issuer::create(&vendor, TRUSTED).await?;
     progress("uploading the functions");
     let template = load("template.yaml")?;
     let s3 = aws::s3(&vendor);
@@ -63,6 +62,11 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
     let dynamodb = aws_sdk_dynamodb::Client::new(&vendor);
     let source = Source::of_repository()?;
     let published = publish(&s3, &dynamodb, &deployment, &source, Timestamp::now()).await?;
+    let mut tokens = BTreeMap::new();
+    for tenant in TENANTS {
+        let of_tenant = issuer.login(&format!("{tenant}-ui"), tenant).await?;
+        tokens.insert(tenant.to_owned(), of_tenant.id);
+    }
     let names = functions(&template).into_iter().map(|(folder, id)| {
         let name = output(&outputs, &format!("{id}Name"))?;
         Ok((folder, name.to_owned()))
@@ -85,7 +89,7 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
         template_url: published.url,
         functions,
         role_path: output(&outputs, "VerifierRolePath")?.to_owned(),
-        tokens: issuer.tokens(&TENANTS).await?,
+        tokens,
     })
 }
 

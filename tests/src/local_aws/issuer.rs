@@ -1,6 +1,4 @@
-//! The vendor's identity provider: a user pool of the local AWS, with a user for each tenant.
-
-use std::collections::BTreeMap;
+//! Identity providers: user pools of the local AWS, each with an app client, whose tokens name a tenant.
 
 use aws_config::SdkConfig;
 use aws_sdk_cognitoidentityprovider::{
@@ -12,12 +10,15 @@ use aws_sdk_cognitoidentityprovider::{
 };
 
 use super::HUB_REGION;
-use crate::{Error, failed};
+use crate::Error;
 
-/// The claim that names the tenant.
+/// The name of the one that the API trusts.
+pub const TRUSTED: &str = "latchkey-local";
 pub const TENANT_CLAIM: &str = "custom:tenant";
 /// How long a token is good for: a day, so that a local AWS can be left running.
 const TOKEN_HOURS: i32 = 24;
+/// Of every user; they exist as long as a local AWS runs.
+const PASSWORD: &str = "Local-password-1!";
 
 pub struct Issuer {
     client: Client,
@@ -25,48 +26,59 @@ pub struct Issuer {
     client_id: String,
 }
 
+pub struct Tokens {
+    /// Says who somebody is, tenant included.
+    pub id: String,
+    /// Says what somebody may do; it carries no tenant.
+    pub access: String,
+}
+
 impl Issuer {
-    pub async fn create(vendor: &SdkConfig) -> Result<Self, Error> {
+    pub async fn create(vendor: &SdkConfig, name: &str) -> Result<Self, Error> {
         let client = Client::new(vendor);
         let tenant = SchemaAttributeType::builder()
             .name("tenant")
-            .attribute_data_type(AttributeDataType::String)
-            .build();
-        let pool = client
-            .create_user_pool()
-            .pool_name("latchkey-local")
-            .schema(tenant)
-            .send()
-            .await
-            .map_err(|error| failed("making the user pool", &error))?;
-        let pool_id = pool
-            .user_pool()
-            .and_then(|pool| pool.id())
-            .ok_or("the pool has no id")?
-            .to_owned();
+            .attribute_data_type(AttributeDataType::String);
+        let pool = client.create_user_pool().pool_name(name).schema(tenant.build());
+        let pool = pool.send().await?.user_pool.and_then(|pool| pool.id);
+        let pool_id = pool.ok_or("the pool has no id")?;
+        let hours = TokenValidityUnitsType::builder().id_token(TimeUnitsType::Hours);
         let app = client
             .create_user_pool_client()
             .user_pool_id(&pool_id)
             .client_name("vendor-ui")
             .explicit_auth_flows(ExplicitAuthFlowsType::AllowAdminUserPasswordAuth)
             .id_token_validity(TOKEN_HOURS)
-            .token_validity_units(
-                TokenValidityUnitsType::builder()
-                    .id_token(TimeUnitsType::Hours)
-                    .build(),
-            )
+            .token_validity_units(hours.build())
             .send()
-            .await
-            .map_err(|error| failed("making the app client", &error))?;
-        let client_id = app
-            .user_pool_client()
-            .and_then(|app| app.client_id())
-            .ok_or("the app client has no id")?
-            .to_owned();
+            .await?;
+        let client_id = app.user_pool_client.and_then(|app| app.client_id);
         Ok(Self {
             client,
             pool_id,
-            client_id,
+            client_id: client_id.ok_or("the app client has no id")?,
+        })
+    }
+
+    /// The one that the API trusts, which a deployment has made.
+    pub async fn trusted(vendor: &SdkConfig) -> Result<Self, Error> {
+        let client = Client::new(vendor);
+        let pools = client.list_user_pools().max_results(60).send().await?;
+        let mut pools = pools.user_pools.into_iter().flatten();
+        let pool = pools.find(|pool| pool.name() == Some(TRUSTED));
+        let pool_id = pool
+            .and_then(|pool| pool.id)
+            .ok_or("the vendor has no identity provider")?;
+        let apps = client
+            .list_user_pool_clients()
+            .user_pool_id(&pool_id)
+            .send()
+            .await?;
+        let app = apps.user_pool_clients.and_then(|apps| apps.into_iter().next());
+        Ok(Self {
+            client,
+            pool_id,
+            client_id: app.and_then(|app| app.client_id).ok_or("no app client")?,
         })
     }
 
@@ -78,54 +90,39 @@ impl Issuer {
         &self.client_id
     }
 
-    pub async fn tokens(&self, tenants: &[&str]) -> Result<BTreeMap<String, String>, Error> {
-        let mut tokens = BTreeMap::new();
-        for tenant in tenants {
-            tokens.insert((*tenant).to_owned(), self.token(tenant).await?);
-        }
-        Ok(tokens)
-    }
-
-    async fn token(&self, tenant: &str) -> Result<String, Error> {
-        // Made up for this run; the pool ends with it.
-        let password = format!("Local-{}-1!", std::process::id());
-        let attribute = AttributeType::builder()
-            .name(TENANT_CLAIM)
-            .value(tenant)
-            .build()?;
-        let user = format!("{tenant}-ui");
+    /// Makes a user of `tenant`, who logs in.
+    pub async fn login(&self, user: &str, tenant: &str) -> Result<Tokens, Error> {
+        let attribute = AttributeType::builder().name(TENANT_CLAIM).value(tenant);
         self.client
             .admin_create_user()
             .user_pool_id(&self.pool_id)
-            .username(&user)
-            .user_attributes(attribute)
+            .username(user)
+            .user_attributes(attribute.build()?)
             .message_action(MessageActionType::Suppress)
             .send()
-            .await
-            .map_err(|error| failed("making a user", &error))?;
+            .await?;
         self.client
             .admin_set_user_password()
             .user_pool_id(&self.pool_id)
-            .username(&user)
-            .password(&password)
+            .username(user)
+            .password(PASSWORD)
             .permanent(true)
             .send()
-            .await
-            .map_err(|error| failed("setting a user's password", &error))?;
+            .await?;
         let answer = self
             .client
             .admin_initiate_auth()
             .user_pool_id(&self.pool_id)
             .client_id(&self.client_id)
             .auth_flow(AuthFlowType::AdminUserPasswordAuth)
-            .auth_parameters("USERNAME", &user)
-            .auth_parameters("PASSWORD", &password)
+            .auth_parameters("USERNAME", user)
+            .auth_parameters("PASSWORD", PASSWORD)
             .send()
-            .await
-            .map_err(|error| failed("logging in", &error))?;
-        let token = answer
-            .authentication_result()
-            .and_then(|result| result.id_token());
-        Ok(token.ok_or("the login gave no id token")?.to_owned())
+            .await?;
+        let result = answer.authentication_result.ok_or("the login gave nothing")?;
+        Ok(Tokens {
+            id: result.id_token.ok_or("no id token")?,
+            access: result.access_token.ok_or("no access token")?,
+        })
     }
 }

@@ -4,7 +4,7 @@
 mod artifacts;
 pub mod aws;
 mod deployment;
-mod issuer;
+pub mod issuer;
 pub mod ready;
 mod server;
 
@@ -17,7 +17,6 @@ pub use server::free_port;
 
 use crate::{Error, local_aws::server::Server};
 
-/// The vendor's account.
 pub const VENDOR_ACCOUNT: &str = "111111111111";
 /// The account that owns the buckets that CloudFormation takes answers in.
 pub const CLOUDFORMATION_ACCOUNT: &str = "999999999999";
@@ -25,7 +24,6 @@ pub const CLOUDFORMATION_ACCOUNT: &str = "999999999999";
 pub const ARTIFACTS_BUCKET: &str = "latchkey-artifacts";
 /// The region that everything but the listener topics is in.
 pub const HUB_REGION: &str = "us-east-1";
-/// Where customers can launch.
 pub const LISTENER_REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
 /// Two vendors' customers with a token each.
 pub const TENANTS: [&str; 2] = ["acme", "globex"];
@@ -57,7 +55,6 @@ impl Default for Options {
 /// A running local AWS. It ends when this is stopped or dropped, or when its process ends.
 pub struct LocalAws {
     server: Server,
-    /// Where everything is.
     pub ready: Ready,
 }
 

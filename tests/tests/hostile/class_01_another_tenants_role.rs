@@ -6,7 +6,7 @@
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
-    refusal::{IMPATIENT, assert_waits_again},
+    refusal::{IMPATIENT, waits_again},
     scene::{Connected, Scene, settled, text},
     stack_template::StackTemplate,
 };
@@ -34,7 +34,7 @@ async fn a_tenant_cannot_connect_the_role_of_another_tenants_customer() -> Resul
     let outcome = victim.customer.launch("Inside", &inside).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::RoleNotAssumable)?;
 
-    assert_waits_again(&globex.wait_for_reason(&id).await?, ReasonCode::RoleNotAssumable);
+    waits_again(&globex, &id, ReasonCode::RoleNotAssumable).await?;
     assert_eq!(settled(&acme.get(&victim.id).await?), settled(&victim.shown));
     Ok(())
 }

@@ -5,6 +5,7 @@
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
+    refusal::assert_reason,
     scene::{Connected, Scene},
     stack_template::trust_policy,
 };
@@ -12,8 +13,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn a_role_that_is_loosened_later_is_noticed_and_repaired_is_trusted_again() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let one = scene.connect(&api, "eu-west-1").await?;
     let vendor = &scene.ready.vendor_account;
     for loosened in [
@@ -24,13 +24,8 @@ async fn a_role_that_is_loosened_later_is_noticed_and_repaired_is_trusted_again(
         one.customer
             .set_trust(Connected::ROLE, &trust_policy(vendor, loosened).to_string())
             .await?;
-        let degraded = scene
-            .revalidate_until(&api, &one.id, |connection| connection["status"] == "degraded")
-            .await?;
-        assert_eq!(
-            degraded["reason"]["code"],
-            ReasonCode::ExternalIdNotEnforced.as_str()
-        );
+        let degraded = scene.degraded(&api, &one.id).await?;
+        assert_reason(&degraded, ReasonCode::ExternalIdNotEnforced);
         one.customer
             .set_trust(Connected::ROLE, &one.template.published_trust().to_string())
             .await?;

@@ -7,8 +7,8 @@
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
-    refusal::assert_waits_again,
-    scene::{Scene, settled, text},
+    refusal::waits_again,
+    scene::{Scene, assert_shows, settled, text},
     stack_template::StackTemplate,
 };
 use serde_json::json;
@@ -31,10 +31,7 @@ async fn a_role_that_names_further_external_ids_connects_once_and_belongs_to_one
         "ArnLike": template.vendor_roles(),
         "StringEquals": { "sts:ExternalId": both },
     }));
-    customer
-        .launch("First", &trust)
-        .await?
-        .expect("CREATE_COMPLETE")?;
+    customer.launched("First", &trust).await?;
     let before = settled(&acme.get(&text(&first, "id")?).await?);
     assert_eq!(before["status"], "active");
 
@@ -42,10 +39,7 @@ async fn a_role_that_names_further_external_ids_connects_once_and_belongs_to_one
         .claims_role(&customer.role_arn("Shared"));
     let outcome = customer.launch("Second", &greedy).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::RoleAlreadyConnected)?;
-    assert_waits_again(
-        &globex.wait_for_reason(&text(&second, "id")?).await?,
-        ReasonCode::RoleAlreadyConnected,
-    );
+    waits_again(&globex, &text(&second, "id")?, ReasonCode::RoleAlreadyConnected).await?;
     assert_eq!(settled(&acme.get(&text(&first, "id")?).await?), before);
     Ok(())
 }
@@ -63,9 +57,9 @@ async fn two_tenants_connect_one_account_each_with_a_role_of_its_own_and_do_not_
         .await?;
     first.customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
     let second = globex.get(&text(&link, "id")?).await?;
-    assert_eq!(
-        (&second["status"], &second["account_id"]),
-        (&json!("active"), &json!(first.customer.account))
+    assert_shows(
+        &second,
+        json!({ "status": "active", "account_id": first.customer.account }),
     );
     assert_ne!(second["role_arn"], first.shown["role_arn"]);
     assert_eq!(settled(&acme.get(&first.id).await?), settled(&first.shown));

@@ -7,9 +7,10 @@
 
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
-    Error, failed,
+    Error,
     local_aws::aws,
-    scene::{Connected, OwnScene, Scene, text},
+    refusal::assert_reason,
+    scene::{Connected, OwnScene, Scene, assert_contains, text},
 };
 use serde_json::Value;
 
@@ -17,14 +18,10 @@ use super::support::percent_decoded;
 
 #[tokio::test]
 async fn a_role_that_was_deleted_degrades_its_connection_and_made_again_repairs_it() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
+    let (scene, api, one) = Scene::with_connected().await?;
     one.customer.delete_role(Connected::ROLE).await?;
-    let degraded = scene
-        .revalidate_until(&api, &one.id, |connection| connection["status"] == "degraded")
-        .await?;
-    assert_eq!(degraded["reason"]["code"], ReasonCode::RoleGone.as_str());
+    let degraded = scene.degraded(&api, &one.id).await?;
+    assert_reason(&degraded, ReasonCode::RoleGone);
     assert_eq!(degraded["reason"]["message"], ReasonCode::RoleGone.sentence());
     assert_eq!(degraded["role_arn"], one.shown["role_arn"]);
     assert!(degraded["last_verified_at"].as_str() >= one.shown["last_verified_at"].as_str());
@@ -39,25 +36,15 @@ async fn a_role_that_was_deleted_degrades_its_connection_and_made_again_repairs_
     assert_eq!(counted["degraded"]["since"], degraded["degraded"]["since"]);
     assert_eq!(counted["last_verified_at"], degraded["last_verified_at"]);
 
-    one.customer
-        .make_role(Connected::ROLE, &one.template.published_trust())
-        .await?;
+    one.customer.make_role_of(Connected::ROLE, &one.template).await?;
     let repaired = scene.proven_after(&api, &one.id, &degraded).await?;
     assert_eq!(
         (&repaired["reason"], repaired.get("degraded")),
         (&Value::Null, None)
     );
     let audit = scene.audit_events(&one.id).await?;
-    assert_eq!(
-        audit,
-        [
-            "created",
-            "attempt_started",
-            "attempt_proven",
-            "check_failed",
-            "check_passed"
-        ]
-    );
+    let expected = "created attempt_started attempt_proven check_failed check_passed";
+    assert_eq!(audit.join(" "), expected);
     Ok(())
 }
 
@@ -65,26 +52,18 @@ async fn a_role_that_was_deleted_degrades_its_connection_and_made_again_repairs_
 /// to touch anything.
 #[tokio::test]
 async fn the_vendors_role_can_be_replaced_under_its_path_and_every_connection_goes_on() -> Result<(), Error> {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
-    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
-    customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
-    let connected = api.get(&text(&link, "id")?).await?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    customer.follow(&link.shown).await?;
+    let connected = api.get(&link.id).await?;
 
     let made_again = replace_verifiers_role(scene).await?;
-    assert!(
-        made_again.contains(&format!(":role{}", scene.ready.role_path)),
-        "{made_again}"
-    );
-    scene.proven_after(&api, &text(&link, "id")?, &connected).await?;
+    assert_contains(&made_again, &format!(":role{}", scene.ready.role_path));
+    scene.proven_after(&api, &link.id, &connected).await?;
     // And a new customer connects with the template that was published before.
-    let link = scene.link(&api, "us-east-1").await?;
-    let other = scene.new_customer("us-east-1").await?;
-    let stack = other.open(&text(&link, "launch_url")?, None).await?;
-    other.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    let (link, other) = scene.newcomer(&api, "us-east-1").await?;
+    other.follow(&link.shown).await?;
 
     // Any other role of the vendor's account is let in nowhere, however much it may and knows.
     let outside = aws::administrator(&scene.ready.endpoint, &scene.ready.vendor_account, "us-east-1").await?;
@@ -115,13 +94,10 @@ async fn replace_verifiers_role(scene: &Scene) -> Result<String, Error> {
         .get_function_configuration()
         .function_name(function)
         .send()
-        .await;
-    let configuration =
-        configuration.map_err(|error| failed("reading the verifier's configuration", &error))?;
+        .await?;
     let old_arn = configuration.role().ok_or("the verifier has no role")?;
     let old_name = old_arn.rsplit('/').next().unwrap_or_default();
-    let old = iam.get_role().role_name(old_name).send().await;
-    let old = old.map_err(|error| failed("reading the verifier's role", &error))?;
+    let old = iam.get_role().role_name(old_name).send().await?;
     let old = old.role().ok_or("there is no such role")?;
     let trust = percent_decoded(old.assume_role_policy_document().unwrap_or_default());
     let made = iam
@@ -130,44 +106,36 @@ async fn replace_verifiers_role(scene: &Scene) -> Result<String, Error> {
         .path(old.path())
         .assume_role_policy_document(trust)
         .send()
-        .await
-        .map_err(|error| failed("making the role again", &error))?;
+        .await?;
     let new = made.role().ok_or("no role was made")?;
     assert_ne!(new.role_id(), old.role_id());
-    let policies = iam.list_role_policies().role_name(old_name).send().await;
-    let policies = policies.map_err(|error| failed("listing the role's policies", &error))?;
+    let policies = iam.list_role_policies().role_name(old_name).send().await?;
     for name in policies.policy_names() {
         let policy = iam
             .get_role_policy()
             .role_name(old_name)
             .policy_name(name)
             .send()
-            .await;
-        let policy = policy.map_err(|error| failed("reading a policy", &error))?;
+            .await?;
         iam.put_role_policy()
             .role_name(NEW_NAME)
             .policy_name(name)
             .policy_document(percent_decoded(policy.policy_document()))
             .send()
-            .await
-            .map_err(|error| failed("giving the new role a policy", &error))?;
-        let deleted = iam
-            .delete_role_policy()
+            .await?;
+        iam.delete_role_policy()
             .role_name(old_name)
             .policy_name(name)
             .send()
-            .await;
-        deleted.map_err(|error| failed("deleting a policy", &error))?;
+            .await?;
     }
     lambda
         .update_function_configuration()
         .function_name(function)
         .role(new.arn())
         .send()
-        .await
-        .map_err(|error| failed("giving the verifier its new role", &error))?;
+        .await?;
     scene.restart("role-verifier").await?;
-    let deleted = iam.delete_role().role_name(old_name).send().await;
-    deleted.map_err(|error| failed("deleting the old role", &error))?;
+    iam.delete_role().role_name(old_name).send().await?;
     Ok(new.arn().to_owned())
 }

@@ -4,38 +4,35 @@
 //! Guard: `check_accounts` (`shared/core/src/domain/request/admission.rs`), the parser of role ARNs
 //! (`shared/core/src/domain/aws/role_arn.rs`), and the caller's account in `judge` (`shared/core/src/domain/proof/verdict.rs`).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::try_join_all;
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
     cloudformation_message::ForgedRequest,
-    scene::{Connected, OwnScene, Scene, text},
+    refusal::assert_reason,
+    scene::{Connected, OwnScene, Scene, assert_shows, text},
     stack_template::StackTemplate,
     sts_proxy::{Mood, StsProxy},
 };
 use serde_json::{Value, json};
 
-use super::support::{admissible, assert_not_read};
+use super::support::{admissible, assert_not_read, assert_soon};
 
 #[tokio::test]
 async fn a_role_in_another_account_than_the_stack_is_refused_even_if_it_would_be_assumable()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let link = scene.link(&api, "us-east-1").await?;
     let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
     let other = scene.new_customer("us-east-1").await?;
-    let role = other.make_role("Elsewhere", &template.published_trust()).await?;
+    let role = other.make_role_of("Elsewhere", &template).await?;
     let customer = scene.new_customer("us-east-1").await?;
     let outcome = customer.launch("Borrowed", &template.claims_role(&role)).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::RoleInOtherAccount)?;
     let shown = api.get(&text(&link, "id")?).await?;
-    assert_eq!(
-        (&shown["status"], &shown["role_arn"]),
-        (&json!("pending"), &Value::Null)
-    );
+    assert_shows(&shown, json!({ "status": "pending", "role_arn": null }));
     Ok(())
 }
 
@@ -45,43 +42,32 @@ async fn what_is_not_the_role_of_a_customer_is_refused_at_once() -> Result<(), E
     let vendor = scene.ready.vendor_account.clone();
     let customers_role =
         |arn: &str, account: &str| arn.replace("ACCOUNT", account).replace("VENDOR", &vendor);
+    let (invalid, elsewhere) = (ReasonCode::InvalidRequest, ReasonCode::RoleInOtherAccount);
     let cases = [
-        ("arn:aws:iam::ACCOUNT:user/somebody", ReasonCode::InvalidRequest),
-        ("arn:aws:iam::ACCOUNT:root", ReasonCode::InvalidRequest),
-        (
-            "arn:aws:sts::ACCOUNT:assumed-role/Reader/session",
-            ReasonCode::InvalidRequest,
-        ),
-        ("arn:aws-iso:iam::ACCOUNT:role/Reader", ReasonCode::InvalidRequest),
-        (
-            "arn:aws-cn:iam::ACCOUNT:role/Reader",
-            ReasonCode::RoleInOtherAccount,
-        ),
+        ("arn:aws:iam::ACCOUNT:user/somebody", invalid),
+        ("arn:aws:iam::ACCOUNT:root", invalid),
+        ("arn:aws:sts::ACCOUNT:assumed-role/Reader/session", invalid),
+        ("arn:aws-iso:iam::ACCOUNT:role/Reader", invalid),
+        ("arn:aws-cn:iam::ACCOUNT:role/Reader", elsewhere),
         (
             "arn:aws:iam::VENDOR:role/latchkey/verifier",
             ReasonCode::VendorAccount,
         ),
-        ("arn:aws:iam::ACCOUNT:role/*", ReasonCode::InvalidRequest),
-        ("", ReasonCode::InvalidRequest),
+        ("arn:aws:iam::ACCOUNT:role/*", invalid),
+        ("", invalid),
     ];
     let api = scene.acme()?;
     let attempts = cases.map(|(arn, code)| {
         let (scene, api, customers_role) = (&scene, &api, &customers_role);
         async move {
-            let link = scene.link(api, "us-east-1").await?;
-            let customer = scene.new_customer("us-east-1").await?;
-            let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?)
-                .claims_role(&customers_role(arn, &customer.account));
+            let (link, customer) = scene.newcomer(api, "us-east-1").await?;
+            let template = link.template.claims_role(&customers_role(arn, &customer.account));
             let started = Instant::now();
             let outcome = customer.launch("Odd", &template).await?;
             let told = outcome.expect_refusal("ROLLBACK_COMPLETE", code);
             told.map_err(|error| format!("{arn}: {error}"))?;
-            assert!(
-                started.elapsed() < Duration::from_secs(10),
-                "{arn} took {:?}",
-                started.elapsed()
-            );
-            let shown = api.get(&text(&link, "id")?).await?;
+            assert_soon(started, 10);
+            let shown = api.get(&link.id).await?;
             assert_eq!(
                 (&shown["status"], &shown["role_arn"]),
                 (&json!("pending"), &Value::Null),
@@ -96,30 +82,23 @@ async fn what_is_not_the_role_of_a_customer_is_refused_at_once() -> Result<(), E
 
 #[tokio::test]
 async fn a_role_with_a_path_connects_is_checked_and_disconnects_like_any_other() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let (id, customer) = (text(&link, "id")?, scene.new_customer("us-east-1").await?);
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?)
+    let (scene, api) = Scene::with_acme()?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    let template = link
+        .template
         .role_name("VendorAccess")
         .role_property("Path", json!("/teams/platform/"));
     let stack = customer.launch("Pathed", &template).await?;
     stack.expect("CREATE_COMPLETE")?;
-    let shown = api.get(&id).await?;
+    let shown = api.get(&link.id).await?;
     let arn = format!(
         "arn:aws:iam::{}:role/teams/platform/VendorAccess",
         customer.account
     );
-    assert_eq!(
-        (&shown["status"], &shown["role_arn"]),
-        (&json!("active"), &json!(arn))
-    );
-    assert_eq!(
-        shown["permissions"]["missing"],
-        json!([]),
-        "it was asked about under its whole name"
-    );
-    scene.proven_after(&api, &id, &shown).await?;
+    assert_shows(&shown, json!({ "status": "active", "role_arn": arn }));
+    // It was asked about under its whole name.
+    assert_eq!(shown["permissions"]["missing"], json!([]));
+    scene.proven_after(&api, &link.id, &shown).await?;
 
     // The same name without the path is another role, and none that is there.
     let other = scene.link(&scene.globex()?, "us-east-1").await?;
@@ -128,11 +107,8 @@ async fn a_role_with_a_path_connects_is_checked_and_disconnects_like_any_other()
         .service_timeout(latchkey_tests::refusal::IMPATIENT);
     let outcome = customer.launch("Short", &short).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::RoleNotAssumable)?;
-    customer
-        .delete_stack(&stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    api.wait_for(&id, "disconnected").await?;
+    customer.deleted(&stack.stack_id).await?;
+    api.wait_for(&link.id, "disconnected").await?;
     Ok(())
 }
 
@@ -141,34 +117,25 @@ async fn a_stack_of_another_partition_is_not_listened_to() -> Result<(), Error> 
     let scene = Scene::open()?;
     let attacker = scene.new_customer("us-east-1").await?;
     let request = admissible(&scene, &attacker).await?;
-    let topic = scene.ready.topic("us-east-1")?;
-    for (stack_id, field) in [
+    let in_place = |partition: &str, region: &str| {
+        let stack_id = request
+            .stack_id()
+            .replace("arn:aws:", &format!("arn:{partition}:"));
+        stack_id.replace("us-east-1", region)
+    };
+    for stack_id in [
         // In a partition and a region of it: not the topic's.
-        (
-            request
-                .stack_id()
-                .replace("arn:aws:", "arn:aws-cn:")
-                .replace("us-east-1", "cn-north-1"),
-            "StackId",
-        ),
-        (
-            request
-                .stack_id()
-                .replace("arn:aws:", "arn:aws-us-gov:")
-                .replace("us-east-1", "us-gov-east-1"),
-            "StackId",
-        ),
+        in_place("aws-cn", "cn-north-1"),
+        in_place("aws-us-gov", "us-gov-east-1"),
         // A partition and a region that do not belong together.
-        (request.stack_id().replace("arn:aws:", "arn:aws-cn:"), "StackId"),
-        (request.stack_id().replace("arn:aws:", "arn:aws-iso:"), "StackId"),
-        (
-            request.stack_id().replace("us-east-1", "us-gov-east-1"),
-            "StackId",
-        ),
+        in_place("aws-cn", "us-east-1"),
+        in_place("aws-iso", "us-east-1"),
+        in_place("aws", "us-gov-east-1"),
     ] {
         let forged = request.clone().with("StackId", json!(stack_id)).sign();
         let forged = in_its_partition(forged, &stack_id);
-        assert_not_read(&scene, &attacker, topic, &forged.text(), &stack_id, field)
+        let sent = attacker.tell(&scene, &forged.text()).await?;
+        assert_not_read(&scene, &sent, &stack_id, "StackId")
             .await
             .map_err(|error| format!("{stack_id}: {error}"))?;
     }
@@ -189,36 +156,22 @@ fn in_its_partition(request: ForgedRequest, stack_id: &str) -> ForgedRequest {
 /// STS gives a session for the role that was asked for; whose it is, only the session itself can tell.
 #[tokio::test]
 async fn a_session_of_another_account_proves_nothing_and_degrades_what_was_proven() -> Result<(), Error> {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
     let sts = StsProxy::before(scene).await?;
     let before = scene.connect(&api, "us-east-1").await?;
 
     sts.becomes(Mood::OfAnotherAccount);
-    let link = scene.link(&api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    let outcome = customer.launch("Elsewhere", &template).await?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    let outcome = customer.launch("Elsewhere", &link.template).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::RoleInOtherAccount)?;
-    let shown = api.get(&text(&link, "id")?).await?;
-    assert_eq!(
-        (&shown["status"], &shown["role_arn"]),
-        (&json!("pending"), &Value::Null)
-    );
-    let degraded = scene
-        .revalidate_until(&api, &before.id, |connection| connection["status"] == "degraded")
-        .await?;
-    assert_eq!(
-        degraded["reason"]["code"],
-        ReasonCode::RoleInOtherAccount.as_str()
-    );
+    let shown = api.get(&link.id).await?;
+    assert_shows(&shown, json!({ "status": "pending", "role_arn": null }));
+    let degraded = scene.degraded(&api, &before.id).await?;
+    assert_reason(&degraded, ReasonCode::RoleInOtherAccount);
     assert_eq!(degraded["role_arn"], before.customer.role_arn(Connected::ROLE));
 
     sts.becomes(Mood::Well);
-    customer
-        .launch("Here", &template)
-        .await?
-        .expect("CREATE_COMPLETE")?;
+    customer.launched("Here", &link.template).await?;
     Ok(())
 }

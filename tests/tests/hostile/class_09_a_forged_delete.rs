@@ -11,59 +11,35 @@ use latchkey_tests::{
 };
 use serde_json::json;
 
-use super::support::LISTENER;
+use super::support::tapped;
 
 #[tokio::test]
 async fn a_forged_delete_that_names_the_real_stack_and_resource_leaves_the_connection() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
-    let one = scene.connect(&api, "us-east-1").await?;
-    let create = wiretap.request("Create", &one.stack.stack_id).await?;
-    let answer = scene
-        .answer(&one.stack.stack_id, "Connection", &text(&create, "RequestId")?)
-        .await?;
+    let (scene, api) = Scene::with_acme()?;
+    let (_, one, create) = tapped(&scene, &api).await?;
+    let answer = one.answer(&scene, &create).await?;
     let physical_id = text(&answer, "PhysicalResourceId")?;
     let attacker = scene.new_customer("us-east-1").await?;
     let role = one.customer.role_arn(Connected::ROLE);
+    let (stack_id, external_id) = (&one.stack.stack_id, &one.external_id);
+    let forge = || ForgedRequest::delete(&scene, stack_id, &physical_id, external_id, &role);
     for _ in 0..3 {
-        let forged =
-            ForgedRequest::delete(&scene, &one.stack.stack_id, &physical_id, &one.external_id, &role)?;
-        attacker
-            .publish(scene.ready.topic("us-east-1")?, &forged.text())
-            .await?;
-        scene
-            .wait_for_log(
-                LISTENER,
-                &[forged.request_id(), "Delete", "not_from_cloudformation"],
-            )
-            .await?;
+        let forged = forge()?;
+        attacker.tell(&scene, &forged.text()).await?;
+        let parts = [forged.request_id(), "Delete", "not_from_cloudformation"];
+        scene.heard(&parts).await?;
         assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
     }
     // With the URL that CloudFormation signed for another request.
-    let mut stolen =
-        ForgedRequest::delete(&scene, &one.stack.stack_id, &physical_id, &one.external_id, &role)?;
-    stolen.fields["ResponseURL"] = create["ResponseURL"].clone();
-    let message_id = attacker
-        .publish(scene.ready.topic("us-east-1")?, &stolen.text())
-        .await?;
-    scene
-        .wait_for_log(LISTENER, &[&message_id, "request.dropped", "ResponseURL"])
-        .await?;
+    let stolen = forge()?.with("ResponseURL", create["ResponseURL"].clone());
+    let message_id = attacker.tell(&scene, &stolen.text()).await?;
+    let parts = [&message_id, "request.dropped", "ResponseURL"];
+    scene.heard(&parts).await?;
     assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
-    assert!(
-        !scene
-            .audit_events(&one.id)
-            .await?
-            .iter()
-            .any(|event| event == "disconnected")
-    );
+    let audit = scene.audit_events(&one.id).await?;
+    assert!(!audit.contains(&"disconnected".to_owned()));
 
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    api.wait_for(&one.id, "disconnected").await?;
+    one.leave(&api).await?;
     Ok(())
 }
 
@@ -71,28 +47,20 @@ async fn a_forged_delete_that_names_the_real_stack_and_resource_leaves_the_conne
 #[tokio::test]
 async fn a_genuine_delete_of_another_stack_that_names_the_victims_ids_leaves_the_connection()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
     let (one, attacker) =
         futures::try_join!(scene.connect(&api, "us-east-1"), scene.connect(&api, "us-east-1"))?;
     let create = wiretap.request("Create", &one.stack.stack_id).await?;
-    let answer = scene
-        .answer(&one.stack.stack_id, "Connection", &text(&create, "RequestId")?)
-        .await?;
+    let answer = one.answer(&scene, &create).await?;
     // A URL that CloudFormation made for the attacker's stack.
     let mut delete = wiretap.request("Create", &attacker.stack.stack_id).await?;
     delete["RequestType"] = json!("Delete");
     delete["PhysicalResourceId"] = answer["PhysicalResourceId"].clone();
     delete["ResourceProperties"]["ExternalId"] = json!(one.external_id);
-    attacker
-        .customer
-        .publish(scene.ready.topic("us-east-1")?, &delete.to_string())
-        .await?;
+    attacker.customer.tell(&scene, &delete.to_string()).await?;
     let request_id = text(&delete, "RequestId")?;
-    scene
-        .wait_for_log(LISTENER, &[&request_id, "Delete", "left_alone"])
-        .await?;
+    scene.heard(&[&request_id, "Delete", "left_alone"]).await?;
     assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
     assert_eq!(settled(&api.get(&attacker.id).await?), settled(&attacker.shown));
     Ok(())

@@ -8,7 +8,7 @@
 
 use latchkey_tests::{
     Error,
-    redirect::Redirect,
+    cloudformation_message::ForgedRequest,
     runtime_api::{Outcome, start_function},
     scene::Scene,
     trap::Trap,
@@ -24,28 +24,23 @@ async fn an_answer_url_that_is_not_cloudformations_drops_its_message_on_the_real
     let attacker = scene.new_customer("us-east-1").await?;
     let trap = Trap::set().await?;
     let request = admissible(&scene, &attacker).await?;
-    let topic = scene.ready.topic("us-east-1")?;
-    let published = other_urls(&request, &trap).into_iter().map(|url| {
+    for url in other_urls(&request, &trap) {
         let forged = request.clone().with("ResponseURL", json!(url));
-        let (scene, attacker) = (&scene, &attacker);
-        async move {
-            assert_not_read(
-                scene,
-                attacker,
-                topic,
-                &forged.text(),
-                forged.stack_id(),
-                "ResponseURL",
-            )
+        let sent = attacker.tell(&scene, &forged.text()).await?;
+        assert_not_read(&scene, &sent, forged.stack_id(), "ResponseURL")
             .await
-            .map_err(|error| format!("{url}: {error}").into())
-        }
-    });
-    for message in published {
-        message.await.map_err(|error: Error| error)?;
+            .map_err(|error| format!("{url}: {error}"))?;
     }
     assert_eq!(trap.connections(), 0);
     Ok(())
+}
+
+fn of_type(request_type: &str, request: ForgedRequest) -> ForgedRequest {
+    let request = request.with("RequestType", json!(request_type));
+    match request_type {
+        "Create" => request,
+        _ => request.with("PhysicalResourceId", json!("latchkey-0f1e2d3c4b5a69788796a5b4")),
+    }
 }
 
 /// As deployed on AWS, where nothing relocates the answers: the binary opens what the guard lets through.
@@ -60,13 +55,7 @@ async fn the_listener_as_on_aws_opens_no_connection_to_any_other_url() -> Result
     let request = admissible(&scene, &attacker).await?;
     for request_type in ["Create", "Update", "Delete"] {
         for url in other_urls(&request, &trap) {
-            let mut forged = request
-                .clone()
-                .with("RequestType", json!(request_type))
-                .with("ResponseURL", json!(url));
-            if request_type != "Create" {
-                forged = forged.with("PhysicalResourceId", json!("latchkey-0f1e2d3c4b5a69788796a5b4"));
-            }
+            let forged = of_type(request_type, request.clone()).with("ResponseURL", json!(url));
             let event = notification(&scene, &forged.text())?;
             assert_eq!(
                 listener.invoke(&event).await?,
@@ -101,20 +90,18 @@ async fn a_redirect_is_not_followed_and_is_no_acceptance() -> Result<(), Error> 
     let scene = Scene::open()?;
     let attacker = scene.new_customer("us-east-1").await?;
     let trap = Trap::set().await?;
-    let delete = admissible(&scene, &attacker)
-        .await?
-        .with("RequestType", json!("Delete"))
-        .with("PhysicalResourceId", json!("latchkey-0f1e2d3c4b5a69788796a5b4"));
+    let delete = of_type("Delete", admissible(&scene, &attacker).await?);
+    let event = notification(&scene, &delete.text())?;
     for status in [301, 302, 303, 307, 308] {
-        let redirect = Redirect::to(&format!("http://{}/elsewhere", trap.address), status).await?;
+        let redirect = Trap::redirecting(&format!("http://{}/elsewhere", trap.address), status).await?;
         let mut variables = scene.variables(LISTENER).await?;
         let endpoint = format!("http://{}", redirect.address);
         variables.insert("LOCAL_ANSWER_ENDPOINT".to_owned(), endpoint);
         let mut listener = start_function(LISTENER, &variables).await?;
-        let outcome = listener.invoke(&notification(&scene, &delete.text())?).await?;
+        let outcome = listener.invoke(&event).await?;
         // Neither taken nor refused: Lambda delivers it again.
         assert!(matches!(outcome, Outcome::Failure(_)), "{status}: {outcome:?}");
-        assert_eq!(redirect.answered(), 1, "{status}: it was asked, once");
+        assert_eq!(redirect.connections(), 1, "{status}: it was asked, once");
         assert_eq!(trap.connections(), 0, "{status}: the redirect was followed");
         assert!(!listener.output().contains("X-Amz"), "no URL is logged");
     }
@@ -127,35 +114,22 @@ async fn a_proxy_of_the_environment_is_not_taken() -> Result<(), Error> {
     let scene = Scene::open()?;
     let attacker = scene.new_customer("us-east-1").await?;
     let trap = Trap::set().await?;
-    let delete = admissible(&scene, &attacker)
-        .await?
-        .with("RequestType", json!("Delete"))
-        .with("PhysicalResourceId", json!("latchkey-0f1e2d3c4b5a69788796a5b4"));
+    let delete = of_type("Delete", admissible(&scene, &attacker).await?);
+    let event = notification(&scene, &delete.text())?;
     let mut variables = scene.variables(LISTENER).await?;
-    let bucket = Redirect::to("http://127.0.0.1/", 403).await?;
+    let bucket = Trap::redirecting("http://127.0.0.1/", 403).await?;
     variables.insert(
         "LOCAL_ANSWER_ENDPOINT".to_owned(),
         format!("http://{}", bucket.address),
     );
-    let mut listener = {
-        let proxy = format!("http://{}", trap.address);
-        // The SDKs take none either: they are given a connector of ours.
-        for name in [
-            "HTTP_PROXY",
-            "http_proxy",
-            "HTTPS_PROXY",
-            "https_proxy",
-            "ALL_PROXY",
-            "all_proxy",
-        ] {
-            variables.insert(name.to_owned(), proxy.clone());
+    // The SDKs take none either: they are given a connector of ours.
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        for name in [name.to_owned(), name.to_lowercase()] {
+            variables.insert(name, format!("http://{}", trap.address));
         }
-        start_function(LISTENER, &variables).await?
-    };
-    assert_eq!(
-        listener.invoke(&notification(&scene, &delete.text())?).await?,
-        Outcome::Answer(Value::Null)
-    );
-    assert_eq!((bucket.answered(), trap.connections()), (1, 0));
+    }
+    let mut listener = start_function(LISTENER, &variables).await?;
+    assert_eq!(listener.invoke(&event).await?, Outcome::Answer(Value::Null));
+    assert_eq!((bucket.connections(), trap.connections()), (1, 0));
     Ok(())
 }

@@ -8,8 +8,7 @@
 use latchkey_tests::{
     Error,
     customer::Customer,
-    failed,
-    scene::{Connected, Scene, settled, text},
+    scene::{Scene, settled, text},
     wiretap::Wiretap,
 };
 use serde_json::{Value, json};
@@ -18,15 +17,11 @@ use super::support::{LISTENER, admissible, assert_not_read};
 
 #[tokio::test]
 async fn a_genuine_message_that_is_replayed_after_its_time_changes_nothing() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
     let one = scene.connect(&api, "us-east-1").await?;
     let renamed = one.template.clone().role_name("Renamed");
-    one.customer
-        .update(Connected::STACK, &renamed)
-        .await?
-        .expect("UPDATE_COMPLETE")?;
+    one.updated(&renamed).await?;
     let create = wiretap.request("Create", &one.stack.stack_id).await?;
     let update = wiretap.request("Update", &one.stack.stack_id).await?;
     let active = settled(&api.get(&one.id).await?);
@@ -35,18 +30,14 @@ async fn a_genuine_message_that_is_replayed_after_its_time_changes_nothing() -> 
     let replay = async |message: &Value, outcome: &str| {
         attacker.publish(topic, &message.to_string()).await?;
         let request_id = text(message, "RequestId")?;
-        scene.wait_for_log(LISTENER, &[&request_id, outcome]).await
+        scene.heard(&[&request_id, outcome]).await
     };
 
     // The Create names the former role.
     replay(&create, "answered_again").await?;
     assert_eq!(settled(&api.get(&one.id).await?), active);
 
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    let ended = api.wait_for(&one.id, "disconnected").await?;
+    let ended = one.leave(&api).await?;
     let delete = wiretap.request("Delete", &one.stack.stack_id).await?;
     replay(&create, "answered_again").await?;
     replay(&update, "answered_again").await?;
@@ -57,9 +48,7 @@ async fn a_genuine_message_that_is_replayed_after_its_time_changes_nothing() -> 
     let message_id = elsewhere
         .publish(scene.ready.topic("eu-west-1")?, &create.to_string())
         .await?;
-    scene
-        .wait_for_log(LISTENER, &[&message_id, "request.dropped"])
-        .await?;
+    scene.heard(&[&message_id, "request.dropped"]).await?;
     Ok(())
 }
 
@@ -72,8 +61,7 @@ async fn a_message_through_a_topic_that_is_no_listener_topic_is_not_read() -> Re
     let request = admissible(&scene, &attacker).await?;
     let sns = aws_sdk_sns::Client::new(&scene.vendor);
     let name = format!("news-{}", attacker.account);
-    let topic = sns.create_topic().name(name).send().await;
-    let topic = topic.map_err(|error| failed("making a topic", &error))?;
+    let topic = sns.create_topic().name(name).send().await?;
     let topic = topic.topic_arn().ok_or("the topic has no ARN")?;
     let policy = json!({
         "Version": "2012-10-17",
@@ -84,30 +72,21 @@ async fn a_message_through_a_topic_that_is_no_listener_topic_is_not_read() -> Re
         .attribute_name("Policy")
         .attribute_value(policy.to_string())
         .send()
-        .await
-        .map_err(|error| failed("opening the topic", &error))?;
+        .await?;
     sns.subscribe()
         .topic_arn(topic)
         .protocol("lambda")
         .endpoint(scene.function_arn(LISTENER)?)
         .send()
-        .await
-        .map_err(|error| failed("subscribing the listener", &error))?;
+        .await?;
     // As it is, and with that topic as its token, so that these two agree.
     let own_token = request
         .clone()
         .with("ServiceToken", json!(topic))
         .with_property("ServiceToken", json!(topic));
     for forged in [&request, &own_token] {
-        assert_not_read(
-            &scene,
-            &attacker,
-            topic,
-            &forged.text(),
-            forged.stack_id(),
-            "TopicArn",
-        )
-        .await?;
+        let sent = attacker.publish(topic, &forged.text()).await?;
+        assert_not_read(&scene, &sent, forged.stack_id(), "TopicArn").await?;
     }
     Ok(())
 }

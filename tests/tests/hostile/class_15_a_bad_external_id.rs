@@ -4,7 +4,7 @@
 //! (`admit`, `shared/core/src/domain/request/admission.rs`).
 //! Shown to fail without it: `tests/mutations/i8-tenant-key.patch`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
@@ -14,19 +14,18 @@ use latchkey_tests::{
 };
 use serde_json::Value;
 
+use super::support::assert_soon;
+
 #[tokio::test]
 async fn an_expired_link_is_refused_and_stays_expired() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let link = scene.link(&api, "us-east-1").await?;
     let (id, url) = (text(&link, "id")?, text(&link, "launch_url")?);
     scene.expire_link("acme", &id).await?;
     let shown = api.get(&id).await?;
     assert_eq!(shown["status"], "expired");
-    assert!(
-        shown.get("launch_url").is_none(),
-        "an expired link is not offered any more"
-    );
+    // An expired link is not offered any more.
+    assert!(shown.get("launch_url").is_none());
 
     let customer = scene.new_customer("us-east-1").await?;
     let stack = customer.open(&url, None).await?;
@@ -53,7 +52,7 @@ async fn an_external_id_that_was_never_issued_is_refused_at_once() -> Result<(),
             .launch(name, &StackTemplate::new(&scene.ready, external_id))
             .await?;
         outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::ExternalIdUnknown)?;
-        assert!(started.elapsed() < Duration::from_secs(10));
+        assert_soon(started, 10);
         let left = scene.items_about(&outcome.stack_id).await?;
         assert!(left.is_empty(), "a guess leaves nothing behind, not {left:?}");
     }
@@ -62,9 +61,7 @@ async fn an_external_id_that_was_never_issued_is_refused_at_once() -> Result<(),
 
 #[tokio::test]
 async fn an_external_id_that_is_in_use_or_spent_connects_no_other_account() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
+    let (scene, api, one) = Scene::with_connected().await?;
     let thief = scene.new_customer("us-east-1").await?;
     let stolen = StackTemplate::new(&scene.ready, &one.external_id);
     let outcome = thief.launch("In-Use", &stolen).await?;
@@ -92,10 +89,7 @@ async fn another_tenants_external_id_leads_to_that_tenant_and_to_nobody_else() -
     let template = StackTemplate::new(&scene.ready, &text(&theirs, "external_id")?)
         .property("Tenant", serde_json::json!("globex"))
         .property("ConnectionId", ours["id"].clone());
-    customer
-        .launch("Crossed", &template)
-        .await?
-        .expect("CREATE_COMPLETE")?;
+    customer.launched("Crossed", &template).await?;
     assert_eq!(acme.get(&text(&theirs, "id")?).await?["status"], "active");
     assert_eq!(globex.get(&text(&ours, "id")?).await?["status"], "pending");
     let path = format!("/v1/connections/{}", text(&theirs, "id")?);

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
-    refusal::{assert_waits_again, refused},
-    scene::{OwnScene, Scene, settled, text},
-    stack_template::{StackTemplate, trust_policy},
+    refusal::{refused, waits_again},
+    scene::{OwnScene, Scene, assert_shows, settled},
+    stack_template::trust_policy,
     sts_proxy::{Mood, StsProxy},
 };
 use serde_json::json;
@@ -46,23 +46,19 @@ async fn a_role_that_never_becomes_assumable_fails_its_stack_with_a_sentence_at_
 
 #[tokio::test]
 async fn a_role_that_appears_twenty_seconds_late_is_waited_for() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "eu-west-1").await?;
-    let customer = scene.new_customer("eu-west-1").await?;
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    let late = template.clone().claims_role(&customer.role_arn("Late"));
+    let (scene, api) = Scene::with_acme()?;
+    let (link, customer) = scene.newcomer(&api, "eu-west-1").await?;
+    let late = link.template.clone().claims_role(&customer.role_arn("Late"));
     customer.create_stack("Patient", &late.text()).await?;
-    let id = text(&link, "id")?;
-    api.wait_for(&id, "verifying").await?;
+    api.wait_for(&link.id, "verifying").await?;
     sleep(Duration::from_secs(20)).await;
-    assert_eq!(api.get(&id).await?["status"], "verifying");
-    customer.make_role("Late", &template.published_trust()).await?;
+    assert_eq!(api.get(&link.id).await?["status"], "verifying");
+    customer.make_role_of("Late", &link.template).await?;
     customer.wait("Patient").await?.expect("CREATE_COMPLETE")?;
-    let shown = api.get(&id).await?;
-    assert_eq!(
-        (&shown["status"], &shown["role_arn"]),
-        (&json!("active"), &json!(customer.role_arn("Late")))
+    let shown = api.get(&link.id).await?;
+    assert_shows(
+        &shown,
+        json!({ "status": "active", "role_arn": customer.role_arn("Late") }),
     );
     Ok(())
 }
@@ -79,9 +75,8 @@ const TROUBLES: [(Mood, &str); 5] = [
 #[tokio::test]
 async fn no_trouble_of_sts_breaks_a_connection_and_who_connects_meanwhile_is_waited_for() -> Result<(), Error>
 {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
     let sts = StsProxy::before(scene).await?;
     let one = scene.connect(&api, "us-east-1").await?;
     let audit = scene.audit_events(&one.id).await?;
@@ -89,7 +84,7 @@ async fn no_trouble_of_sts_breaks_a_connection_and_who_connects_meanwhile_is_wai
         sts.becomes(mood);
         scene.revalidate().await?;
         scene
-            .wait_for_log("role-verifier", &[&one.id, "connection.rechecked", outcome])
+            .verified(&[&one.id, "connection.rechecked", outcome])
             .await
             .map_err(|error| format!("{mood:?}: {error}"))?;
         assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown), "{mood:?}");
@@ -98,18 +93,14 @@ async fn no_trouble_of_sts_breaks_a_connection_and_who_connects_meanwhile_is_wai
 
     // Launched while it lasts, connected when it is over.
     sts.becomes(Mood::Throttling);
-    let link = scene.link(&api, "us-east-1").await?;
-    let (id, customer) = (text(&link, "id")?, scene.new_customer("us-east-1").await?);
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    customer.create_stack("Meanwhile", &template.text()).await?;
-    scene
-        .wait_for_log("role-verifier", &["request.verified", "try_again"])
-        .await?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    customer.create_stack("Meanwhile", &link.template.text()).await?;
+    scene.verified(&["request.verified", "try_again"]).await?;
     sleep(Duration::from_secs(4)).await;
-    assert_eq!(api.get(&id).await?["status"], "verifying");
+    assert_eq!(api.get(&link.id).await?["status"], "verifying");
     sts.becomes(Mood::Well);
     customer.wait("Meanwhile").await?.expect("CREATE_COMPLETE")?;
-    assert_eq!(api.get(&id).await?["status"], "active");
+    assert_eq!(api.get(&link.id).await?["status"], "active");
     let checked = scene.proven_after(&api, &one.id, &one.shown).await?;
     assert_eq!(settled(&checked), settled(&one.shown));
     Ok(())
@@ -119,26 +110,17 @@ async fn no_trouble_of_sts_breaks_a_connection_and_who_connects_meanwhile_is_wai
 #[tokio::test]
 async fn an_outage_that_outlasts_a_stack_fails_it_with_our_own_reason_and_the_link_works_again()
 -> Result<(), Error> {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
     let sts = StsProxy::before(scene).await?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let (id, customer) = (text(&link, "id")?, scene.new_customer("us-east-1").await?);
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
     sts.becomes(Mood::Failing);
-    let impatient = template.clone().service_timeout(34);
+    let impatient = link.template.clone().service_timeout(34);
     let outcome = customer.launch("Unlucky", &impatient).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::VerificationInconclusive)?;
-    assert_waits_again(
-        &api.wait_for_reason(&id).await?,
-        ReasonCode::VerificationInconclusive,
-    );
+    waits_again(&api, &link.id, ReasonCode::VerificationInconclusive).await?;
     sts.becomes(Mood::Well);
-    customer
-        .launch("Lucky", &template)
-        .await?
-        .expect("CREATE_COMPLETE")?;
-    assert_eq!(api.get(&id).await?["status"], "active");
+    customer.launched("Lucky", &link.template).await?;
+    assert_eq!(api.get(&link.id).await?["status"], "active");
     Ok(())
 }

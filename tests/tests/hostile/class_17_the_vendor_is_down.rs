@@ -8,6 +8,7 @@ use std::time::Duration;
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
     Error,
+    refusal::assert_reason,
     scene::{Connected, OwnScene, settled, text},
     stack_template::StackTemplate,
 };
@@ -22,18 +23,15 @@ const IMPATIENT: u32 = 5;
 
 #[tokio::test]
 async fn a_stack_that_is_made_while_we_are_down_connects_when_we_are_back() -> Result<(), Error> {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
     let one = scene.connect(&api, "us-east-1").await?;
     for function in [LISTENER, "role-verifier"] {
-        let link = scene.link(&api, "us-east-1").await?;
-        let (id, customer) = (text(&link, "id")?, scene.new_customer("us-east-1").await?);
-        let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
+        let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
         scene.limit(function, 0).await?;
-        customer.create_stack("Early", &template.text()).await?;
+        customer.create_stack("Early", &link.template.text()).await?;
         sleep(Duration::from_secs(5)).await;
-        let shown = api.get(&id).await?;
+        let shown = api.get(&link.id).await?;
         let (waits, status) = (
             if function == LISTENER {
                 "pending"
@@ -45,7 +43,7 @@ async fn a_stack_that_is_made_while_we_are_down_connects_when_we_are_back() -> R
         assert_eq!(status, waits, "{function}");
         scene.limit(function, LISTENERS).await?;
         customer.wait("Early").await?.expect("CREATE_COMPLETE")?;
-        assert_eq!(api.get(&id).await?["status"], "active", "{function}");
+        assert_eq!(api.get(&link.id).await?["status"], "active", "{function}");
     }
     assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
     Ok(())
@@ -54,73 +52,56 @@ async fn a_stack_that_is_made_while_we_are_down_connects_when_we_are_back() -> R
 /// CloudFormation gives up on us twice, the Create and its rollback, and both messages arrive in the end.
 #[tokio::test]
 async fn a_stack_that_gave_up_on_us_can_be_deleted_and_leaves_nothing_connected() -> Result<(), Error> {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let (id, customer) = (text(&link, "id")?, scene.new_customer("us-east-1").await?);
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
     scene.limit(LISTENER, 0).await?;
     let outcome = customer
-        .launch("Given-Up", &template.clone().service_timeout(IMPATIENT))
+        .launch("Given-Up", &link.template.clone().service_timeout(IMPATIENT))
         .await?;
     outcome.expect("ROLLBACK_FAILED")?;
-    assert_eq!(api.get(&id).await?["status"], "pending");
+    assert_eq!(api.get(&link.id).await?["status"], "pending");
     scene.limit(LISTENER, LISTENERS).await?;
-    customer
-        .delete_stack(&outcome.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
+    customer.deleted(&outcome.stack_id).await?;
     // Whatever of the two was worked on first: the role is gone, and nothing counts as connected.
     scene
-        .revalidate_until(&api, &id, |connection| {
+        .revalidate_until(&api, &link.id, |connection| {
             connection["status"] != "verifying" && connection["status"] != "active"
         })
         .await?;
     // The account can be connected: by the same link where it waits again, else by a new one.
-    let shown = api.get(&id).await?;
+    let shown = api.get(&link.id).await?;
     let link = if shown["status"] == "pending" {
         shown
     } else {
-        api.delete(&id).await?;
+        api.delete(&link.id).await?;
         scene.link(&api, "us-east-1").await?
     };
-    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
-    customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    customer.follow(&link).await?;
     Ok(())
 }
 
 /// The Delete is lost on its way: the deletion fails, can be tried again, and then goes and disconnects.
 #[tokio::test]
 async fn a_stack_whose_delete_was_lost_is_deleted_at_the_second_try_and_disconnects() -> Result<(), Error> {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
     let one = connect_impatiently(&own).await?;
     scene.deafen("us-east-1").await?;
     let stuck = one.customer.delete_stack(&one.stack.stack_id).await?;
     stuck.expect("DELETE_FAILED")?;
-    assert_eq!(
-        settled(&api.get(&one.id).await?),
-        settled(&one.shown),
-        "we know nothing of it"
-    );
+    // We know nothing of it.
+    assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
     scene.hear("us-east-1").await?;
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
-    let shown = api.wait_for(&one.id, "disconnected").await?;
-    assert_eq!(shown["reason"]["code"], ReasonCode::StackDeleted.as_str());
+    one.leave(&api).await?;
     Ok(())
 }
 
 /// The Delete only waited: it comes when we are back, is answered, and the stack's next deletion goes.
 #[tokio::test]
 async fn a_delete_that_waited_while_we_were_down_disconnects_when_we_are_back() -> Result<(), Error> {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
     let one = connect_impatiently(&own).await?;
     scene.limit(LISTENER, 0).await?;
     one.customer
@@ -130,11 +111,8 @@ async fn a_delete_that_waited_while_we_were_down_disconnects_when_we_are_back() 
     assert_eq!(settled(&api.get(&one.id).await?), settled(&one.shown));
     scene.limit(LISTENER, LISTENERS).await?;
     let shown = api.wait_for(&one.id, "disconnected").await?;
-    assert_eq!(shown["reason"]["code"], ReasonCode::StackDeleted.as_str());
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
+    assert_reason(&shown, ReasonCode::StackDeleted);
+    one.customer.deleted(&one.stack.stack_id).await?;
     assert_eq!(api.get(&one.id).await?, shown);
     Ok(())
 }
@@ -143,9 +121,8 @@ async fn a_delete_that_waited_while_we_were_down_disconnects_when_we_are_back() 
 #[tokio::test]
 async fn a_stack_whose_deletion_was_forced_while_we_were_down_is_found_by_its_missing_role()
 -> Result<(), Error> {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
     let one = connect_impatiently(&own).await?;
     scene.deafen("us-east-1").await?;
     one.customer
@@ -166,10 +143,8 @@ async fn a_stack_whose_deletion_was_forced_while_we_were_down_is_found_by_its_mi
         .await;
     assert!(gone.is_err(), "the forced deletion took the role with it");
     scene.hear("us-east-1").await?;
-    let degraded = scene
-        .revalidate_until(&api, &one.id, |connection| connection["status"] == "degraded")
-        .await?;
-    assert_eq!(degraded["reason"]["code"], ReasonCode::RoleGone.as_str());
+    let degraded = scene.degraded(&api, &one.id).await?;
+    assert_reason(&degraded, ReasonCode::RoleGone);
 
     // It keeps its account for its tenant until the vendor ends it.
     let link = scene.link(&api, "us-east-1").await?;
@@ -177,10 +152,7 @@ async fn a_stack_whose_deletion_was_forced_while_we_were_down_is_found_by_its_mi
     let outcome = one.customer.launch("Too-Early", &again).await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::AccountAlreadyConnected)?;
     api.delete(&one.id).await?;
-    one.customer
-        .launch("In-Time", &again)
-        .await?
-        .expect("CREATE_COMPLETE")?;
+    one.customer.launched("In-Time", &again).await?;
     assert_eq!(api.get(&text(&link, "id")?).await?["status"], "active");
     Ok(())
 }
@@ -189,10 +161,7 @@ async fn a_stack_whose_deletion_was_forced_while_we_were_down_is_found_by_its_mi
 async fn connect_impatiently(own: &OwnScene) -> Result<Connected, Error> {
     let mut one = own.scene.connect(&own.scene.acme()?, "us-east-1").await?;
     let template = one.template.clone().service_timeout(IMPATIENT);
-    one.customer
-        .update(Connected::STACK, &template)
-        .await?
-        .expect("UPDATE_COMPLETE")?;
+    one.updated(&template).await?;
     one.shown = own.scene.acme()?.get(&one.id).await?;
     Ok(one)
 }

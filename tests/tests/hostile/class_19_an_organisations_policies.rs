@@ -6,9 +6,9 @@
 
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
-    Error, failed,
-    refusal::{IMPATIENT, assert_waits_again, refused},
-    scene::{OwnScene, Scene, text},
+    Error,
+    refusal::{IMPATIENT, assert_reason, refused, waits_again},
+    scene::{OwnScene, Scene},
     stack_template::{StackTemplate, allow, trust_policy},
     sts_proxy::{Mood, StsProxy},
 };
@@ -17,39 +17,31 @@ use serde_json::json;
 #[tokio::test]
 async fn what_an_organisation_denies_is_put_down_to_the_organisation_and_not_to_the_role() -> Result<(), Error>
 {
-    let own = OwnScene::open().await?;
+    let (own, api) = OwnScene::with_acme().await?;
     let scene = &own.scene;
-    let api = scene.acme()?;
     let iam = StsProxy::before(scene).await?;
     let before = scene.connect(&api, "us-east-1").await?;
     iam.becomes(Mood::OrganisationDenies);
     let code = ReasonCode::BlockedByOrganizationPolicy;
-    let link = scene.link(&api, "us-east-1").await?;
-    let (id, customer) = (text(&link, "id")?, scene.new_customer("us-east-1").await?);
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
     let outcome = customer
-        .launch("Governed", &template.clone().service_timeout(IMPATIENT))
+        .launch("Governed", &link.template.clone().service_timeout(IMPATIENT))
         .await?;
     assert_eq!(outcome.status, "ROLLBACK_COMPLETE");
     let told = |reason: &String| {
         reason.contains(&format!("[{}]", code.as_str())) && reason.contains("ec2:DescribeRegions")
     };
     assert!(outcome.reasons.iter().any(told), "{:?}", outcome.reasons);
-    assert_waits_again(&api.wait_for_reason(&id).await?, code);
-    let degraded = scene
-        .revalidate_until(&api, &before.id, |connection| connection["status"] == "degraded")
-        .await?;
-    assert_eq!(degraded["reason"]["code"], code.as_str());
+    waits_again(&api, &link.id, code).await?;
+    let degraded = scene.degraded(&api, &before.id).await?;
+    assert_reason(&degraded, code);
     assert_eq!(
         degraded["permissions"]["missing"][0]["denied_by"], "organization",
         "{degraded}"
     );
 
     iam.becomes(Mood::Well);
-    customer
-        .launch("Free", &template)
-        .await?
-        .expect("CREATE_COMPLETE")?;
+    customer.launched("Free", &link.template).await?;
     scene.proven_after(&api, &before.id, &degraded).await?;
     Ok(())
 }
@@ -58,47 +50,40 @@ async fn what_an_organisation_denies_is_put_down_to_the_organisation_and_not_to_
 #[tokio::test]
 async fn a_permissions_boundary_that_leaves_the_role_nothing_is_told_as_missing_permissions()
 -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
+    let (scene, api) = Scene::with_acme()?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
     let boundary = customer
         .iam
         .create_policy()
         .policy_name("Boundary")
         .policy_document(allow(&["s3:ListAllMyBuckets"]).to_string())
         .send()
-        .await
-        .map_err(|error| failed("making a boundary", &error))?;
+        .await?;
     let boundary = boundary
         .policy()
         .and_then(|policy| policy.arn())
         .ok_or("no ARN")?;
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
-    let role = customer.make_role("Bounded", &template.published_trust()).await?;
+    let role = customer.make_role_of("Bounded", &link.template).await?;
     customer
         .iam
         .put_role_permissions_boundary()
         .role_name("Bounded")
         .permissions_boundary(boundary)
         .send()
-        .await
-        .map_err(|error| failed("bounding a role", &error))?;
-    let bounded = template.clone().claims_role(&role).service_timeout(IMPATIENT);
+        .await?;
+    let bounded = link
+        .template
+        .clone()
+        .claims_role(&role)
+        .service_timeout(IMPATIENT);
     let outcome = customer.launch("Bounded", &bounded).await?;
     assert_eq!(outcome.status, "ROLLBACK_COMPLETE");
     let told = |reason: &String| {
         reason.contains("[permissions_missing]") && reason.contains("iam:SimulatePrincipalPolicy")
     };
     assert!(outcome.reasons.iter().any(told), "{:?}", outcome.reasons);
-    assert_waits_again(
-        &api.wait_for_reason(&text(&link, "id")?).await?,
-        ReasonCode::PermissionsMissing,
-    );
-    customer
-        .launch("Unbounded", &template)
-        .await?
-        .expect("CREATE_COMPLETE")?;
+    waits_again(&api, &link.id, ReasonCode::PermissionsMissing).await?;
+    customer.launched("Unbounded", &link.template).await?;
     Ok(())
 }
 

@@ -11,9 +11,8 @@ use latchkey_core::domain::{
 use latchkey_tests::{
     Error,
     customer::{Customer, StackOutcome},
-    failed,
     refusal::assert_waits_again,
-    scene::{OwnScene, Scene, text},
+    scene::{OwnScene, Scene, assert_contains, text},
     stack_template::StackTemplate,
 };
 use reqwest::Method;
@@ -26,8 +25,7 @@ const EVIL_ACCOUNT: &str = "123456789012";
 
 #[tokio::test]
 async fn a_link_made_for_one_account_is_refused_in_another_and_works_in_its_own() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let owner = scene.new_customer("us-east-1").await?;
     let body = json!({ "name": "For one account", "region": "us-east-1", "account_id": owner.account });
     let link = api.create(&body).await?;
@@ -35,15 +33,11 @@ async fn a_link_made_for_one_account_is_refused_in_another_and_works_in_its_own(
     let thief = scene.new_customer("us-east-1").await?;
 
     let url = text(&link, "launch_url")?;
-    let stack = thief.open(&url, None).await?;
-    let outcome = thief.wait(&stack).await?;
-    outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::AccountMismatch)?;
+    thief.is_refused(&link, ReasonCode::AccountMismatch).await?;
     let shown = api.get(&text(&link, "id")?).await?;
     assert_waits_again(&shown, ReasonCode::AccountMismatch);
-    assert_eq!(
-        shown["account_id"], owner.account,
-        "the thief's account is not shown as the connection's"
-    );
+    // The thief's account is not shown as the connection's.
+    assert_eq!(shown["account_id"], owner.account);
 
     let stack = owner.open(&url, None).await?;
     owner.wait(&stack).await?.expect("CREATE_COMPLETE")?;
@@ -54,8 +48,7 @@ async fn a_link_made_for_one_account_is_refused_in_another_and_works_in_its_own(
 /// Whatever a link or a person writes into the page: the role lets in this vendor and nobody else, or there is none.
 #[tokio::test]
 async fn no_parameter_of_the_true_template_changes_who_is_trusted_or_told() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let evil_topic = format!("arn:aws:sns:us-east-1:{EVIL_ACCOUNT}:latchkey-listener");
     for (name, value) in [
         ("VendorAccountId", EVIL_ACCOUNT),
@@ -67,26 +60,20 @@ async fn no_parameter_of_the_true_template_changes_who_is_trusted_or_told() -> R
         ("ListenerTopicName", "evil"),
         ("RoleArn", "arn:aws:iam::123456789012:role/evil"),
     ] {
-        let link = scene.link(&api, "us-east-1").await?;
-        let url = text(&link, "launch_url")?;
-        let customer = scene.new_customer("us-east-1").await?;
-        let external_id = text(&link, "external_id")?;
-        let parameters = [(EXTERNAL_ID_PARAMETER, external_id.as_str()), (name, value)];
+        let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+        let parameters = [(EXTERNAL_ID_PARAMETER, link.external_id.as_str()), (name, value)];
         // AWS refuses a parameter that the template does not have; the local one takes it for nothing.
         if customer
-            .open_with(&LaunchLink::parse(&url)?, "Phished", &parameters)
+            .open_with(&LaunchLink::parse(&link.url)?, "Phished", &parameters)
             .await
             .is_ok()
         {
             let outcome = customer.wait("Phished").await?;
             outcome.expect("CREATE_COMPLETE")?;
-            assert_trusts_the_vendor_alone(&scene, &customer, &outcome, &external_id)
+            assert_trusts_the_vendor_alone(&scene, &customer, &outcome, &link.external_id)
                 .await
                 .map_err(|error| format!("{name}: {error}"))?;
-            assert_eq!(
-                api.get(&text(&link, "id")?).await?["account_id"],
-                customer.account
-            );
+            assert_eq!(api.get(&link.id).await?["account_id"], customer.account);
         }
     }
     Ok(())
@@ -95,8 +82,7 @@ async fn no_parameter_of_the_true_template_changes_who_is_trusted_or_told() -> R
 /// Values of the one parameter that there is, which would end the condition or widen it.
 #[tokio::test]
 async fn no_value_of_the_one_parameter_widens_the_trust_policy() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let link = scene.link(&api, "us-east-1").await?;
     let url = text(&link, "launch_url")?;
     let external_id = text(&link, "external_id")?;
@@ -136,8 +122,7 @@ async fn assert_trusts_the_vendor_alone(
     external_id: &str,
 ) -> Result<(), Error> {
     let name = stack.outputs["RoleArn"].rsplit('/').next().unwrap_or_default();
-    let role = customer.iam.get_role().role_name(name).send().await;
-    let role = role.map_err(|error| failed("reading a role", &error))?;
+    let role = customer.iam.get_role().role_name(name).send().await?;
     let trust = role.role().and_then(|role| role.assume_role_policy_document());
     let trust: Value = serde_json::from_str(&percent_decoded(trust.ok_or("no trust policy")?))?;
     let template = StackTemplate::new(&scene.ready, external_id);
@@ -158,12 +143,7 @@ async fn a_deployment_that_requires_the_account_makes_no_link_without_one() -> R
     ] {
         let answer = api.call(Method::POST, "/v1/connections", Some(&body)).await?;
         assert_eq!(answer.status, 400, "{answer:?}");
-        assert!(
-            answer.body["detail"]
-                .as_str()
-                .is_some_and(|text| text.contains("account_id")),
-            "{answer:?}"
-        );
+        assert_contains(&answer.body["detail"], "account_id");
     }
     let listed = api.call(Method::GET, "/v1/connections", None).await?;
     assert_eq!(listed.body["connections"], json!([]));
@@ -178,7 +158,6 @@ async fn a_deployment_that_requires_the_account_makes_no_link_without_one() -> R
         .wait(&stack)
         .await?
         .expect_refusal("ROLLBACK_COMPLETE", ReasonCode::AccountMismatch)?;
-    let stack = owner.open(&text(&link, "launch_url")?, None).await?;
-    owner.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    owner.follow(&link).await?;
     Ok(())
 }

@@ -7,27 +7,19 @@ use latchkey_tests::{
     Error,
     cloudformation_message::ForgedRequest,
     scene::{Scene, text},
-    stack_template::StackTemplate,
     wiretap::Wiretap,
 };
 
-use super::support::{LISTENER, admissible};
+use super::support::admissible;
 
 #[tokio::test]
 async fn no_answer_url_stands_in_any_log() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
+    let (scene, _, one) = Scene::with_connected().await?;
     let attacker = scene.new_customer("us-east-1").await?;
     let forged = admissible(&scene, &attacker).await?;
-    attacker
-        .publish(scene.ready.topic("us-east-1")?, &forged.text())
-        .await?;
-    scene.wait_for_log(LISTENER, &[forged.request_id()]).await?;
-    one.customer
-        .delete_stack(&one.stack.stack_id)
-        .await?
-        .expect("DELETE_COMPLETE")?;
+    attacker.tell(&scene, &forged.text()).await?;
+    scene.heard(&[forged.request_id()]).await?;
+    one.customer.deleted(&one.stack.stack_id).await?;
     for function in scene.ready.functions.keys() {
         for line in scene.log_lines(function).await? {
             let secret = ["X-Amz-", "custom-resource-response", "Signature", "eyJ"];
@@ -43,17 +35,14 @@ async fn no_answer_url_stands_in_any_log() -> Result<(), Error> {
 /// While a stack waits we have to keep where to answer; from the answer on nobody can find it with us.
 #[tokio::test]
 async fn an_answer_url_is_kept_until_its_answer_was_delivered_and_no_longer() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
-    let template = StackTemplate::new(&scene.ready, &text(&link, "external_id")?);
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
     let name = format!("Kept-{}", customer.account);
-    let late = template.clone().claims_role(&customer.role_arn("Late"));
+    let late = link.template.clone().claims_role(&customer.role_arn("Late"));
     customer.create_stack(&name, &late.text()).await?;
     let create = wiretap.request("Create", &name).await?;
-    api.wait_for(&text(&link, "id")?, "verifying").await?;
+    api.wait_for(&link.id, "verifying").await?;
     let url = text(&create, "ResponseURL")?;
     let signature = url
         .split("X-Amz-Signature=")
@@ -62,7 +51,7 @@ async fn an_answer_url_is_kept_until_its_answer_was_delivered_and_no_longer() ->
     let signature = signature.split('&').next().unwrap_or_default();
     assert_eq!(scene.items_about(signature).await?.len(), 1, "it is kept, once");
 
-    customer.make_role("Late", &template.published_trust()).await?;
+    customer.make_role_of("Late", &link.template).await?;
     customer.wait(&name).await?.expect("CREATE_COMPLETE")?;
     let mut left = scene.items_about(signature).await?;
     // The stack hears it a moment before we note that it did.
@@ -81,19 +70,10 @@ async fn an_answer_url_is_kept_until_its_answer_was_delivered_and_no_longer() ->
     );
     // Nor does a forged request, or one that was refused, leave one behind.
     let attacker = scene.new_customer("us-east-1").await?;
-    let forged = ForgedRequest::create(
-        &scene,
-        "us-east-1",
-        &attacker.account,
-        &text(&link, "external_id")?,
-        &attacker.role_arn("x"),
-    )?;
-    attacker
-        .publish(scene.ready.topic("us-east-1")?, &forged.text())
-        .await?;
-    scene
-        .wait_for_log(LISTENER, &[forged.request_id(), "request.received"])
-        .await?;
+    let role = attacker.role_arn("x");
+    let forged = ForgedRequest::create(&scene, &attacker, &link.external_id, &role)?;
+    attacker.tell(&scene, &forged.text()).await?;
+    scene.heard(&[forged.request_id(), "request.received"]).await?;
     assert!(scene.items_about(forged.request_id()).await?.is_empty());
     Ok(())
 }

@@ -12,9 +12,9 @@ use latchkey_customer::{
     verify::{Finding, verify},
 };
 use latchkey_tests::{
-    Error, failed,
+    Error,
     local_aws::aws,
-    refusal::assert_waits_again,
+    refusal::waits_again,
     scene::{OwnScene, Scene, text},
 };
 
@@ -34,13 +34,12 @@ async fn nobody_but_the_vendor_can_write_or_delete_a_published_template() -> Res
     let account = latchkey_tests::scene::fresh_account();
     let attacker = aws::s3(&aws::administrator(&scene.ready.endpoint, &account, "us-east-1").await?);
     let key = key(&scene)?;
-    let read = attacker
+    attacker
         .get_object()
         .bucket(&scene.ready.bucket)
         .key(&key)
         .send()
-        .await;
-    read.map_err(|error| failed("reading what everybody can read", &error))?;
+        .await?;
     for key in [key.as_str(), "customer-templates/9.9.9/new.yaml"] {
         let put = attacker
             .put_object()
@@ -116,11 +115,10 @@ async fn a_published_template_that_was_changed_or_lost_is_found_by_its_digest() 
     assert_eq!(check().await?[0].finding, Finding::Changed);
     // Who launched it meanwhile connects nothing: the message goes to the vendor that the text names, or to nobody.
     let api = scene.acme()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
-    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    let stack = customer.open(&link.url, None).await?;
     customer.wait(&stack).await?.expect("ROLLBACK_COMPLETE")?;
-    assert_eq!(api.get(&text(&link, "id")?).await?["status"], "pending");
+    assert_eq!(api.get(&link.id).await?["status"], "pending");
 
     s3.delete_object()
         .bucket(&scene.ready.bucket)
@@ -136,8 +134,7 @@ async fn a_published_template_that_was_changed_or_lost_is_found_by_its_digest() 
 /// A copy in which only the condition was taken out, for the customer's convenience.
 #[tokio::test]
 async fn an_edited_copy_of_the_true_template_meets_the_probes() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let link = scene.link(&api, "us-east-1").await?;
     let external_id = text(&link, "external_id")?;
     let object = aws::s3(&scene.vendor)
@@ -148,10 +145,8 @@ async fn an_edited_copy_of_the_true_template_meets_the_probes() -> Result<(), Er
         .await?;
     let published = String::from_utf8(object.body.collect().await?.to_vec())?;
     let condition = "StringEquals:\n                sts:ExternalId: !Ref ExternalId";
-    assert!(
-        published.contains(condition),
-        "the condition is written as it was"
-    );
+    // The condition is written as it was.
+    assert!(published.contains(condition));
     let edited = published
         .replace(condition, "StringLike:\n                sts:ExternalId: \"*\"")
         // The first parameter is the external ID.
@@ -164,9 +159,6 @@ async fn an_edited_copy_of_the_true_template_meets_the_probes() -> Result<(), Er
     customer.create_stack("Edited", &edited).await?;
     let outcome = customer.wait("Edited").await?;
     outcome.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::ExternalIdNotEnforced)?;
-    assert_waits_again(
-        &api.wait_for_reason(&text(&link, "id")?).await?,
-        ReasonCode::ExternalIdNotEnforced,
-    );
+    waits_again(&api, &text(&link, "id")?, ReasonCode::ExternalIdNotEnforced).await?;
     Ok(())
 }

@@ -20,35 +20,23 @@ const FORGED: u32 = MAX_REQUESTS_PER_WINDOW + 10;
 
 #[tokio::test]
 async fn a_connection_whose_external_id_is_known_is_verified_so_many_times_an_hour() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let attacker = scene.new_customer("us-east-1").await?;
     let link = scene.link(&api, "us-east-1").await?;
     let (id, external_id) = (text(&link, "id")?, text(&link, "external_id")?);
     let topic = scene.ready.topic("us-east-1")?;
     let mut last = None;
     for _ in 0..FORGED {
-        let forged = ForgedRequest::create(
-            &scene,
-            "us-east-1",
-            &attacker.account,
-            &external_id,
-            &attacker.role_arn("x"),
-        )?;
+        let role = attacker.role_arn("x");
+        let forged = ForgedRequest::create(&scene, &attacker, &external_id, &role)?;
         attacker.publish(topic, &forged.text()).await?;
-        scene
-            .wait_for_log(LISTENER, &[forged.request_id(), "request.received"])
-            .await?;
+        scene.heard(&[forged.request_id(), "request.received"]).await?;
         last = Some(forged);
     }
     let last = last.ok_or("nothing was forged")?;
-    scene
-        .wait_for_log(LISTENER, &[last.request_id(), "too_many_requests"])
-        .await?;
-    assert!(
-        scene.items_about(last.request_id()).await?.is_empty(),
-        "what is beyond it leaves nothing behind"
-    );
+    scene.heard(&[last.request_id(), "too_many_requests"]).await?;
+    // What is beyond it leaves nothing behind.
+    assert!(scene.items_about(last.request_id()).await?.is_empty());
     let kept = scene.items_about(&id).await?;
     let kept = kept.iter().filter(|key| key.starts_with("REQUEST#")).count();
     // An hour may have turned meanwhile, and its budget with it.
@@ -64,8 +52,7 @@ async fn a_connection_whose_external_id_is_known_is_verified_so_many_times_an_ho
     api.delete(&id).await?;
     let customer = scene.new_customer("us-east-1").await?;
     let fresh = scene.link(&api, "us-east-1").await?;
-    let stack = customer.open(&text(&fresh, "launch_url")?, None).await?;
-    customer.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    customer.follow(&fresh).await?;
     Ok(())
 }
 
@@ -82,8 +69,7 @@ const EVIL: [&str; 7] = [
 
 #[tokio::test]
 async fn no_name_in_a_message_or_a_call_forges_a_log_line() -> Result<(), Error> {
-    let scene = Scene::open()?;
-    let api = scene.acme()?;
+    let (scene, api) = Scene::with_acme()?;
     let attacker = scene.new_customer("us-east-1").await?;
     let request = admissible(&scene, &attacker).await?;
     let topic = scene.ready.topic("us-east-1")?;
@@ -129,10 +115,10 @@ async fn no_name_in_a_message_or_a_call_forges_a_log_line() -> Result<(), Error>
         }
     }
     let last = attacker.publish(topic, "the last one").await?;
-    scene.wait_for_log(LISTENER, &[&last, "request.dropped"]).await?;
+    scene.heard(&[&last, "request.dropped"]).await?;
     for (field, message_id) in dropped {
         scene
-            .wait_for_log(LISTENER, &[&message_id, "invalid.field"])
+            .heard(&[&message_id, "invalid.field"])
             .await
             .map_err(|error| format!("{field}: {error}"))?;
     }

@@ -50,18 +50,11 @@ impl Attack<'_> {
     fn message(&self, number: usize) -> Result<String, Error> {
         let create = |external_id: &str| {
             let role = self.attacker.role_arn("Nowhere");
-            ForgedRequest::create(
-                self.scene,
-                "us-east-1",
-                &self.attacker.account,
-                external_id,
-                &role,
-            )
+            ForgedRequest::create(self.scene, &self.attacker, external_id, &role)
         };
         let of_the_live_one = |request_type: &str| -> Result<String, Error> {
-            let (stack, role) = (&self.live.stack.stack_id, self.live.customer.role_arn("Nowhere"));
-            let (id, external_id) = (&self.physical_id, &self.live.external_id);
-            let request = ForgedRequest::delete(self.scene, stack, id, external_id, &role)?;
+            let role = self.live.customer.role_arn("Nowhere");
+            let request = ForgedRequest::update(self.scene, self.live, &self.physical_id, &role)?;
             Ok(request.with("RequestType", json!(request_type)).text())
         };
         Ok(match number % 8 {
@@ -105,10 +98,9 @@ impl Attack<'_> {
 /// Makes a link, launches its stack, and waits for as long as it takes.
 async fn connect(scene: &Scene, number: usize) -> Result<Duration, Error> {
     let api = scene.globex()?;
-    let link = scene.link(&api, "us-east-1").await?;
-    let customer = scene.new_customer("us-east-1").await?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
     let started = Instant::now();
-    let stack = customer.open(&text(&link, "launch_url")?, None).await?;
+    let stack = customer.open(&link.url, None).await?;
     let outcome = loop {
         match customer.wait(&stack).await {
             Err(error) if started.elapsed() > PATIENCE => {
@@ -126,7 +118,7 @@ async fn connect(scene: &Scene, number: usize) -> Result<Duration, Error> {
     outcome
         .expect("CREATE_COMPLETE")
         .map_err(|error| format!("customer {number}: {error}"))?;
-    let shown = api.get(&text(&link, "id")?).await?;
+    let shown = api.get(&link.id).await?;
     if shown["status"] != "active" {
         return Err(format!("customer {number}: {shown}").into());
     }
@@ -147,11 +139,7 @@ async fn calm(scene: &Scene, attacker: &Customer) -> Result<(), Error> {
     let deadline = Instant::now() + PATIENCE;
     let topic = scene.ready.topic("us-east-1")?;
     let last = attacker.publish(topic, "the last of them").await?;
-    while scene
-        .wait_for_log("custom-resource-listener", &[&last])
-        .await
-        .is_err()
-    {
+    while scene.heard(&[&last]).await.is_err() {
         if Instant::now() > deadline {
             return Err("the listener did not get through the flood".into());
         }

@@ -1,34 +1,46 @@
 //! What several classes start from: messages that are forged well, and how to see what became of them.
 
+use std::time::{Duration, Instant};
+
 use latchkey_tests::{
     Error,
+    api::Api,
     cloudformation_message::{ForgedRequest, uuid},
     customer::Customer,
-    scene::{Scene, text},
+    scene::{Connected, Scene, text},
     trap::Trap,
+    wiretap::Wiretap,
 };
 use serde_json::{Value, json};
 
 /// The folder of the function that the topics call.
 pub const LISTENER: &str = "custom-resource-listener";
 
-/// Publishes a message that is not worked on, and expects that the listener says so and keeps nothing of it.
+/// Expects that something took less than so many seconds.
+#[track_caller]
+pub fn assert_soon(started: Instant, seconds: u64) {
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(seconds), "it took {took:?}");
+}
+
+/// A customer who connects while somebody reads along, and the request that connected them.
+pub async fn tapped(scene: &Scene, api: &Api) -> Result<(Wiretap, Connected, Value), Error> {
+    let mut wiretap = Wiretap::on(scene, "us-east-1").await?;
+    let one = scene.connect(api, "us-east-1").await?;
+    let create = wiretap.request("Create", &one.stack.stack_id).await?;
+    Ok((wiretap, one, create))
+}
+
+/// Expects that the listener did not work on a message for this field, and keeps nothing of the stack that it names.
 pub async fn assert_not_read(
     scene: &Scene,
-    attacker: &Customer,
-    topic: &str,
-    message: &str,
+    message_id: &str,
     stack_id: &str,
     field: &str,
 ) -> Result<(), Error> {
-    let message_id = attacker.publish(topic, message).await?;
-    let line = scene
-        .wait_for_log(LISTENER, &[&message_id, "invalid.field"])
-        .await?;
-    assert!(
-        line.contains(&format!("\"invalid.field\":\"{field}\"")),
-        "{field}: {line}"
-    );
+    let line = scene.heard(&[message_id, "invalid.field"]).await?;
+    let told = format!("\"invalid.field\":\"{field}\"");
+    assert!(line.contains(&told), "{field}: {line}");
     let left = scene.items_about(stack_id).await?;
     assert!(left.is_empty(), "{field}: {left:?}");
     Ok(())
@@ -37,12 +49,10 @@ pub async fn assert_not_read(
 /// A forged Create that would be admitted if its URL were CloudFormation's.
 pub async fn admissible(scene: &Scene, attacker: &Customer) -> Result<ForgedRequest, Error> {
     let link = scene.link(&scene.acme()?, "us-east-1").await?;
-    let external_id = text(&link, "external_id")?;
     ForgedRequest::create(
         scene,
-        "us-east-1",
-        &attacker.account,
-        &external_id,
+        attacker,
+        &text(&link, "external_id")?,
         &attacker.role_arn("x"),
     )
 }
@@ -52,19 +62,9 @@ pub fn other_urls(request: &ForgedRequest, trap: &Trap) -> Vec<String> {
     let (host, path, query) = (request.host(), request.path(), ForgedRequest::query());
     let trap = trap.address;
     let bucket = "cloudformation-custom-resource-response-useast1";
-    let other_stack = ForgedRequest {
-        fields: request.fields.clone(),
-    }
-    .with(
-        "StackId",
-        json!(request.stack_id().replace("stack/Forged", "stack/Another")),
-    )
-    .path();
-    let other_request = ForgedRequest {
-        fields: request.fields.clone(),
-    }
-    .with("RequestId", json!(uuid()))
-    .path();
+    let other_id = request.stack_id().replace("stack/Forged", "stack/Another");
+    let other_stack = request.clone().with("StackId", json!(other_id)).path();
+    let other_request = request.clone().with("RequestId", json!(uuid())).path();
     vec![
         format!("https://{trap}{path}?{query}"),
         format!("http://{trap}{path}?{query}"),
@@ -117,14 +117,6 @@ pub fn notification(scene: &Scene, message: &str) -> Result<Value, Error> {
 
 /// IAM gives documents percent-encoded.
 pub fn percent_decoded(document: &str) -> String {
-    let mut bytes = document.bytes();
-    let mut decoded = Vec::new();
-    while let Some(byte) = bytes.next() {
-        let mut hex = || Some(char::from(bytes.next()?).to_digit(16)? as u8);
-        match byte {
-            b'%' => decoded.extend(hex().zip(hex()).map(|(high, low)| high * 16 + low)),
-            byte => decoded.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+    let decoded = percent_encoding::percent_decode_str(document).decode_utf8_lossy();
+    decoded.into_owned()
 }

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, fs};
 
-use latchkey_tests::{Error, sam_template::repository_path, scene::text};
+use latchkey_tests::{
+    Error,
+    sam_template::repository_path,
+    scene::{assert_shows, text},
+};
 use serde_json::{Value, json};
 
 use crate::{CONSOLE, Page, connection, taken, texts};
@@ -104,10 +108,7 @@ fn what_is_missing_too_much_and_new_is_shown_with_its_reasons() -> Result<(), Er
     let since = "1 hour ago (21 Nov 2026, 13:20 UTC), for 3 checks in a row";
     assert!(texts(&view["facts"]).contains(&since), "{}", view["facts"]);
     let update = &view["update"];
-    assert_eq!(
-        (&update["version"], &update["link"]["url"]),
-        (&json!("1.1.0"), &json!(CONSOLE))
-    );
+    assert_shows(update, json!({ "version": "1.1.0", "link": { "url": CONSOLE } }));
     let told = &update["versions"][0];
     let first = texts(&told["texts"]).first().copied().unwrap_or_default();
     assert!(first.starts_with("In your account: nothing"), "{told}");
@@ -199,10 +200,7 @@ fn as_it_is_shipped_the_page_says_that_it_is_not_configured_and_offers_the_tiers
 -> Result<(), Error> {
     let page = Page::open()?;
     let shipped = page.ask("latchkeyPage.settings(latchkey)")?;
-    assert_eq!(
-        (&shipped["api"], &shipped["token"]),
-        (&json!("/latchkey"), &Value::Null)
-    );
+    assert_shows(&shipped, json!({ "api": "/latchkey", "token": null }));
     assert!(
         text(&shipped, "notice")?
             .starts_with("This page is not configured: it calls /latchkey without a token.")

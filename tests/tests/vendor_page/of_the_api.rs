@@ -6,7 +6,7 @@ use latchkey_core::domain::instructions::launch_link::LaunchLink;
 use latchkey_tests::{
     Error,
     api::{Answer, Api},
-    scene::{Scene, text},
+    scene::{Scene, assert_shows, text},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -30,8 +30,7 @@ async fn an_unbound_link_is_taken_and_the_page_names_the_account_and_undoes_it_i
     assert_eq!(waiting["launch"]["link"]["url"], link["launch_url"]);
 
     let stranger = scene.new_customer("us-east-1").await?;
-    let stack = stranger.open(&text(&link, "launch_url")?, None).await?;
-    stranger.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    stranger.follow(&link).await?;
     let id = text(&link, "id")?;
     let shown = page.view(&api.wait_for(&id, "active").await?)?;
     let account = &shown["account"];
@@ -62,10 +61,7 @@ async fn an_unbound_link_is_taken_and_the_page_names_the_account_and_undoes_it_i
             format!("Was connected to account {}", stranger.account)
         );
         assert_eq!(after["reason"]["message"], body["reason"]["message"]);
-        assert_eq!(
-            (&after["actions"], &after["account"]["action"]),
-            (&json!([]), &Value::Null)
-        );
+        assert_shows(&after, json!({ "actions": [], "account": { "action": null } }));
     }
     Ok(())
 }
@@ -93,9 +89,9 @@ async fn a_link_made_for_one_account_tells_why_another_failed_and_asks_nothing_o
     let shown = page.view(&failed)?;
     assert_eq!(shown["status"]["label"], "Not connected yet");
     assert_eq!(shown["reason"]["message"], failed["reason"]["message"]);
-    assert_eq!(
-        (&shown["reason"]["code"], &shown["account"]["line"]),
-        (&json!("account_mismatch"), &json!(only))
+    assert_shows(
+        &shown,
+        json!({ "reason": { "code": "account_mismatch" }, "account": { "line": only } }),
     );
     let settled = |failure: &Value| {
         page.call(
@@ -104,11 +100,8 @@ async fn a_link_made_for_one_account_tells_why_another_failed_and_asks_nothing_o
         )
     };
     assert_eq!(settled(&Value::Null)?, true);
-    assert_eq!(
-        settled(&json!("account_mismatch"))?,
-        false,
-        "the same link works again: what failed before is no news"
-    );
+    // The same link works again: what failed before is no news.
+    assert_eq!(settled(&json!("account_mismatch"))?, false);
 
     let stack = owner.open(&url, None).await?;
     owner.wait(&stack).await?.expect("CREATE_COMPLETE")?;
@@ -205,10 +198,8 @@ async fn the_list_is_read_by_pages_and_the_link_comes_from_the_connection_itself
         text(&seen[0], "external_id")?
     );
     let merged = page.call("merged", &[whole.clone(), seen[0].clone()])?;
-    assert_eq!(
-        merged["launch_url"], whole["launch_url"],
-        "a refreshed list takes no link away"
-    );
+    // A refreshed list takes no link away.
+    assert_eq!(merged["launch_url"], whole["launch_url"]);
     Ok(())
 }
 
@@ -222,19 +213,15 @@ async fn an_organization_tells_how_far_its_accounts_are_and_each_of_them_is_aske
         .await?;
     let id = text(&link, "id")?;
     let member = scene.new_customer("us-east-1").await?;
-    let stack = member.open(&text(&link, "launch_url")?, None).await?;
-    member.wait(&stack).await?.expect("CREATE_COMPLETE")?;
+    member.follow(&link).await?;
     let shown = page.view(&api.get(&id).await?)?;
     assert_eq!(shown["account"]["line"], "Accounts: 1 of 1 active");
     let one = page.view(&api.get(&format!("{id}-{}", member.account)).await?)?;
     assert_eq!(one["account"]["tone"], "question");
     let undo = &one["account"]["action"];
-    assert_eq!(
-        (&undo["method"], &undo["path"]),
-        (
-            &json!("DELETE"),
-            &json!(format!("/v1/connections/{id}-{}", member.account))
-        )
+    assert_shows(
+        undo,
+        json!({ "method": "DELETE", "path": format!("/v1/connections/{id}-{}", member.account) }),
     );
     Ok(())
 }

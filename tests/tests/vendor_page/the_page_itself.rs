@@ -74,17 +74,11 @@ fn the_page_loads_nothing_keeps_nothing_and_makes_no_markup_of_texts() -> Result
         .collect();
     assert_eq!(handlers, Vec::<&str>::new());
     let script = contents(&html, "script")[1];
-    assert_eq!(
-        script.matches("href").count(),
-        2,
-        "the one place that sets it, and the comment that says so"
-    );
+    // The one place that sets it, and the comment that says so.
+    assert_eq!(script.matches("href").count(), 2);
     assert!(script.contains("if (!isConsoleLink(shown.url)) return null;\n"));
-    assert_eq!(
-        script.matches("config.token()").count(),
-        1,
-        "the token goes into one header"
-    );
+    // The token goes into one header.
+    assert_eq!(script.matches("config.token()").count(), 1);
     Ok(())
 }
 
@@ -118,11 +112,8 @@ fn the_policy_lets_in_the_pages_own_scripts_and_style_by_their_hashes_and_nothin
         )),
         "after a change of the page: python3 docs/vendor-page/hashes.py --write"
     );
-    assert_eq!(
-        html.matches("<script").count(),
-        2,
-        "a script with an attribute is none that was hashed"
-    );
+    // A script with an attribute is none that was hashed.
+    assert_eq!(html.matches("<script").count(), 2);
     assert_eq!(html.matches("<style").count(), 1);
     let told = Command::new("python3")
         .arg(repository_path("docs/vendor-page/hashes.py"))
