@@ -62,14 +62,7 @@ pub async fn refused(
 
     let shown = api.wait_for_reason(&id).await?;
     assert_waits_again(&shown, code);
-    for field in [
-        "external_id",
-        "name",
-        "expires_at",
-        "created_at",
-        "launch_url",
-        "account_id",
-    ] {
+    for field in "external_id name expires_at created_at launch_url account_id".split(' ') {
         assert_eq!(shown[field], link[field], "{case}: {field}");
     }
     Ok(())

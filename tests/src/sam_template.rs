@@ -95,18 +95,11 @@ fn to_json(yaml: Yaml) -> Result<Value, TemplateError> {
     })
 }
 
-/// Where the code of a function lies, as `aws cloudformation package` would have put it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CodeLocation {
-    pub bucket: String,
-    pub key: String,
-}
-
-/// The template as JSON text with each function's local `CodeUri` (such as `functions/revalidator`) replaced by what
-/// `locate` says for it: what CloudFormation takes.
+/// The template as JSON text with each function's local `CodeUri` (such as `functions/revalidator`) replaced by the
+/// bucket and the key that `locate` says for it: what CloudFormation takes.
 pub fn with_code_in_s3(
     template: &Value,
-    mut locate: impl FnMut(&str) -> CodeLocation,
+    mut locate: impl FnMut(&str) -> (String, String),
 ) -> Result<String, TemplateError> {
     let mut template = template.clone();
     let resources = template.get_mut("Resources").and_then(Value::as_object_mut);
@@ -115,11 +108,10 @@ pub fn with_code_in_s3(
             continue;
         }
         let Some(local) = resource["Properties"]["CodeUri"].as_str().map(str::to_owned) else {
-            return Err(TemplateError::Unsupported(format!(
-                "{id} without a local CodeUri"
-            )));
+            let what = format!("{id} without a local CodeUri");
+            return Err(TemplateError::Unsupported(what));
         };
-        let CodeLocation { bucket, key } = locate(&local);
+        let (bucket, key) = locate(&local);
         resource["Properties"]["CodeUri"] = json!({ "Bucket": bucket, "Key": key });
     }
     Ok(template.to_string())
@@ -168,10 +160,7 @@ mod tests {
         let wanted: Vec<String> = wanted.map(|(folder, _)| format!("functions/{folder}")).collect();
         let text = with_code_in_s3(&template, |local| {
             asked.push(local.to_owned());
-            CodeLocation {
-                bucket: "artifacts".to_owned(),
-                key: format!("{local}.zip"),
-            }
+            ("artifacts".to_owned(), format!("{local}.zip"))
         })
         .unwrap();
         assert_eq!(asked, wanted);

@@ -9,6 +9,7 @@ use std::{
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
 use crate::{
@@ -240,6 +241,26 @@ impl Scene {
             *kinds.entry(kind).or_default() += 1;
         }
         Ok(kinds)
+    }
+
+    /// How many messages of a queue are not done.
+    pub async fn left_in(&self, queue_url: &str) -> Result<usize, Error> {
+        let numbers = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let sqs = aws_sdk_sqs::Client::new(&self.vendor);
+        let asked = sqs.get_queue_attributes().queue_url(queue_url);
+        let answer = asked.set_attribute_names(Some(numbers.to_vec())).send().await?;
+        let attributes = answer.attributes().ok_or("the queue has no attributes")?;
+        let number = |name| {
+            Ok(attributes
+                .get(name)
+                .ok_or("a number is missing")?
+                .parse::<usize>()?)
+        };
+        numbers.iter().map(number).sum()
     }
 
     /// Changes variables of a deployed function; an empty value removes one. Only in a local AWS of one's own.

@@ -7,20 +7,8 @@ use serde_json::Value;
 use spdx::{Expression, LicenseReq};
 
 /// Licences that ask for no more than to be named.
-const ALLOWED_LICENCES: [&str; 12] = [
-    "Apache-2.0",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "BSL-1.0",
-    "CC0-1.0",
-    "CDLA-Permissive-2.0",
-    "ISC",
-    "MIT",
-    "MIT-0",
-    "Unicode-3.0",
-    "Unlicense",
-    "Zlib",
-];
+const ALLOWED_LICENCES: &str = "Apache-2.0 BSD-2-Clause BSD-3-Clause BSL-1.0 CC0-1.0 CDLA-Permissive-2.0 ISC MIT \
+                                MIT-0 Unicode-3.0 Unlicense Zlib";
 /// crates.io, as cargo names it in a lock file.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Crates that must not come in, each with its reason.
@@ -55,7 +43,7 @@ fn packages() -> Result<Vec<Value>, Error> {
 fn is_allowed(licence: &str) -> bool {
     let allowed = |requirement: &LicenseReq| {
         let id = requirement.license.id().map(|id| id.name);
-        id.is_some_and(|id| ALLOWED_LICENCES.contains(&id))
+        id.is_some_and(|id| ALLOWED_LICENCES.split(' ').any(|allowed| allowed == id))
     };
     // Cargo's old form of "or" is a slash.
     Expression::parse(&licence.replace('/', " OR ")).is_ok_and(|expression| expression.evaluate(allowed))
@@ -104,17 +92,7 @@ fn everything_comes_from_the_registry_or_from_here() -> Result<(), Error> {
 fn no_banned_crate_comes_in() -> Result<(), Error> {
     // What cargo would build, not what a lock file mentions for a feature that nobody asked for.
     let output = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--locked",
-            "--workspace",
-            "--edges",
-            "normal,build",
-            "--prefix",
-            "none",
-            "--format",
-            "{p}",
-        ])
+        .args("tree --locked --workspace --edges normal,build --prefix none --format {p}".split(' '))
         .current_dir(repository_path("."))
         .output()?;
     let tree = String::from_utf8(output.stdout)?;

@@ -201,28 +201,16 @@ async fn a_stack_deleted_while_its_role_is_being_verified_goes_and_never_connect
     let mut wiretap = Wiretap::on(&scene, "us-east-1").await?;
     let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
     let name = format!("Hasty-{}", customer.account);
-    customer
-        .create_stack(
-            &name,
-            &link
-                .template
-                .clone()
-                .claims_role(&customer.role_arn("Late"))
-                .text(),
-        )
-        .await?;
+    let late = link.template.clone().claims_role(&customer.role_arn("Late"));
+    customer.create_stack(&name, &late.text()).await?;
     api.wait_for(&link.id, "verifying").await?;
     let create = wiretap.request("Create", &name).await?;
     let stack_id = text(&create, "StackId")?;
     customer.start_deletion(&stack_id).await?;
     customer.wait(&stack_id).await?.expect("DELETE_COMPLETE")?;
     let delete = wiretap.request("Delete", &stack_id).await?;
-    assert!(
-        delete["PhysicalResourceId"]
-            .as_str()
-            .unwrap()
-            .starts_with(&format!("{name}_Connection_"))
-    );
+    let made_up = text(&delete, "PhysicalResourceId")?;
+    assert!(made_up.starts_with(&format!("{name}_Connection_")));
 
     // Now the role appears: nobody may be connected by it.
     customer.make_role_of("Late", &link.template).await?;

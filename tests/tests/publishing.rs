@@ -1,7 +1,5 @@
 //! Publishing again, into the table and the bucket of the local AWS.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use latchkey_core::domain::{
@@ -14,36 +12,26 @@ use latchkey_customer::{
     publish::{PublishError, publish},
     rendering::Source,
 };
-use latchkey_tests::{Error, local_aws::aws, scene::Scene};
+use latchkey_tests::{
+    Error,
+    local_aws::aws,
+    own_table::new_table,
+    scene::{Item, Scene},
+};
 
 /// A bucket and a table of this test's own: the pointer of the deployment is other tests' ground.
-async fn a_deployment_of_its_own(scene: &Scene, name: &str) -> Result<Deployment, Error> {
-    use aws_sdk_dynamodb::types::{
-        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    };
-    let name = format!("{name}-{}", Timestamp::now().as_microsecond());
-    let s3 = aws::s3(&scene.vendor);
-    s3.create_bucket().bucket(&name).send().await?;
-    let mut table = aws_sdk_dynamodb::Client::new(&scene.vendor)
-        .create_table()
-        .table_name(&name)
-        .billing_mode(BillingMode::PayPerRequest);
-    for (attribute, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-        let key = KeySchemaElement::builder()
-            .attribute_name(attribute)
-            .key_type(kind);
-        let definition = AttributeDefinition::builder()
-            .attribute_name(attribute)
-            .attribute_type(ScalarAttributeType::S);
-        table = table
-            .key_schema(key.build()?)
-            .attribute_definitions(definition.build()?);
-    }
-    table.send().await?;
+async fn a_deployment_of_its_own(scene: &Scene) -> Result<Deployment, Error> {
+    let table = new_table(&scene.vendor).await?;
+    let bucket = format!("of-{table}");
+    aws::s3(&scene.vendor)
+        .create_bucket()
+        .bucket(&bucket)
+        .send()
+        .await?;
     Ok(Deployment {
         region: Region::parse(&scene.ready.hub_region)?,
-        bucket: name.clone(),
-        table: name,
+        bucket,
+        table,
         values: TemplateValues {
             vendor_account: AccountId::parse(&scene.ready.vendor_account)?,
             role_path: RolePath::parse(&scene.ready.role_path)?,
@@ -52,11 +40,7 @@ async fn a_deployment_of_its_own(scene: &Scene, name: &str) -> Result<Deployment
     })
 }
 
-async fn item(
-    scene: &Scene,
-    deployment: &Deployment,
-    sk: &str,
-) -> Result<HashMap<String, AttributeValue>, Error> {
+async fn item(scene: &Scene, deployment: &Deployment, sk: &str) -> Result<Item, Error> {
     let answer = aws_sdk_dynamodb::Client::new(&scene.vendor)
         .get_item()
         .table_name(&deployment.table)
@@ -71,7 +55,7 @@ async fn item(
 async fn a_version_is_there_with_all_its_files_and_publishing_it_again_changes_nothing_but_the_pointers_time()
 -> Result<(), Error> {
     let scene = Scene::open()?;
-    let deployment = a_deployment_of_its_own(&scene, "again").await?;
+    let deployment = a_deployment_of_its_own(&scene).await?;
     let (s3, dynamodb) = (
         aws::s3(&scene.vendor),
         aws_sdk_dynamodb::Client::new(&scene.vendor),
@@ -104,7 +88,7 @@ async fn a_version_is_there_with_all_its_files_and_publishing_it_again_changes_n
 #[tokio::test]
 async fn a_version_that_was_published_is_not_published_with_other_content() -> Result<(), Error> {
     let scene = Scene::open()?;
-    let deployment = a_deployment_of_its_own(&scene, "other").await?;
+    let deployment = a_deployment_of_its_own(&scene).await?;
     let (s3, dynamodb) = (
         aws::s3(&scene.vendor),
         aws_sdk_dynamodb::Client::new(&scene.vendor),

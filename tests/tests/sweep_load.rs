@@ -5,7 +5,6 @@
 
 use std::{convert::Infallible, env, time::Duration};
 
-use aws_sdk_sqs::types::QueueAttributeName as Name;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use latchkey_tests::{
     Error,
@@ -46,27 +45,7 @@ async fn left(scene: &Scene) -> Result<usize, Error> {
     let queue = variables
         .get("SWEEP_QUEUE_URL")
         .ok_or("there is no sweep queue")?;
-    let numbers = [
-        Name::ApproximateNumberOfMessages,
-        Name::ApproximateNumberOfMessagesDelayed,
-        Name::ApproximateNumberOfMessagesNotVisible,
-    ];
-    let answer = aws_sdk_sqs::Client::new(&scene.vendor)
-        .get_queue_attributes()
-        .queue_url(queue)
-        .set_attribute_names(Some(numbers.to_vec()))
-        .send()
-        .await?;
-    let attributes = answer.attributes().ok_or("the queue has no attributes")?;
-    numbers
-        .iter()
-        .map(|name| {
-            Ok(attributes
-                .get(name)
-                .ok_or("a number is missing")?
-                .parse::<usize>()?)
-        })
-        .sum()
+    scene.left_in(queue).await
 }
 
 /// Sweeps again and again, so that the verifiers have no pause, however fast they are. As in a deployment the queue does not grow:

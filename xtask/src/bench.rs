@@ -52,14 +52,7 @@ fn build_functions() -> Result<(), Error> {
     let cache = target_dir().join("cargo-lambda");
     let mut command = Command::new(programs.join("cargo-lambda"));
     command
-        .args([
-            "lambda",
-            "build",
-            "--locked",
-            "--release",
-            "--compiler",
-            "cargo-zigbuild",
-        ])
+        .args("lambda build --locked --release --compiler cargo-zigbuild".split(' '))
         .arg("--lambda-dir")
         .arg(target_dir().join("lambda"))
         // Else it asks rustup, which not every machine has, for the host's own standard library.

@@ -1,6 +1,6 @@
 //! What CI runs.
 
-use std::{fs::File, process::Command};
+use std::{fs::File, path::Path, process::Command};
 
 use crate::{
     lint, python,
@@ -17,15 +17,7 @@ pub fn run() -> Result<(), Error> {
     lint::run()?;
     steps::run(
         "clippy",
-        Command::new(cargo()).args([
-            "clippy",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ]),
+        Command::new(cargo()).args("clippy --locked --workspace --all-targets -- -D warnings".split(' ')),
     )?;
     // What is installed here waits for the network, the build for the processors.
     let installs = std::thread::spawn(|| python::install_checkov().and(python::install_aws_lists()));
@@ -54,14 +46,7 @@ fn template_lint() -> Result<(), Error> {
     steps::run(
         "sam validate --lint",
         Command::new(bin.join("sam"))
-            .args([
-                "validate",
-                "--lint",
-                "--template",
-                "template.yaml",
-                "--region",
-                "us-east-1",
-            ])
+            .args("validate --lint --template template.yaml --region us-east-1".split(' '))
             .env("SAM_CLI_TELEMETRY", "0")
             .env("AWS_DEFAULT_REGION", "us-east-1"),
     )?;
@@ -79,16 +64,17 @@ fn template_lint() -> Result<(), Error> {
             .arg(&example),
     )?;
     // Its own services are not asked: a check must not depend on them.
-    steps::run(
-        "checkov",
-        Command::new(python::install_checkov()?.join("checkov"))
-            .args(["--quiet", "--compact", "--skip-download", "--file"])
-            .arg(&example),
-    )?;
-    steps::run(
-        "checkov for the Terraform module",
-        Command::new(python::install_checkov()?.join("checkov"))
-            .args(["--quiet", "--compact", "--skip-download", "--directory"])
-            .arg("customer/rendered/terraform"),
-    )
+    let checkov = python::install_checkov()?.join("checkov");
+    for (what, flag, of) in [
+        ("checkov", "--file", example.as_path()),
+        (
+            "checkov for the Terraform module",
+            "--directory",
+            Path::new("customer/rendered/terraform"),
+        ),
+    ] {
+        let quietly = ["--quiet", "--compact", "--skip-download", flag];
+        steps::run(what, Command::new(&checkov).args(quietly).arg(of))?;
+    }
+    Ok(())
 }

@@ -79,13 +79,7 @@ pub fn install_python_peer() -> Result<(), Error> {
         remove_installed(&stamp, &task)?;
         python(
             Command::new(pip)
-                .args([
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                    "--no-compile",
-                    "--no-deps",
-                ])
+                .args("install --quiet --disable-pip-version-check --no-compile --no-deps".split(' '))
                 .args(["-r", PYTHON_PEER_REQUIREMENTS, "--target"])
                 .arg(&task),
         )?;
@@ -123,13 +117,8 @@ fn install(name: &str, requirements: &str) -> Result<PathBuf, Error> {
     remove_installed(&stamp, &venv)?;
     python(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
     let pip = venv.join("bin/pip");
-    python(Command::new(pip).args([
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-r",
-        requirements,
-    ]))?;
+    let quietly = ["install", "--quiet", "--disable-pip-version-check", "-r"];
+    python(Command::new(pip).args(quietly).arg(requirements))?;
     fs::write(&stamp, wanted)?;
     Ok(venv.join("bin"))
 }

@@ -6,7 +6,6 @@ use aws_sdk_cloudformation::types::{Capability, Parameter};
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
 use latchkey_customer::{deployment::Deployment, publish::publish, rendering::Source};
-use serde_json::json;
 
 use super::{
     ARTIFACTS_BUCKET, HUB_REGION, LISTENER_REGIONS, Options, Ready, TENANTS, VENDOR_ACCOUNT,
@@ -16,9 +15,9 @@ use super::{
 };
 use crate::{
     Error,
-    customer::{StackOutcome, wait_for_stack},
+    customer::wait_for_stack,
     failed,
-    sam_template::{CodeLocation, functions, load, with_code_in_s3},
+    sam_template::{functions, load, with_code_in_s3},
 };
 
 const STACK_NAME: &str = "latchkey";
@@ -41,9 +40,11 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
         put(&s3, &format!("{function}.zip"), function_zip(&function)?).await?;
     }
     progress("deploying template.yaml");
-    let text = with_code_in_s3(&template, |local| CodeLocation {
-        bucket: ARTIFACTS_BUCKET.to_owned(),
-        key: format!("{}.zip", local.rsplit('/').next().unwrap_or(local)),
+    let text = with_code_in_s3(&template, |local| {
+        (
+            ARTIFACTS_BUCKET.to_owned(),
+            format!("{}.zip", local.rsplit('/').next().unwrap_or(local)),
+        )
     })?;
     put(&s3, "template.json", text.into_bytes()).await?;
     let (stack_id, outputs) = vendor_stack(endpoint, &vendor, &issuer, options).await?;
@@ -100,7 +101,7 @@ async fn vendor_stack(
     options: &Options,
 ) -> Result<(String, HashMap<String, String>), Error> {
     let deadline = options.verification_deadline.as_secs().to_string();
-    let parameters = [
+    let defaults = [
         ("JwtIssuer", issuer.issuer()),
         ("JwtAudience", issuer.audience().to_owned()),
         ("TenantClaim", TENANT_CLAIM.to_owned()),
@@ -117,25 +118,15 @@ async fn vendor_stack(
         ("ListenerAccess", options.listener_access.as_str().to_owned()),
         ("LocalAnswerEndpoint", endpoint.to_owned()),
     ];
+    let mut parameters = BTreeMap::from(defaults.map(|(name, value)| (name.to_owned(), value)));
+    parameters.extend(options.parameters.iter().cloned());
+    let parameters = parameters.iter().map(|(name, value)| parameter(name, value));
     let cloudformation = aws_sdk_cloudformation::Client::new(vendor);
     cloudformation
         .create_stack()
         .stack_name(STACK_NAME)
         .template_url(format!("{endpoint}/{ARTIFACTS_BUCKET}/template.json"))
-        .set_parameters(Some(
-            parameters
-                .iter()
-                .map(|(key, value)| (*key, value))
-                .filter(|(key, _)| !options.parameters.iter().any(|(other, _)| other == key))
-                .chain(
-                    options
-                        .parameters
-                        .iter()
-                        .map(|(key, value)| (key.as_str(), value)),
-                )
-                .map(|(key, value)| parameter(key, value))
-                .collect(),
-        ))
+        .set_parameters(Some(parameters.collect()))
         .capabilities(Capability::CapabilityNamedIam)
         .capabilities(Capability::CapabilityAutoExpand)
         .send()
@@ -171,19 +162,10 @@ async fn finished(
     cloudformation: &aws_sdk_cloudformation::Client,
     stack_name: &str,
 ) -> Result<(String, HashMap<String, String>), Error> {
-    match wait_for_stack(cloudformation, stack_name).await? {
-        StackOutcome {
-            status,
-            stack_id,
-            outputs,
-            ..
-        } if status == "CREATE_COMPLETE" => Ok((stack_id, outputs)),
-        outcome => Err(
-            json!({ "stack": stack_name, "status": outcome.status, "reasons": outcome.reasons })
-                .to_string()
-                .into(),
-        ),
-    }
+    let outcome = wait_for_stack(cloudformation, stack_name).await?;
+    let done = outcome.expect("CREATE_COMPLETE");
+    done.map_err(|error| format!("{stack_name}: {error}"))?;
+    Ok((outcome.stack_id, outcome.outputs))
 }
 
 async fn put(s3: &aws_sdk_s3::Client, key: &str, body: Vec<u8>) -> Result<(), Error> {

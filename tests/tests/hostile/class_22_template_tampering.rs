@@ -28,6 +28,12 @@ fn key(scene: &Scene) -> Result<String, Error> {
     Ok(key.to_owned())
 }
 
+fn assert_denied<T>(done: Result<T, impl ProvideErrorMetadata>, what: &str) {
+    let error = done.err();
+    let code = error.as_ref().and_then(|error| error.code());
+    assert_eq!(code, Some("AccessDenied"), "{what}");
+}
+
 #[tokio::test]
 async fn nobody_but_the_vendor_can_write_or_delete_a_published_template() -> Result<(), Error> {
     let scene = Scene::open()?;
@@ -48,11 +54,7 @@ async fn nobody_but_the_vendor_can_write_or_delete_a_published_template() -> Res
             .body(ByteStream::from_static(b"Resources: {}"))
             .send()
             .await;
-        assert_eq!(
-            put.err().as_ref().and_then(|error| error.code()),
-            Some("AccessDenied"),
-            "{key}"
-        );
+        assert_denied(put, key);
     }
     let deleted = attacker
         .delete_object()
@@ -60,19 +62,13 @@ async fn nobody_but_the_vendor_can_write_or_delete_a_published_template() -> Res
         .key(&key)
         .send()
         .await;
-    assert_eq!(
-        deleted.err().as_ref().and_then(|error| error.code()),
-        Some("AccessDenied")
-    );
+    assert_denied(deleted, &key);
     let policy = attacker
         .delete_bucket_policy()
         .bucket(&scene.ready.bucket)
         .send()
         .await;
-    assert_eq!(
-        policy.err().as_ref().and_then(|error| error.code()),
-        Some("AccessDenied")
-    );
+    assert_denied(policy, "the policy");
     Ok(())
 }
 

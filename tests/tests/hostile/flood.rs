@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sdk_sqs::types::QueueAttributeName as Name;
 use futures::{StreamExt as _, future::try_join_all, stream};
 use latchkey_core::domain::request::request_budget::MAX_REQUESTS_PER_WINDOW;
 use latchkey_tests::{
@@ -137,39 +136,19 @@ fn more(before: &BTreeMap<String, usize>, after: &BTreeMap<String, usize>) -> BT
 /// Waits until the queue of verifications has nothing left and the last message was read.
 async fn calm(scene: &Scene, attacker: &Customer) -> Result<(), Error> {
     let deadline = Instant::now() + PATIENCE;
-    let topic = scene.ready.topic("us-east-1")?;
-    let last = attacker.publish(topic, "the last of them").await?;
+    let last = attacker.tell(scene, "the last of them").await?;
     while scene.heard(&[&last]).await.is_err() {
         if Instant::now() > deadline {
             return Err("the listener did not get through the flood".into());
         }
     }
-    let sqs = aws_sdk_sqs::Client::new(&scene.vendor);
-    loop {
-        let answer = sqs
-            .get_queue_attributes()
-            .queue_url(&scene.ready.queue_url)
-            .attribute_names(Name::All)
-            .send()
-            .await
-            .map_err(|error| latchkey_tests::failed("looking at the queue", &error))?;
-        let counted = |name: Name| {
-            let count = answer.attributes()?.get(&name)?.parse::<usize>().ok()?;
-            Some(count)
-        };
-        let names = [
-            Name::ApproximateNumberOfMessages,
-            Name::ApproximateNumberOfMessagesNotVisible,
-            Name::ApproximateNumberOfMessagesDelayed,
-        ];
-        if names.into_iter().filter_map(counted).sum::<usize>() == 0 {
-            return Ok(());
-        }
+    while scene.left_in(&scene.ready.queue_url).await? > 0 {
         if Instant::now() > deadline {
             return Err("the queue of verifications does not run empty".into());
         }
         sleep(Duration::from_millis(500)).await;
     }
+    Ok(())
 }
 
 #[tokio::test]

@@ -20,12 +20,8 @@ pub fn event_sources_may_be_read_by_their_functions(template: &Value) -> Problem
         let role = target(&mapping["FunctionName"])
             .and_then(|f| role_of(template, f))
             .unwrap_or_default();
-        for action in [
-            "sqs:ReceiveMessage",
-            "sqs:DeleteMessage",
-            "sqs:GetQueueAttributes",
-            "sqs:ChangeMessageVisibility",
-        ] {
+        for action in "ReceiveMessage DeleteMessage GetQueueAttributes ChangeMessageVisibility".split(' ') {
+            let action = &format!("sqs:{action}");
             if !allows(template, role, action, queue) {
                 problems.push(format!("{id}: {role} may not {action} on {queue}"));
             }

@@ -13,14 +13,9 @@ const HOSTILE: &str = "<img src=x onerror=alert(1)></script><script>alert(2)</sc
 fn only_the_consoles_of_aws_are_ever_linked() -> Result<(), Error> {
     let page = Page::open()?;
     let rest = "/cloudformation/home?region=x#/stacks/create/review?templateURL=https%3A%2F%2Fb.example";
-    for host in [
-        "console.aws.amazon.com",
-        "eu-west-1.console.aws.amazon.com",
-        "us-gov-west-1.console.amazonaws-us-gov.com",
-        "console.amazonaws-us-gov.com",
-        "cn-north-1.console.amazonaws.cn",
-        "console.amazonaws.cn",
-    ] {
+    let hosts = "console.aws.amazon.com eu-west-1.console.aws.amazon.com console.amazonaws-us-gov.com \
+                 us-gov-west-1.console.amazonaws-us-gov.com cn-north-1.console.amazonaws.cn console.amazonaws.cn";
+    for host in hosts.split(' ') {
         assert!(page.follows(&format!("https://{host}{rest}"))?, "{host}");
     }
     for host in [
@@ -128,15 +123,8 @@ fn every_text_of_a_hostile_answer_shows_as_what_it_is() -> Result<(), Error> {
             },
         }),
     );
-    for status in [
-        "active",
-        "degraded",
-        "pending",
-        "verifying",
-        "disconnected",
-        "expired",
-        HOSTILE,
-    ] {
+    let known = "active degraded pending verifying disconnected expired";
+    for status in known.split(' ').chain([HOSTILE]) {
         let mut hostile = hostile.clone();
         hostile["status"] = json!(status);
         let view = page.view(&hostile)?;

@@ -31,33 +31,10 @@ fn values<'a>(markup: &'a str, attribute: &str) -> Vec<&'a str> {
 #[test]
 fn the_page_loads_nothing_keeps_nothing_and_makes_no_markup_of_texts() -> Result<(), Error> {
     let html = html()?;
-    for word in [
-        "innerHTML",
-        "outerHTML",
-        "insertAdjacentHTML",
-        "createContextualFragment",
-        "DOMParser",
-        "document.write",
-        "eval(",
-        "Function(",
-        "localStorage",
-        "sessionStorage",
-        "indexedDB",
-        "document.cookie",
-        "srcdoc",
-        "import(",
-        "<link",
-        "<iframe",
-        "<img",
-        "<object",
-        "<embed",
-        "<base",
-        "@import",
-        "url(",
-        "javascript:",
-        "data:",
-        "unsafe-",
-    ] {
+    let words = "innerHTML outerHTML insertAdjacentHTML createContextualFragment DOMParser document.write eval( \
+                 Function( localStorage sessionStorage indexedDB document.cookie srcdoc import( <link <iframe <img \
+                 <object <embed <base @import url( javascript: data: unsafe-";
+    for word in words.split(' ') {
         assert!(!html.contains(word), "{word}");
     }
     let markup = markup(&html);
