@@ -55,13 +55,18 @@ fn apply(template: &mut Value, change: &str) {
         (None, parent) => drop(parent.as_object_mut().unwrap().remove(last).unwrap()),
         (Some("="), Value::Array(items)) => items[index.unwrap()] = value(),
         (Some("="), parent) => parent[last] = value(),
-        (Some("+="), parent) => parent[last].as_array_mut().unwrap().push(value()),
+        (Some("+="), parent) => list(parent, last).push(value()),
         (Some("-="), parent) => {
             let value = value();
-            parent[last].as_array_mut().unwrap().retain(|item| *item != value);
+            list(parent, last).retain(|item| *item != value);
         }
         _ => panic!("what is {change}?"),
     }
+}
+
+fn list<'a>(parent: &'a mut Value, last: &str) -> &'a mut Vec<Value> {
+    let place = parent.pointer_mut(&format!("/{last}")).unwrap();
+    place.as_array_mut().unwrap()
 }
 
 pub fn resource<'a>(template: &'a mut Value, id: &str) -> &'a mut Value {
