@@ -9,7 +9,7 @@ use latchkey_tests::{
     stack_template::trust_policy,
 };
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 async fn named(api: &Api, id: &str, role_arn: &str) -> Result<Answer, Error> {
     let body = json!({ "role_arn": role_arn });

@@ -3,7 +3,7 @@
 use latchkey_tests::{
     Error,
     api::Api,
-    scene::{Scene, assert_contains, assert_shows, text},
+    scene::{Scene, assert_shows, text},
     stack_template::StackTemplate,
 };
 use reqwest::Method;

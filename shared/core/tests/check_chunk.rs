@@ -353,13 +353,9 @@ async fn a_chunk_that_crashed_anywhere_is_simply_done_again() {
 async fn what_waits_for_its_answer_or_was_deleted_is_not_merely_looked_at() {
     let world = sweeping(u32::MAX);
     let connection = world.link("acme").await;
-    let (stack, role_arn) = world.customer_of(&connection, &fresh_account());
-    let create = stack
-        .create(connection.external_id(), &role_arn)
-        .signed(&world.bucket);
+    let create = world.create(&connection, &fresh_account());
     world.receive(&create).await.unwrap();
-    world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
-    assert!(world.verify.run(&create.key, 1).await.is_err());
+    world.prove_without_answer(&create).await;
     world.queue.take_all();
     let chunks = cycle(&world).await;
     let members: Vec<_> = chunks.iter().flat_map(|chunk| &chunk.members).collect();
@@ -434,7 +430,7 @@ proptest! {
                 Step::Break(at) => world.sts.delete_role(&roles[at]),
                 Step::Repair(at) => {
                     let connection = now(world.reload(&customers[at].connection));
-                    world.sts.put_role(&roles[at], Trust::only(connection.external_id()));
+                    world.trust(&roles[at], &connection);
                 }
                 Step::Recheck(at) => {
                     let connection = &customers[at].connection;
@@ -448,7 +444,7 @@ proptest! {
                     // A change of role whose answer CloudFormation's bucket refuses: it is undone.
                     let connection = now(world.reload(&customers[at].connection));
                     let other = latchkey_testing::builders::role(&roles[at].account(), "Other");
-                    world.sts.put_role(&other, Trust::only(connection.external_id()));
+                    world.trust(&other, &connection);
                     let physical_id = customers[at].create.physical_resource_id();
                     let update = customers[at].stack.update(&physical_id, connection.external_id(), &other)
                         .sent_at(world.clock.now());

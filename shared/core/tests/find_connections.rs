@@ -9,7 +9,7 @@ use latchkey_core::{
         connection::{Connection, Organization, SETTLEMENT_SECONDS, Status},
         ids::{ConnectionId, TenantId},
     },
-    ports::{Clock as _, Page},
+    ports::Page,
     use_cases::find_connections::{FindConnections, Wanted},
 };
 use latchkey_testing::{
@@ -116,11 +116,7 @@ async fn each_connection_is_found_by_the_status_that_it_shows_and_by_no_other() 
 async fn what_is_being_verified_is_found_as_such() {
     let world = World::default();
     let link = world.link("acme").await;
-    let (stack, role_arn) = world.customer_of(&link, &fresh_account());
-    let create = stack
-        .create(link.external_id(), &role_arn)
-        .signed(&world.bucket)
-        .sent_at(world.clock.now());
+    let create = world.create(&link, &fresh_account());
     world.receive(&create).await.unwrap();
     assert_eq!(all(&world, &with(Status::Verifying), 10).await, ids(&[&link]));
     for status in [Status::Pending, Status::Active] {
@@ -167,29 +163,19 @@ async fn what_is_never_settled_is_found_as_what_it_goes_back_to() {
         .run(&tenant("acme"), one.connection.id())
         .await
         .unwrap();
-    world
-        .sts
-        .put_role(&one.role_arn, Trust::only(one.connection.external_id()));
+    world.trust(&one.role_arn, &one.connection);
     let link = world.link("acme").await;
     let account = fresh_account();
     let (stack, role_arn) = world.customer_of(&link, &account);
-    let create = stack
-        .create(link.external_id(), &role_arn)
-        .signed(&world.bucket)
-        .sent_at(world.clock.now());
-    let update = one
-        .stack
-        .update(
-            &one.create.physical_resource_id(),
-            one.connection.external_id(),
-            &one.role_arn,
-        )
-        .signed(&world.bucket)
-        .sent_at(world.clock.now());
+    let create = world.signed(stack.create(link.external_id(), &role_arn));
+    let update = world.signed(one.stack.update(
+        &one.create.physical_resource_id(),
+        one.connection.external_id(),
+        &one.role_arn,
+    ));
     for request in [create, update] {
         world.receive(&request).await.unwrap();
-        world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
-        assert!(world.verify.run(&request.key, 1).await.is_err());
+        world.prove_without_answer(&request).await;
     }
     assert_eq!(world.status(&one.connection).await, Status::Active, "for a while");
     let by_account = Wanted {
@@ -247,11 +233,7 @@ async fn members_are_found_by_status_and_their_organization_by_none() {
     let organization = world.organization("acme", rules).await;
     world.connect("acme", &fresh_account()).await;
     let account = fresh_account();
-    let (stack, role_arn) = world.customer_of(&organization, &account);
-    let create = stack
-        .create(organization.external_id(), &role_arn)
-        .signed(&world.bucket)
-        .sent_at(world.clock.now());
+    let create = world.create(&organization, &account);
     assert!(world.complete(&create).await.success);
     let of_it = |status| Wanted {
         members_of: Some(organization.id().clone()),

@@ -19,7 +19,7 @@ use latchkey_core::{
 use latchkey_testing::{
     builders::{LINK_LIFETIME_SECONDS, REGION, account, tenant},
     faults::{Operation, When},
-    world::{Handled, TOPIC_ROOM, World},
+    world::{TOPIC_ROOM, World},
 };
 
 const ACCOUNT: &str = "222222222222";
@@ -94,10 +94,7 @@ async fn an_account_is_shut_out_when_its_stack_deleted_its_connection() {
     let world = World::with_doors();
     let connection = world.link_for("acme", Some(account(ACCOUNT))).await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let create = stack
-        .create(connection.external_id(), &role_arn)
-        .signed(&world.bucket)
-        .sent_at(world.clock.now());
+    let create = world.signed(stack.create(connection.external_id(), &role_arn));
     assert!(world.complete(&create).await.success);
     assert_eq!(
         world.keep_doors.run().await.unwrap(),
@@ -106,17 +103,12 @@ async fn an_account_is_shut_out_when_its_stack_deleted_its_connection() {
             ..Kept::default()
         }
     );
-    let delete = stack
-        .delete(
-            &create.physical_resource_id(),
-            connection.external_id(),
-            &role_arn,
-        )
-        .signed(&world.bucket);
-    assert_eq!(
-        world.receive(&delete).await.unwrap(),
-        Handled::Deleted(Deleted::Disconnected)
-    );
+    let delete = world.signed(stack.delete(
+        &create.physical_resource_id(),
+        connection.external_id(),
+        &role_arn,
+    ));
+    assert_eq!(world.deleted(&delete).await, Deleted::Disconnected);
     assert_eq!(
         world.keep_doors.run().await.unwrap(),
         Kept {
@@ -132,10 +124,7 @@ async fn an_account_whose_connection_the_vendor_ended_stays_in_until_its_stack_i
     let world = World::with_doors();
     let connection = world.link_for("acme", Some(account(ACCOUNT))).await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let create = stack
-        .create(connection.external_id(), &role_arn)
-        .signed(&world.bucket)
-        .sent_at(world.clock.now());
+    let create = world.signed(stack.create(connection.external_id(), &role_arn));
     assert!(world.complete(&create).await.success);
     end(&world, &connection).await;
     world.clock.advance(10 * GRACE_SECONDS);

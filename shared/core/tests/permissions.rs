@@ -43,11 +43,7 @@ fn allowed(allowed: &[&str], by: DeniedBy) -> Inspection {
 }
 
 async fn recheck(world: &World, connection: &Connection) -> Connection {
-    world
-        .recheck
-        .run(connection.tenant(), connection.id())
-        .await
-        .unwrap();
+    world.check(connection).await;
     world.reload(connection).await
 }
 
@@ -71,10 +67,7 @@ async fn a_role_that_lacks_what_its_tier_needs_is_waited_for_and_then_refused_by
         let world = World::default();
         world.sts.inspect_as(Some(inspection));
         let connection = world.link("acme").await;
-        let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-        let create = stack
-            .create(connection.external_id(), &role_arn)
-            .signed(&world.bucket);
+        let create = world.create(&connection, &account(ACCOUNT));
         world.receive(&create).await.unwrap();
         let start = world.clock.now();
         assert_eq!(
@@ -86,8 +79,7 @@ async fn a_role_that_lacks_what_its_tier_needs_is_waited_for_and_then_refused_by
             waited, PATIENCE_SECONDS,
             "a policy that is new takes its time too"
         );
-        let answer = world.bucket.answer(&create.key).unwrap();
-        assert!(answer.failed_with(code), "{code:?}: {answer:?}");
+        world.assert_failed(&create, code);
         assert_eq!(world.status(&connection).await, Status::Pending);
     }
 }
@@ -97,13 +89,10 @@ async fn permissions_that_arrive_in_time_connect() {
     let world = World::default();
     world.sts.inspect_as(Some(Inspection::NotPermitted));
     let connection = world.link("acme").await;
-    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let create = stack
-        .create(connection.external_id(), &role_arn)
-        .signed(&world.bucket);
+    let create = world.create(&connection, &account(ACCOUNT));
     world.receive(&create).await.unwrap();
     assert!(matches!(
-        world.verify.run(&create.key, 1).await.unwrap(),
+        world.verified(&create, 1).await,
         Verified::TryAgainIn(_)
     ));
     world.sts.inspect_as(None);
@@ -137,8 +126,7 @@ async fn an_iam_that_says_nothing_neither_keeps_a_role_out_nor_breaks_a_connecti
 
 #[tokio::test]
 async fn a_live_connection_whose_role_is_cut_back_is_degraded_until_it_is_restored() {
-    let world = World::default();
-    let customer = world.connect("acme", &account(ACCOUNT)).await;
+    let (world, customer) = World::connected(&account(ACCOUNT)).await;
     world
         .sts
         .inspect_as(Some(allowed(&["iam:SimulatePrincipalPolicy"], DeniedBy::Role)));

@@ -26,9 +26,7 @@ const ACCOUNT: &str = "222222222222";
 /// A role that trusts `connection`.
 fn made(world: &World, connection: &Connection, name: &str) -> RoleArn {
     let role_arn = role(&account(ACCOUNT), name);
-    world
-        .sts
-        .put_role(&role_arn, Trust::only(connection.external_id()));
+    world.trust(&role_arn, connection);
     role_arn
 }
 
@@ -59,8 +57,7 @@ fn code(refused: Result<Connection, ByHandError>) -> ReasonCode {
 
 #[tokio::test]
 async fn it_is_verified_and_then_connected_without_a_stack() {
-    let world = World::default();
-    let connection = world.link("acme").await;
+    let (world, connection) = World::linked().await;
     let role_arn = made(&world, &connection, "Made");
     let waiting = named(&world, &connection, &role_arn).await.unwrap();
     assert_eq!(waiting.status(world.clock.now()), Status::Verifying);
@@ -82,8 +79,7 @@ async fn it_is_verified_and_then_connected_without_a_stack() {
 
 #[tokio::test]
 async fn a_role_that_lets_others_in_or_nobody_is_refused_with_its_reason_and_can_be_named_again() {
-    let world = World::default();
-    let connection = world.link("acme").await;
+    let (world, connection) = World::linked().await;
     let role_arn = made(&world, &connection, "Made");
     world.sts.put_role(&role_arn, Trust::open());
     let refused = settled(&world, &connection, &role_arn).await;
@@ -125,11 +121,7 @@ async fn what_cannot_be_its_role_is_refused_at_once() {
         .await;
     assert!(matches!(theirs, Err(ByHandError::NotFound)));
 
-    world
-        .disconnect_by_vendor
-        .run(free.tenant(), free.id())
-        .await
-        .unwrap();
+    world.end(&free).await;
     assert_eq!(
         code(named(&world, &free, &role_arn).await),
         ReasonCode::DisconnectedByVendor
@@ -145,35 +137,29 @@ async fn what_cannot_be_its_role_is_refused_at_once() {
 
 #[tokio::test]
 async fn what_a_stack_made_is_the_stacks_to_change_and_no_stack_takes_over_what_was_made_by_hand() {
-    let world = World::default();
-    let customer = world.connect("acme", &account(ACCOUNT)).await;
+    let (world, customer) = World::connected(&account(ACCOUNT)).await;
     let other = made(&world, &customer.connection, "Other");
     assert!(matches!(
         named(&world, &customer.connection, &other).await,
         Err(ByHandError::OfAStack)
     ));
 
-    let world = World::default();
-    let connection = world.link("acme").await;
+    let (world, connection) = World::linked().await;
     let role_arn = made(&world, &connection, "Made");
     settled(&world, &connection, &role_arn).await;
     let (stack, _) = world.customer_of(&connection, &account(ACCOUNT));
-    let create = stack
-        .create(connection.external_id(), &role_arn)
-        .signed(&world.bucket);
+    let create = world.signed(stack.create(connection.external_id(), &role_arn));
     let answer = world.complete(&create).await;
     assert!(answer.reason.unwrap().contains("account_already_connected"));
-    let delete = stack
-        .delete(&answer.physical_resource_id, connection.external_id(), &role_arn)
-        .signed(&world.bucket);
+    let delete =
+        world.signed(stack.delete(&answer.physical_resource_id, connection.external_id(), &role_arn));
     world.receive(&delete).await.unwrap();
     assert_eq!(world.status(&connection).await, Status::Active);
 }
 
 #[tokio::test]
 async fn another_role_of_the_same_account_takes_its_place_once_proven_and_a_failure_leaves_it_and_is_shown() {
-    let world = World::default();
-    let connection = world.link("acme").await;
+    let (world, connection) = World::linked().await;
     let first = made(&world, &connection, "First");
     settled(&world, &connection, &first).await;
 
@@ -199,9 +185,7 @@ async fn another_role_of_the_same_account_takes_its_place_once_proven_and_a_fail
     let (_, other) = world.customer_of(&connection, &account("444444444444"));
     assert_ne!(other, first);
     let second_connection = world.link("other").await;
-    world
-        .sts
-        .put_role(&first, Trust::only(second_connection.external_id()));
+    world.trust(&first, &second_connection);
     assert_eq!(
         settled(&world, &second_connection, &first)
             .await
@@ -212,8 +196,7 @@ async fn another_role_of_the_same_account_takes_its_place_once_proven_and_a_fail
 
 #[tokio::test]
 async fn a_rotation_ends_when_the_role_is_named_again_with_the_next_external_id() {
-    let world = World::default();
-    let connection = world.link("acme").await;
+    let (world, connection) = World::linked().await;
     let role_arn = made(&world, &connection, "Made");
     settled(&world, &connection, &role_arn).await;
     let Ok(Rotated::Started(started)) = world.rotate.start(connection.tenant(), connection.id()).await else {
@@ -234,8 +217,7 @@ async fn a_rotation_ends_when_the_role_is_named_again_with_the_next_external_id(
 
 #[tokio::test]
 async fn named_twice_or_after_a_crash_it_is_one_registration() {
-    let world = World::default();
-    let connection = world.link("acme").await;
+    let (world, connection) = World::linked().await;
     let role_arn = made(&world, &connection, "Made");
     world.faults.fail_next(Operation::QueueSend, 1, When::Before);
     assert!(named(&world, &connection, &role_arn).await.is_err());
@@ -255,8 +237,7 @@ async fn named_twice_or_after_a_crash_it_is_one_registration() {
 async fn a_crash_at_any_call_of_the_verifier_loses_nothing() {
     for when in [When::Before, When::After] {
         for call in 0..12 {
-            let world = World::default();
-            let connection = world.link("acme").await;
+            let (world, connection) = World::linked().await;
             let role_arn = made(&world, &connection, "Made");
             named(&world, &connection, &role_arn).await.unwrap();
             world.faults.fail_call(call, when);
@@ -273,8 +254,7 @@ async fn a_crash_at_any_call_of_the_verifier_loses_nothing() {
 
 #[tokio::test]
 async fn an_attempt_that_was_lost_holds_nothing_up_for_ever_and_an_hour_has_only_so_many() {
-    let world = World::default();
-    let connection = world.link("acme").await;
+    let (world, connection) = World::linked().await;
     let role_arn = made(&world, &connection, "Made");
     named(&world, &connection, &role_arn).await.unwrap();
     world.queue.take_all();

@@ -72,11 +72,7 @@ async fn in_one_cycle_each_live_connection_is_queued_once_and_nobody_else() {
     let connections = connected(&world, 20).await;
     world.link("acme").await;
     let ended = connected(&world, 1).await;
-    world
-        .disconnect_by_vendor
-        .run(ended[0].tenant(), ended[0].id())
-        .await
-        .unwrap();
+    world.end(&ended[0]).await;
     sweep(&world).await;
     world.queue.take_all();
     let mut all = Vec::new();
@@ -99,11 +95,7 @@ async fn a_degraded_connection_has_a_shorter_cycle() {
     for connection in &connections {
         let role_arn = &connection.live_binding().unwrap().role_arn;
         world.sts.delete_role(role_arn);
-        world
-            .recheck
-            .run(connection.tenant(), connection.id())
-            .await
-            .unwrap();
+        world.check(connection).await;
         assert_eq!(world.status(connection).await, Status::Degraded);
     }
     sweep(&world).await;
@@ -302,11 +294,7 @@ async fn degraded_connections_come_first_and_leave_half_of_the_budget() {
         world
             .sts
             .delete_role(&connection.live_binding().unwrap().role_arn);
-        world
-            .recheck
-            .run(connection.tenant(), connection.id())
-            .await
-            .unwrap();
+        world.check(connection).await;
     }
     sweep(&world).await;
     world.queue.take_all();

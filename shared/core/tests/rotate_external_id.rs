@@ -17,7 +17,6 @@ use latchkey_testing::{
     builders::{account, tenant},
     cloudformation_bucket::StackAnswer,
     customer_stack::StackRequest,
-    faults::{Operation, When},
     scripted_sts::Trust,
     world::{Customer, World},
 };
@@ -40,11 +39,11 @@ fn next_of(connection: &Connection) -> ExternalId {
 /// CloudFormation's Update of what is bound, to another external ID.
 fn update(world: &World, customer: &Customer, external_id: &ExternalId) -> StackRequest {
     let bound = customer.connection.live_binding().unwrap();
-    customer
-        .stack
-        .update(&bound.physical_resource_id, external_id, &customer.role_arn)
-        .sent_at(world.clock.now())
-        .signed(&world.bucket)
+    world.signed(
+        customer
+            .stack
+            .update(&bound.physical_resource_id, external_id, &customer.role_arn),
+    )
 }
 
 /// The customer's stack is updated: the role first, then what phones home.
@@ -59,11 +58,7 @@ fn refusal(answer: &StackAnswer) -> &str {
 }
 
 async fn recheck(world: &World, connection: &Connection) -> Rechecked {
-    world
-        .recheck
-        .run(connection.tenant(), connection.id())
-        .await
-        .unwrap()
+    world.check(connection).await
 }
 
 #[tokio::test]
@@ -198,11 +193,7 @@ async fn while_a_stack_waits_for_the_next_one_to_be_settled_nothing_is_taken_bac
     world.sts.put_role(&customer.role_arn, Trust::only(&next));
     let update = update(&world, &customer, &next);
     world.receive(&update).await.unwrap();
-    world.faults.fail_next(Operation::AnswerSend, 1, When::Before);
-    assert!(
-        world.verify.run(&update.key, 1).await.is_err(),
-        "its bucket cannot be reached"
-    );
+    world.prove_without_answer(&update).await;
     let (tenant, id) = (customer.connection.tenant(), customer.connection.id());
     assert!(matches!(
         world.rotate.cancel(tenant, id).await,

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use jiff::SignedDuration;
 use latchkey_core::{
     domain::{
         aws::{AccountId, Region, RoleArn},
         connection::{Connection, Organization, Status},
+        external_id::ExternalId,
         ids::ConnectionId,
         profile::Profile,
-        proof::tiers::TierName,
+        proof::{reason::ReasonCode, tiers::TierName},
         request::custom_resource::{RequestKey, RequestType},
         sweep::SweepPlan,
     },
@@ -25,7 +27,7 @@ use latchkey_core::{
         last_verified::LastVerified,
         members::Members,
         probe_role::ProbeRole,
-        recheck_role::RecheckRole,
+        recheck_role::{RecheckRole, Rechecked},
         register_by_hand::RegisterByHand,
         register_role::{Received, RegisterRole},
         revalidate::{Revalidate, SweepBudget},
@@ -39,7 +41,7 @@ use super::{
     builders::{LINK_LIFETIME_SECONDS, REGION, VENDOR_ACCOUNT, account, role, tenant},
     cloudformation_bucket::{CloudFormationBucket, StackAnswer},
     customer_stack::{CustomerStack, StackRequest},
-    faults::Faults,
+    faults::{Faults, Operation, When},
     in_memory_store::InMemoryStore,
     manual_clock::ManualClock,
     recording_queue::RecordingQueue,
@@ -74,7 +76,6 @@ pub trait Store: ConnectionStore + SweepIndex + SweepLedger + GrantStore + Templ
 impl<T: ConnectionStore + SweepIndex + SweepLedger + GrantStore + TemplateCatalog> Store for T {}
 
 /// A deployment over fakes, and the customers' side of it.
-#[expect(missing_docs, reason = "each field is what its type says")]
 pub struct World<S = InMemoryStore> {
     pub clock: Arc<ManualClock>,
     pub ids: Arc<SequentialIds>,
@@ -118,6 +119,30 @@ pub struct Customer {
     pub role_arn: RoleArn,
     /// The Create that connected it.
     pub create: StackRequest,
+}
+
+impl Customer {
+    /// The stack gives the resource another role.
+    pub fn update(&self, role_arn: &RoleArn) -> StackRequest {
+        self.update_to(self.connection.external_id(), role_arn)
+    }
+
+    /// The same with another external ID.
+    pub fn update_to(&self, external_id: &ExternalId, role_arn: &RoleArn) -> StackRequest {
+        let id = self.create.physical_resource_id();
+        self.stack.update(&id, external_id, role_arn)
+    }
+
+    /// The stack is deleted.
+    pub fn delete(&self) -> StackRequest {
+        self.delete_as(&self.create.physical_resource_id())
+    }
+
+    /// The same under another id of the resource.
+    pub fn delete_as(&self, id: &str) -> StackRequest {
+        self.stack
+            .delete(id, self.connection.external_id(), &self.role_arn)
+    }
 }
 
 impl Default for World {
@@ -275,6 +300,20 @@ impl World {
         world
     }
 
+    /// A world with one customer of acme, connected.
+    pub async fn connected(account: &AccountId) -> (Self, Customer) {
+        let world = Self::default();
+        let customer = world.connect("acme", account).await;
+        (world, customer)
+    }
+
+    /// A world with one link of acme, for any account.
+    pub async fn linked() -> (Self, Connection) {
+        let world = Self::default();
+        let connection = world.link("acme").await;
+        (world, connection)
+    }
+
     /// The names of what happened to a connection, oldest first.
     pub fn history(&self, id: &ConnectionId) -> Vec<String> {
         let log = self.store.audit_log(id);
@@ -315,19 +354,31 @@ impl<S: Store + 'static> World<S> {
     /// A stack in `account`, and a role that trusts `connection` and nobody else.
     pub fn customer_of(&self, connection: &Connection, account: &AccountId) -> (CustomerStack, RoleArn) {
         let role_arn = role(account, "Reader");
-        self.sts
-            .put_role(&role_arn, Trust::only(connection.external_id()));
+        self.trust(&role_arn, connection);
         (CustomerStack::new(account), role_arn)
+    }
+
+    /// A request as CloudFormation sends it now.
+    pub fn signed(&self, request: StackRequest) -> StackRequest {
+        request.signed(&self.bucket).sent_at(self.clock.now())
+    }
+
+    /// The Create of a new stack in `account` whose role trusts as it should.
+    pub fn create(&self, connection: &Connection, account: &AccountId) -> StackRequest {
+        let (stack, role_arn) = self.customer_of(connection, account);
+        self.signed(stack.create(connection.external_id(), &role_arn))
+    }
+
+    pub fn trust(&self, role_arn: &RoleArn, connection: &Connection) {
+        let trust = Trust::only(connection.external_id());
+        self.sts.put_role(role_arn, trust);
     }
 
     /// A customer whose stack went through.
     pub async fn connect(&self, tenant_name: &str, account: &AccountId) -> Customer {
         let connection = self.link(tenant_name).await;
         let (stack, role_arn) = self.customer_of(&connection, account);
-        let create = stack
-            .create(connection.external_id(), &role_arn)
-            .signed(&self.bucket)
-            .sent_at(self.clock.now());
+        let create = self.signed(stack.create(connection.external_id(), &role_arn));
         self.complete(&create).await;
         let connection = self.reload(&connection).await;
         assert_eq!(connection.state().status(), Status::Active);
@@ -349,6 +400,67 @@ impl<S: Store + 'static> World<S> {
             }
             RequestType::Delete => Handled::Deleted(self.disconnect_by_stack.run(&envelope, sent_at).await?),
         })
+    }
+
+    /// What becomes of a Create or an Update.
+    pub async fn registered(&self, request: &StackRequest) -> Received {
+        match self.receive(request).await.unwrap() {
+            Handled::Registered(received) => received,
+            Handled::Deleted(deleted) => panic!("{deleted:?}"),
+        }
+    }
+
+    /// What becomes of a Delete.
+    pub async fn deleted(&self, request: &StackRequest) -> Deleted {
+        match self.receive(request).await.unwrap() {
+            Handled::Deleted(deleted) => deleted,
+            Handled::Registered(received) => panic!("{received:?}"),
+        }
+    }
+
+    /// What one try at a request comes to.
+    pub async fn verified(&self, request: &StackRequest, tries: u32) -> Verified {
+        self.verify.run(&request.key, tries).await.unwrap()
+    }
+
+    /// Proves a request and stores that, and cannot reach the bucket then.
+    pub async fn prove_without_answer(&self, request: &StackRequest) {
+        self.faults.fail_next(Operation::AnswerSend, 1, When::Before);
+        assert!(self.verify.run(&request.key, 1).await.is_err());
+    }
+
+    #[track_caller]
+    pub fn assert_failed(&self, request: &StackRequest, code: ReasonCode) {
+        let answer = self.bucket.answer(&request.key).unwrap();
+        assert!(answer.failed_with(code), "{answer:?}");
+    }
+
+    /// The role of a connection is looked at again.
+    pub async fn check(&self, connection: &Connection) -> Rechecked {
+        let check = self.recheck.run(connection.tenant(), connection.id());
+        check.await.unwrap()
+    }
+
+    /// The vendor ends a connection.
+    pub async fn end(&self, connection: &Connection) -> Connection {
+        let end = self
+            .disconnect_by_vendor
+            .run(connection.tenant(), connection.id());
+        end.await.unwrap().unwrap()
+    }
+
+    /// Somebody else does something in front of the next commit.
+    pub fn meanwhile<T>(self: &Arc<Self>, step: impl AsyncFnOnce(&Self) -> T + Send + 'static) {
+        let there = self.clone();
+        self.faults.before_next(Operation::Commit, move || {
+            step(&there).now_or_never().unwrap();
+        });
+    }
+
+    /// Time passes until a link is over.
+    pub fn expire(&self, connection: &Connection) {
+        let left = connection.expires_at().duration_since(self.clock.now());
+        self.clock.advance(left.as_secs());
     }
 
     /// Receives a request and works until nothing waits; what the stack is told.

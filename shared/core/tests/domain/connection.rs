@@ -111,67 +111,44 @@ fn connection(state: State) -> Connection {
 fn states() -> Vec<(&'static str, State)> {
     let first = || binding(S1, "r1", "First");
     let second = || binding(S1, "r2", "Second");
+    let last_failure = || failure(ReasonCode::RoleNotAssumable, S2, 50);
+    let attempt = Attempt {
+        request: key(S1, "r1"),
+        role_arn: role_named("First"),
+        started_at: at(50),
+    };
+    let disconnected = |binding, code: ReasonCode| State::Disconnected {
+        binding,
+        reason: code.into(),
+        at: at(200),
+    };
+    let after = |state| unsettled(second(), Some(state));
+    let by_vendor = disconnected(None, ReasonCode::DisconnectedByVendor);
+    let by_stack = disconnected(Some(first()), ReasonCode::StackDeleted);
     vec![
-        ("pending", State::Pending { last_failure: None }),
-        (
-            "pending_failed",
-            State::Pending {
-                last_failure: failure(ReasonCode::RoleNotAssumable, S2, 50),
-            },
-        ),
-        (
-            "verifying",
-            State::Verifying {
-                attempt: Attempt {
-                    request: key(S1, "r1"),
-                    role_arn: role_named("First"),
-                    started_at: at(50),
-                },
-            },
-        ),
+        ("pending", unbound(None)),
+        ("pending_failed", unbound(last_failure())),
+        ("verifying", State::Verifying { attempt }),
         ("active", active(first())),
         ("active_new", active(unsettled(first(), None))),
-        (
-            "active_changed",
-            active(unsettled(second(), Some(active(first())))),
-        ),
-        (
-            "active_from_degraded",
-            active(unsettled(second(), Some(degraded(first())))),
-        ),
+        ("active_changed", active(after(active(first())))),
+        ("active_from_degraded", active(after(degraded(first())))),
         ("degraded", degraded(first())),
         ("degraded_new", degraded(unsettled(first(), None))),
-        (
-            "degraded_changed",
-            degraded(unsettled(second(), Some(active(first())))),
-        ),
-        (
-            "degraded_twice",
-            degraded(unsettled(second(), Some(degraded(first())))),
-        ),
-        (
-            "disconnected",
-            State::Disconnected {
-                binding: None,
-                reason: ReasonCode::DisconnectedByVendor.into(),
-                at: at(200),
-            },
-        ),
-        (
-            "disconnected_bound",
-            State::Disconnected {
-                binding: Some(first()),
-                reason: ReasonCode::StackDeleted.into(),
-                at: at(200),
-            },
-        ),
-        (
-            "expired",
-            State::Expired {
-                last_failure: failure(ReasonCode::RoleNotAssumable, S2, 50),
-            },
-        ),
+        ("degraded_changed", degraded(after(active(first())))),
+        ("degraded_twice", degraded(after(degraded(first())))),
+        ("disconnected", by_vendor),
+        ("disconnected_bound", by_stack),
+        ("expired", expired(last_failure())),
     ]
+}
+
+fn unbound(last_failure: Option<Failure>) -> State {
+    State::Pending { last_failure }
+}
+
+fn expired(last_failure: Option<Failure>) -> State {
+    State::Expired { last_failure }
 }
 
 /// What a state is about: the request that it waits for or rests on, and the role.
@@ -185,58 +162,35 @@ fn own(state: &State) -> (RequestKey, RoleArn) {
     }
 }
 
-const EVENTS: [&str; 23] = [
-    "started",
-    "proven_same_stack",
-    "proven_other_stack",
-    "proven_other_role",
-    "failed_own",
-    "failed_other",
-    "accepted_own",
-    "accepted_other",
-    "refused_own",
-    "refused_other",
-    "passed",
-    "passed_other_role",
-    "check_failed",
-    "disconnected",
-    "expired_early",
-    "expired_due",
-    "attempt_refused_own",
-    "attempt_refused_other",
-    "rotation_started",
-    "rotation_cancelled",
-    "deletion_seen",
-    "rotation_completed",
-    "reopened",
-];
+const EVENTS: &str = "\
+    started proven_same_stack proven_other_stack proven_other_role failed_own failed_other \
+    accepted_own accepted_other refused_own refused_other passed passed_other_role check_failed \
+    disconnected expired_early expired_due attempt_refused_own attempt_refused_other \
+    rotation_started rotation_cancelled deletion_seen rotation_completed reopened";
+
+fn events() -> impl Iterator<Item = &'static str> {
+    EVENTS.split_whitespace()
+}
 
 /// The event of a name, for a connection in `state`, and when it happens.
 fn event(name: &str, state: &State) -> (Event, Timestamp) {
     let (own_request, own_role) = own(state);
     let other = || key(S1, "r9");
+    let proven = |stack, role_name| Event::AttemptProven {
+        binding: Box::new(binding(stack, "r9", "New")),
+        proof: proof(&role_named(role_name)),
+    };
+    let failed = |request| Event::AttemptFailed {
+        request,
+        reason: ReasonCode::LinkExpired.into(),
+    };
     let event = match name {
         "started" => Event::AttemptStarted(attempt()),
-        "proven_same_stack" => Event::AttemptProven {
-            binding: Box::new(binding(S1, "r9", "New")),
-            proof: proof(&role_named("New")),
-        },
-        "proven_other_stack" => Event::AttemptProven {
-            binding: Box::new(binding(S2, "r9", "New")),
-            proof: proof(&role_named("New")),
-        },
-        "proven_other_role" => Event::AttemptProven {
-            binding: Box::new(binding(S1, "r9", "New")),
-            proof: proof(&role_named("First")),
-        },
-        "failed_own" => Event::AttemptFailed {
-            request: own_request,
-            reason: ReasonCode::LinkExpired.into(),
-        },
-        "failed_other" => Event::AttemptFailed {
-            request: other(),
-            reason: ReasonCode::LinkExpired.into(),
-        },
+        "proven_same_stack" => proven(S1, "New"),
+        "proven_other_stack" => proven(S2, "New"),
+        "proven_other_role" => proven(S1, "First"),
+        "failed_own" => failed(own_request),
+        "failed_other" => failed(other()),
         "accepted_own" => Event::AnswerAccepted { request: own_request },
         "accepted_other" => Event::AnswerAccepted { request: other() },
         "refused_own" => Event::AnswerRefused { request: own_request },
@@ -272,31 +226,22 @@ fn attempt() -> Attempt {
 }
 
 /// What comes of each event, in the order of [`EVENTS`]; the letters are read by [`expected`].
-const TABLE: [(&str, &str); 14] = [
+const TABLE: [&str; 14] = [
     //          started proven... failed accepted refused passed check_failed disconnected expired attempt_refused rotation... deletion_seen, and two of organizations alone
-    ("pending", "V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! !"),
-    ("pending_failed", "V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! !"),
-    ("verifying", "V N N ! F . . . . . ! ! ! E ! ! A . ! ! ! ! !"),
-    ("active", "! C ! ! . . . . . . P ! D E ! ! . . O . M ! !"),
-    ("active_new", "! ! ! ! . . S . R . P ! D E ! ! . . ! . M ! !"),
-    ("active_changed", "! ! ! ! . . S . B . P ! D E ! ! . . ! . M ! !"),
-    (
-        "active_from_degraded",
-        "! ! ! ! . . S . B . P ! D E ! ! . . ! . M ! !",
-    ),
-    ("degraded", "! C ! ! . . . . . . P ! + E ! ! . . O . M ! !"),
-    ("degraded_new", "! ! ! ! . . S . R . P ! + E ! ! . . ! . M ! !"),
-    (
-        "degraded_changed",
-        "! ! ! ! . . S . B . P ! + E ! ! . . ! . M ! !",
-    ),
-    ("degraded_twice", "! ! ! ! . . S . B . P ! + E ! ! . . ! . M ! !"),
-    ("disconnected", "! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! !"),
-    (
-        "disconnected_bound",
-        "! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! !",
-    ),
-    ("expired", "! ! ! ! . . . . . . ! ! ! E ! ! . . ! ! ! ! !"),
+    "pending              V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! !",
+    "pending_failed       V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! !",
+    "verifying            V N N ! F . . . . . ! ! ! E ! ! A . ! ! ! ! !",
+    "active               ! C ! ! . . . . . . P ! D E ! ! . . O . M ! !",
+    "active_new           ! ! ! ! . . S . R . P ! D E ! ! . . ! . M ! !",
+    "active_changed       ! ! ! ! . . S . B . P ! D E ! ! . . ! . M ! !",
+    "active_from_degraded ! ! ! ! . . S . B . P ! D E ! ! . . ! . M ! !",
+    "degraded             ! C ! ! . . . . . . P ! + E ! ! . . O . M ! !",
+    "degraded_new         ! ! ! ! . . S . R . P ! + E ! ! . . ! . M ! !",
+    "degraded_changed     ! ! ! ! . . S . B . P ! + E ! ! . . ! . M ! !",
+    "degraded_twice       ! ! ! ! . . S . B . P ! + E ! ! . . ! . M ! !",
+    "disconnected         ! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! !",
+    "disconnected_bound   ! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! !",
+    "expired              ! ! ! ! . . . . . . ! ! ! E ! ! . . ! ! ! ! !",
 ];
 
 /// The state that a letter of the table means; `None` for an illegal transition.
@@ -304,6 +249,13 @@ fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
     let state = state.clone();
     let bound = || state.live_binding().unwrap().clone();
     let (own_request, _) = own(&state);
+    let gone = |since, failed_checks| State::Degraded {
+        binding: bound(),
+        last_verified_at: at(PROVEN),
+        reason: ReasonCode::RoleGone.into(),
+        since,
+        failed_checks,
+    };
     Some(match letter {
         "!" => return None,
         "." => state,
@@ -347,20 +299,8 @@ fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
             binding: bound(),
             last_verified_at: at(NOW),
         },
-        "D" => State::Degraded {
-            binding: bound(),
-            last_verified_at: at(PROVEN),
-            reason: ReasonCode::RoleGone.into(),
-            since: at(NOW),
-            failed_checks: 1,
-        },
-        "+" => State::Degraded {
-            binding: bound(),
-            last_verified_at: at(PROVEN),
-            reason: ReasonCode::RoleGone.into(),
-            since: at(FOUND_WRONG),
-            failed_checks: 4,
-        },
+        "D" => gone(at(NOW), 1),
+        "+" => gone(at(FOUND_WRONG), 4),
         "E" => State::Disconnected {
             binding: connection(state).binding().cloned(),
             reason: ReasonCode::StackDeleted.into(),
@@ -370,7 +310,7 @@ fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
             State::Pending { last_failure } => State::Expired { last_failure },
             state => panic!("{state:?}"),
         },
-        "A" => State::Pending { last_failure: None },
+        "A" => unbound(None),
         // The same state; what else changes is told by the event.
         "O" => state,
         "M" => {
@@ -386,26 +326,20 @@ fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
 
 #[test]
 fn every_event_in_every_state_does_what_the_table_says_and_nothing_else() {
-    let states = states();
-    assert_eq!(
-        states.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-        TABLE.map(|(name, _)| name)
-    );
-    for ((name, state), (_, letters)) in states.into_iter().zip(TABLE) {
-        let letters: Vec<&str> = letters.split_whitespace().collect();
-        assert_eq!(letters.len(), EVENTS.len(), "{name}");
-        for (event_name, letter) in EVENTS.into_iter().zip(letters) {
+    assert_eq!(states().len(), TABLE.len());
+    for ((name, state), row) in states().into_iter().zip(TABLE) {
+        let row: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!((row[0], row.len()), (name, 1 + events().count()));
+        for (event_name, letter) in events().zip(&row[1..]) {
             let before = connection(state.clone());
             let (event, when) = event(event_name, &state);
             let code = event.name();
             let result = before.apply(event, when);
             let expected = match expected(letter, event_name, &state) {
                 Some(state) => {
-                    let rotation = (letter == "O").then(|| rotation(NOW));
-                    Ok(altered(
-                        &before,
-                        json!({ "state": state, "rotation": rotation, "version": 42 }),
-                    ))
+                    let rotation = (*letter == "O").then(|| rotation(NOW));
+                    let fields = json!({ "state": state, "rotation": rotation, "version": 42 });
+                    Ok(altered(&before, fields))
                 }
                 None => Err(IllegalTransition {
                     status: state.status(),
@@ -421,7 +355,7 @@ fn every_event_in_every_state_does_what_the_table_says_and_nothing_else() {
 fn nothing_becomes_active_without_a_proof_but_what_was_active_before_a_change_that_was_undone() {
     let mut became_active = 0;
     for (name, state) in states() {
-        for event_name in EVENTS {
+        for event_name in events() {
             let (event, when) = event(event_name, &state);
             let has_proof = matches!(event, Event::AttemptProven { .. } | Event::CheckPassed(_));
             let Ok(after) = connection(state.clone()).apply(event, when) else {
@@ -465,10 +399,7 @@ fn a_refused_change_never_makes_a_degraded_connection_active() {
 #[test]
 fn a_link_is_over_from_its_last_moment_on_unless_a_stack_took_it() {
     for (name, state) in states() {
-        let (early, due) = (
-            connection(state.clone()).status(at(EXPIRY - 1)),
-            connection(state.clone()).status(at(EXPIRY)),
-        );
+        let status_at = |seconds| connection(state.clone()).status(at(seconds));
         // A first registration is told of when its stack's bucket took the answer, not before.
         let unsettled = state
             .live_binding()
@@ -477,12 +408,12 @@ fn a_link_is_over_from_its_last_moment_on_unless_a_stack_took_it() {
             Status::Active if unsettled => Status::Verifying,
             status => status,
         };
-        assert_eq!(early, told, "{name}");
+        assert_eq!(status_at(EXPIRY - 1), told, "{name}");
         let expected = match told {
             Status::Pending => Status::Expired,
             status => status,
         };
-        assert_eq!(due, expected, "{name}");
+        assert_eq!(status_at(EXPIRY), expected, "{name}");
     }
 }
 
@@ -491,11 +422,8 @@ fn every_state_survives_the_table() {
     for (name, state) in states() {
         let stored = connection(state);
         let text = serde_json::to_string(&stored).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Connection>(&text).unwrap(),
-            stored,
-            "{name}"
-        );
+        let read: Connection = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, stored, "{name}");
         let item: serde_dynamo::Item = serde_dynamo::to_item(&stored).unwrap();
         let read: Connection = serde_dynamo::from_item(item).unwrap();
         assert_eq!(read, stored, "{name}");
@@ -509,26 +437,24 @@ fn a_connection_tells_what_it_is_bound_to_why_it_is_not_active_and_when_it_was_p
         let is_live = matches!(state.status(), Status::Active | Status::Degraded);
         assert_eq!(connection.live_binding().is_some(), is_live, "{name}");
         assert_eq!(connection.last_verified_at().is_some(), is_live, "{name}");
-        assert_eq!(
-            connection.binding().is_some(),
-            is_live || name == "disconnected_bound",
-            "{name}"
-        );
+        let has_binding = is_live || name == "disconnected_bound";
+        assert_eq!(connection.binding().is_some(), has_binding, "{name}");
         let has_reason = !matches!(name, "pending" | "verifying") && state.status() != Status::Active;
         assert_eq!(connection.reason().is_some(), has_reason, "{name}");
         if let Some(binding) = connection.live_binding() {
-            assert_eq!(
-                binding.replaced().is_some(),
-                name.contains("changed") || name.contains("from") || name.contains("twice"),
-                "{name}"
-            );
-            assert_eq!(
-                binding.is_unsettled_first_registration(),
-                name.ends_with("_new"),
-                "{name}"
-            );
+            let replaces = ["changed", "from", "twice"]
+                .iter()
+                .any(|word| name.contains(word));
+            assert_eq!(binding.replaced().is_some(), replaces, "{name}");
+            let is_new = name.ends_with("_new");
+            assert_eq!(binding.is_unsettled_first_registration(), is_new, "{name}");
         }
     }
+}
+
+/// The external ID that is current, and the one that is next.
+fn ids(connection: &Connection) -> (&ExternalId, Option<&Rotation>) {
+    (connection.external_id(), connection.rotation())
 }
 
 /// A connection whose role is about to get its next external ID, in `state`.
@@ -547,6 +473,11 @@ fn proven_with(external_id_text: &str) -> Event {
     Event::AttemptProven { binding, proof }
 }
 
+fn accepted() -> Event {
+    let request = key(S1, "r9");
+    Event::AnswerAccepted { request }
+}
+
 #[test]
 fn a_rotation_ends_when_cloudformation_took_the_success_of_its_proof_and_not_before() {
     for state in [
@@ -555,10 +486,7 @@ fn a_rotation_ends_when_cloudformation_took_the_success_of_its_proof_and_not_bef
     ] {
         let before = rotating(state);
         let proven = before.apply(proven_with(NEXT_EXTERNAL_ID), at(NOW + 1)).unwrap();
-        assert_eq!(
-            (proven.external_id(), proven.rotation()),
-            (before.external_id(), before.rotation())
-        );
+        assert_eq!(ids(&proven), ids(&before));
         assert!(proven.rotation_is_being_settled());
         assert!(
             proven.apply(Event::RotationCancelled, at(NOW + 2)).is_err(),
@@ -566,29 +494,16 @@ fn a_rotation_ends_when_cloudformation_took_the_success_of_its_proof_and_not_bef
         );
 
         let request = key(S1, "r9");
-        let accepted = Event::AnswerAccepted {
-            request: request.clone(),
-        };
-        let settled = proven.apply(accepted, at(NOW + 2)).unwrap();
+        let settled = proven.apply(accepted(), at(NOW + 2)).unwrap();
         assert_eq!(*settled.external_id(), external_id(NEXT_EXTERNAL_ID));
         assert_eq!(settled.rotation(), None);
-        assert_eq!(
-            settled.standing(&external_id(EXTERNAL_ID), at(NOW + 3)),
-            Standing::Retired
-        );
+        let former = settled.standing(&external_id(EXTERNAL_ID), at(NOW + 3));
+        assert_eq!(former, Standing::Retired);
 
-        let undone = proven
-            .apply(Event::AnswerRefused { request }, at(NOW + 2))
-            .unwrap();
-        assert_eq!(
-            (undone.state(), undone.external_id()),
-            (before.state(), before.external_id())
-        );
-        assert_eq!(
-            undone.rotation(),
-            before.rotation(),
-            "the next one is still awaited"
-        );
+        let refused = Event::AnswerRefused { request };
+        let undone = proven.apply(refused, at(NOW + 2)).unwrap();
+        assert_eq!(undone.state(), before.state());
+        assert_eq!(ids(&undone), ids(&before), "the next one is still awaited");
     }
 }
 
@@ -596,14 +511,8 @@ fn a_rotation_ends_when_cloudformation_took_the_success_of_its_proof_and_not_bef
 fn an_update_with_the_current_external_id_leaves_the_rotation_as_it_is() {
     let before = rotating(active(binding(S1, "r1", "First")));
     let proven = before.apply(proven_with(EXTERNAL_ID), at(NOW + 1)).unwrap();
-    let accepted = Event::AnswerAccepted {
-        request: key(S1, "r9"),
-    };
-    let settled = proven.apply(accepted, at(NOW + 2)).unwrap();
-    assert_eq!(
-        (settled.external_id(), settled.rotation()),
-        (before.external_id(), before.rotation())
-    );
+    let settled = proven.apply(accepted(), at(NOW + 2)).unwrap();
+    assert_eq!(ids(&settled), ids(&before));
 }
 
 #[test]
@@ -611,19 +520,15 @@ fn nothing_is_bound_by_an_external_id_that_is_neither_the_current_nor_the_next()
     let third = "pz7c21yyat96iws9zmbrgj3atz4a98xx";
     let rotating = rotating(active(binding(S1, "r1", "First")));
     assert!(rotating.apply(proven_with(third), at(NOW + 1)).is_err());
-    let waiting = connection(State::Pending { last_failure: None });
+    let waiting = connection(unbound(None));
     assert!(waiting.apply(proven_with(NEXT_EXTERNAL_ID), at(NOW + 1)).is_err());
 }
 
 #[test]
 fn one_rotation_at_a_time_until_it_is_cancelled_or_runs_out() {
     let running = rotating(active(binding(S1, "r1", "First")));
-    let another = || {
-        Event::RotationStarted(Rotation::new(
-            external_id("pz7c21yyat96iws9zmbrgj3atz4a98xx"),
-            at(NOW),
-        ))
-    };
+    let third = external_id("pz7c21yyat96iws9zmbrgj3atz4a98xx");
+    let another = || Event::RotationStarted(Rotation::new(third.clone(), at(NOW)));
     let over = NOW + ROTATION_SECONDS;
     assert!(running.apply(another(), at(over - 1)).is_err());
     assert!(running.apply(another(), at(over)).is_ok());
@@ -631,10 +536,7 @@ fn one_rotation_at_a_time_until_it_is_cancelled_or_runs_out() {
     assert_eq!(running.standing(&next, at(over - 1)), Standing::Next);
     assert_eq!(running.standing(&next, at(over)), Standing::Retired);
     let cancelled = running.apply(Event::RotationCancelled, at(NOW + 1)).unwrap();
-    assert_eq!(
-        (cancelled.rotation(), cancelled.external_id()),
-        (None, running.external_id())
-    );
+    assert_eq!(ids(&cancelled), (running.external_id(), None));
     assert_eq!(cancelled.standing(&next, at(NOW + 2)), Standing::Retired);
     assert!(cancelled.apply(another(), at(NOW + 2)).is_ok());
     let ended = running.apply(Event::Disconnected(ReasonCode::StackDeleted.into()), at(NOW + 1));
@@ -645,7 +547,7 @@ fn one_rotation_at_a_time_until_it_is_cancelled_or_runs_out() {
 #[test]
 fn what_happens_to_organizations_and_their_members_alone() {
     let rules = Organization::new(None, Default::default()).unwrap();
-    let pending = connection(State::Pending { last_failure: None });
+    let pending = connection(unbound(None));
     let organization = altered(&pending, json!({ "organization": rules, "expires_at": NEVER }));
     let apply = |connection: &Connection, name: &str| {
         let (event, at) = event(name, connection.state());
@@ -656,10 +558,7 @@ fn what_happens_to_organizations_and_their_members_alone() {
     assert_eq!(rotating.state(), organization.state());
     assert!(apply(&rotating, "rotation_started").is_err(), "one at a time");
     let cancelled = apply(&rotating, "rotation_cancelled").unwrap();
-    assert_eq!(
-        (cancelled.rotation(), cancelled.external_id()),
-        (None, organization.external_id())
-    );
+    assert_eq!(ids(&cancelled), (organization.external_id(), None));
     let completed = apply(&rotating, "rotation_completed").unwrap();
     assert_eq!(completed.rotation(), None);
     assert_eq!(*completed.external_id(), external_id(NEXT_EXTERNAL_ID));
@@ -670,18 +569,13 @@ fn what_happens_to_organizations_and_their_members_alone() {
     assert!(apply(&organization, "expired_due").is_err(), "it has no end");
 
     let account = role_named("First").account();
-    for (state, reopened) in states()
-        .into_iter()
-        .map(|(name, state)| (state, name == "disconnected_bound"))
-    {
-        let member = altered(
-            &organization.new_member(&account, at(0)),
-            json!({ "state": state }),
-        );
+    let new = organization.new_member(&account, at(0));
+    for (name, state) in states() {
+        let member = altered(&new, json!({ "state": state }));
         let after = apply(&member, "reopened");
-        assert_eq!(after.is_ok(), reopened, "{:?}", member.state());
+        assert_eq!(after.is_ok(), name == "disconnected_bound", "{name}");
         if let Ok(after) = after {
-            assert_eq!(*after.state(), State::Pending { last_failure: None });
+            assert_eq!(*after.state(), unbound(None));
         }
     }
 }
@@ -689,11 +583,9 @@ fn what_happens_to_organizations_and_their_members_alone() {
 #[test]
 fn a_member_follows_its_organization_until_it_has_what_is_next() {
     let rules = Organization::new(None, Default::default()).unwrap();
-    let pending = connection(State::Pending { last_failure: None });
-    let organization = altered(
-        &pending,
-        json!({ "organization": rules, "rotation": rotation(NOW) }),
-    );
+    let pending = connection(unbound(None));
+    let fields = json!({ "organization": rules, "rotation": rotation(NOW) });
+    let organization = altered(&pending, fields);
     let account = role_named("First").account();
     let member = |state: State| {
         let new = organization.new_member(&account, at(0));
@@ -705,20 +597,14 @@ fn a_member_follows_its_organization_until_it_has_what_is_next() {
     assert_eq!(live.clone().following(&calm).rotation(), None, "taken back");
     let next = external_id(NEXT_EXTERNAL_ID);
     let moved = altered(&live, json!({ "external_id": next, "rotation": null }));
-    assert_eq!(
-        moved.clone().following(&organization),
-        moved,
-        "it is there already"
-    );
+    let followed = moved.clone().following(&organization);
+    assert_eq!(followed, moved, "it is there already");
     let done = altered(&calm, json!({ "external_id": next }));
     let late = member(active(binding(S1, "r1", "First"))).following(&done);
-    assert_eq!(
-        late.rotation().unwrap().external_id,
-        done.external_id().clone(),
-        "left behind"
-    );
-    let waiting = member(State::Pending { last_failure: None }).following(&done);
+    let left_behind = &late.rotation().unwrap().external_id;
+    assert_eq!(left_behind, done.external_id());
+    let waiting = member(unbound(None)).following(&done);
     assert_eq!(waiting.external_id(), done.external_id());
-    let single = connection(State::Pending { last_failure: None });
+    let single = connection(unbound(None));
     assert_eq!(single.clone().following(&organization), single);
 }

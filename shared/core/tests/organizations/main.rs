@@ -14,13 +14,14 @@ use latchkey_core::{
         external_id::ExternalId,
     },
     ports::{Clock, ConnectionStore},
+    use_cases::disconnect::Deleted,
 };
 use latchkey_testing::{
-    builders::account,
+    builders::{account, role},
     cloudformation_bucket::StackAnswer,
     customer_stack::{CustomerStack, StackRequest},
     scripted_sts::Trust,
-    world::{Handled, World},
+    world::World,
 };
 
 fn number(number: u64) -> AccountId {
@@ -41,10 +42,7 @@ struct Account {
 impl Account {
     fn new(world: &World, organization: &Connection, account: &AccountId) -> Self {
         let (stack, role_arn) = world.customer_of(organization, account);
-        let create = stack
-            .create(organization.external_id(), &role_arn)
-            .sent_at(world.clock.now())
-            .signed(&world.bucket);
+        let create = world.signed(stack.create(organization.external_id(), &role_arn));
         Self {
             stack,
             role_arn,
@@ -60,21 +58,21 @@ impl Account {
 
     async fn updated(&self, world: &World, external_id: &ExternalId) -> StackAnswer {
         world.sts.put_role(&self.role_arn, Trust::only(external_id));
-        let update = self
-            .stack
-            .update(&self.create.physical_resource_id(), external_id, &self.role_arn)
-            .sent_at(world.clock.now())
-            .signed(&world.bucket);
-        world.complete(&update).await
+        let update = world.signed(self.stack.update(
+            &self.create.physical_resource_id(),
+            external_id,
+            &self.role_arn,
+        ));
+        world.complete(&world.signed(update)).await
     }
 
-    async fn deleted(&self, world: &World, external_id: &ExternalId) -> Handled {
-        let delete = self
-            .stack
-            .delete(&self.create.physical_resource_id(), external_id, &self.role_arn)
-            .sent_at(world.clock.now())
-            .signed(&world.bucket);
-        world.receive(&delete).await.unwrap()
+    fn delete(&self, external_id: &ExternalId) -> StackRequest {
+        let id = self.create.physical_resource_id();
+        self.stack.delete(&id, external_id, &self.role_arn)
+    }
+
+    async fn deleted(&self, world: &World, external_id: &ExternalId) -> Deleted {
+        world.deleted(&world.signed(self.delete(external_id))).await
     }
 }
 
@@ -83,9 +81,9 @@ async fn member(world: &World, organization: &Connection, account: &AccountId) -
     world.store.get(organization.tenant(), &id).await.unwrap()
 }
 
-async fn status_of(world: &World, organization: &Connection, account: &AccountId) -> Option<Status> {
-    let member = member(world, organization, account).await;
-    member.map(|member| member.status(world.clock.now()))
+async fn assert_status(world: &World, organization: &Connection, account: &AccountId, expected: Status) {
+    let member = member(world, organization, account).await.unwrap();
+    assert_eq!(member.status(world.clock.now()), expected, "{account}");
 }
 
 async fn progress(world: &World, organization: &Connection) -> Progress {
@@ -98,8 +96,32 @@ async fn progress(world: &World, organization: &Connection) -> Progress {
 async fn rotated(world: &World, organization: &Connection) -> ExternalId {
     let started = world.rotate.start(organization.tenant(), organization.id()).await;
     assert!(started.is_ok(), "{started:?}");
+    next_of(world, organization).await
+}
+
+async fn next_of(world: &World, organization: &Connection) -> ExternalId {
     let rotating = world.reload(organization).await;
     rotating.rotation().unwrap().external_id.clone()
+}
+
+/// A request that is told that it failed, and with which code.
+async fn refused(world: &World, request: &StackRequest, code: &str) -> StackAnswer {
+    let answer = world.complete(request).await;
+    assert!(reason(&answer).contains(code), "{answer:?}");
+    answer
+}
+
+/// A world with one organization of acme.
+async fn organized(rules: Organization) -> (World, Connection) {
+    let world = World::default();
+    let organization = world.organization("acme", rules).await;
+    (world, organization)
+}
+
+/// A Create that nobody signed, of an account that somebody made up.
+fn forged(organization: &Connection, invented: u64) -> StackRequest {
+    let account = number(invented);
+    CustomerStack::new(&account).create(organization.external_id(), &role(&account, "Reader"))
 }
 
 fn reason(answer: &StackAnswer) -> &str {

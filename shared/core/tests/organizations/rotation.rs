@@ -16,102 +16,56 @@ use latchkey_testing::{
     customer_stack::CustomerStack,
     faults::{Operation, When},
     scripted_sts::Trust,
-    world::World,
 };
 
-use crate::{Account, any, member, number, reason, rotated, status_of};
+use crate::{Account, any, assert_status, member, next_of, number, organized, reason, refused, rotated};
 
 #[tokio::test]
 async fn a_rotation_whose_time_ran_out_in_the_middle_goes_on_with_the_same_external_id() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
+    let (world, organization) = organized(any(9)).await;
     let one = Account::connected(&world, &organization, &number(1)).await;
     let other = Account::connected(&world, &organization, &number(2)).await;
     let rotate = || world.rotate.start(organization.tenant(), organization.id());
-    rotate().await.unwrap();
-    let next = world
-        .reload(&organization)
-        .await
-        .rotation()
-        .unwrap()
-        .external_id
-        .clone();
+    let next = rotated(&world, &organization).await;
     assert!(one.updated(&world, &next).await.success);
     world.clock.advance(ROTATION_SECONDS + 1);
     assert!(matches!(rotate().await, Ok(Rotated::Started(_))));
-    assert_eq!(
-        world.reload(&organization).await.rotation().unwrap().external_id,
-        next
-    );
+    assert_eq!(next_of(&world, &organization).await, next);
     assert!(other.updated(&world, &next).await.success);
     assert_eq!(*world.reload(&organization).await.external_id(), next);
 }
 
 #[tokio::test]
 async fn what_a_crash_left_open_of_a_rotation_is_ended_by_whoever_asks_next() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
+    let (world, organization) = organized(any(9)).await;
     let one = Account::connected(&world, &organization, &number(1)).await;
     let other = Account::connected(&world, &organization, &number(2)).await;
-    let rotate = || world.rotate.start(organization.tenant(), organization.id());
-    rotate().await.unwrap();
-    let next = world
-        .reload(&organization)
-        .await
-        .rotation()
-        .unwrap()
-        .external_id
-        .clone();
+    let next = rotated(&world, &organization).await;
     assert!(one.updated(&world, &next).await.success);
     // The Delete of the last one with the former is done, but for what follows.
     world.faults.fail_next(Operation::List, 1, When::Before);
-    let delete = other
-        .stack
-        .delete(
-            &other.create.physical_resource_id(),
-            organization.external_id(),
-            &other.role_arn,
-        )
-        .sent_at(world.clock.now())
-        .signed(&world.bucket);
+    let delete = world.signed(other.delete(organization.external_id()));
     assert!(world.receive(&delete).await.is_err());
-    assert_eq!(
-        world.reload(&organization).await.external_id(),
-        organization.external_id()
-    );
+    let former = organization.external_id();
+    assert_eq!(world.reload(&organization).await.external_id(), former);
     world.receive(&delete).await.unwrap();
     assert_eq!(*world.reload(&organization).await.external_id(), next);
 }
 
 #[tokio::test]
 async fn a_rotation_is_everybodys_and_ends_when_the_last_account_has_the_next_external_id() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
+    let (world, organization) = organized(any(9)).await;
     let former = organization.external_id().clone();
     let mut accounts = Vec::new();
     for account in [number(1), number(2), number(3)] {
         accounts.push(Account::connected(&world, &organization, &account).await);
     }
-    let Ok(Rotated::Started(started)) = world.rotate.start(organization.tenant(), organization.id()).await
-    else {
-        panic!("no rotation");
-    };
-    let next = started.rotation().cloned().unwrap().external_id;
-    assert_eq!(
-        world
-            .store
-            .find_by_external_id(&next)
-            .await
-            .unwrap()
-            .unwrap()
-            .id(),
-        organization.id()
-    );
+    let next = rotated(&world, &organization).await;
+    let known = world.store.find_by_external_id(&next).await.unwrap();
+    assert_eq!(known.unwrap().id(), organization.id());
     // One alone cannot.
-    let alone = world
-        .rotate
-        .start(organization.tenant(), &organization.id().member(&number(1)))
-        .await;
+    let one = organization.id().member(&number(1));
+    let alone = world.rotate.start(organization.tenant(), &one).await;
     assert!(matches!(alone, Err(RotateError::OfOrganization)));
 
     assert!(accounts[0].updated(&world, &next).await.success);
@@ -122,51 +76,27 @@ async fn a_rotation_is_everybodys_and_ends_when_the_last_account_has_the_next_ex
     Account::connected(&world, &organization, &number(4)).await;
     let (stack, role_arn) = (CustomerStack::new(&number(5)), role(&number(5), "Reader"));
     world.sts.put_role(&role_arn, Trust::only(&next));
-    let create = stack
-        .create(&next, &role_arn)
-        .sent_at(world.clock.now())
-        .signed(&world.bucket);
+    let create = world.signed(stack.create(&next, &role_arn));
     assert!(world.complete(&create).await.success);
-    assert_eq!(
-        *member(&world, &organization, &number(5))
-            .await
-            .unwrap()
-            .external_id(),
-        next
-    );
+    let fifth = member(&world, &organization, &number(5)).await.unwrap();
+    assert_eq!(*fifth.external_id(), next);
 
     assert!(accounts[1].updated(&world, &next).await.success);
     assert!(accounts[2].updated(&world, &next).await.success);
-    assert_eq!(
-        *world.reload(&organization).await.external_id(),
-        former,
-        "one is left"
-    );
+    let current = world.reload(&organization).await;
+    assert_eq!(*current.external_id(), former, "one is left");
     // The last one leaves instead.
-    let fourth = world
-        .members
-        .all(&organization)
-        .await
-        .unwrap()
-        .into_iter()
-        .nth(3)
-        .unwrap();
-    world
-        .disconnect_by_vendor
-        .run(fourth.tenant(), fourth.id())
-        .await
-        .unwrap();
+    let fourth = member(&world, &organization, &number(4)).await.unwrap();
+    world.end(&fourth).await;
     let done = world.reload(&organization).await;
     assert_eq!((done.external_id(), done.rotation()), (&next, None));
     let late = Account::new(&world, &organization, &number(6));
-    let answer = world.complete(&late.create).await;
-    assert!(reason(&answer).contains("external_id_retired"), "{answer:?}");
+    refused(&world, &late.create, "external_id_retired").await;
 }
 
 #[tokio::test]
 async fn an_account_that_is_being_verified_with_the_former_external_id_holds_up_the_end_of_a_rotation() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
+    let (world, organization) = organized(any(9)).await;
     let one = Account::connected(&world, &organization, &number(1)).await;
     let late = Account::new(&world, &organization, &number(2));
     world.receive(&late.create).await.unwrap();
@@ -187,26 +117,14 @@ async fn an_account_that_is_being_verified_with_the_former_external_id_holds_up_
 
 #[tokio::test]
 async fn an_account_whose_verification_comes_after_the_end_of_a_rotation_is_refused() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
+    let (world, organization) = organized(any(9)).await;
     let one = Account::connected(&world, &organization, &number(1)).await;
     let late = Account::new(&world, &organization, &number(2));
     world.receive(&late.create).await.unwrap();
     let waiting = world.queue.take_all();
-    world
-        .rotate
-        .start(organization.tenant(), organization.id())
-        .await
-        .unwrap();
+    let next = rotated(&world, &organization).await;
     // Nobody waits for an attempt that its stack gave up long ago.
     world.clock.advance(ATTEMPT_SECONDS);
-    let next = world
-        .reload(&organization)
-        .await
-        .rotation()
-        .unwrap()
-        .external_id
-        .clone();
     assert!(one.updated(&world, &next).await.success);
     assert_eq!(*world.reload(&organization).await.external_id(), next);
     for queued in waiting {
@@ -219,34 +137,23 @@ async fn an_account_whose_verification_comes_after_the_end_of_a_rotation_is_refu
 
 #[tokio::test]
 async fn an_account_that_is_ahead_of_a_rotation_that_was_taken_back_can_go_back() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
+    let (world, organization) = organized(any(9)).await;
     let one = Account::connected(&world, &organization, &number(1)).await;
     Account::connected(&world, &organization, &number(2)).await;
     let next = rotated(&world, &organization).await;
     assert!(one.updated(&world, &next).await.success);
-    world
-        .rotate
-        .cancel(organization.tenant(), organization.id())
-        .await
-        .unwrap();
-    assert_eq!(
-        status_of(&world, &organization, &number(1)).await,
-        Some(Status::Active),
-        "it goes on with what its role asks for"
-    );
+    let (tenant, id) = (organization.tenant(), organization.id());
+    world.rotate.cancel(tenant, id).await.unwrap();
+    assert_status(&world, &organization, &number(1), Status::Active).await;
     assert!(one.updated(&world, organization.external_id()).await.success);
     let back = member(&world, &organization, &number(1)).await.unwrap();
-    assert_eq!(
-        (back.external_id(), back.rotation()),
-        (organization.external_id(), None)
-    );
+    assert_eq!(back.external_id(), organization.external_id());
+    assert_eq!(back.rotation(), None);
 }
 
 #[tokio::test]
 async fn a_rotation_that_broke_in_the_middle_goes_on_and_one_that_is_taken_back_is_over_for_all() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
+    let (world, organization) = organized(any(9)).await;
     let mut accounts = Vec::new();
     for account in [number(1), number(2)] {
         accounts.push(Account::connected(&world, &organization, &account).await);
@@ -254,36 +161,26 @@ async fn a_rotation_that_broke_in_the_middle_goes_on_and_one_that_is_taken_back_
     world.faults.fail_next(Operation::Commit, 2, When::After);
     let rotate = || world.rotate.start(organization.tenant(), organization.id());
     assert!(rotate().await.is_err());
-    assert!(
-        rotate().await.is_err(),
-        "it goes on with the members, and breaks again"
-    );
+    assert!(rotate().await.is_err(), "it goes on, and breaks again");
     assert!(matches!(rotate().await, Ok(Rotated::UnderWay(_))));
-    let rotating = world.reload(&organization).await;
-    let next = &rotating.rotation().unwrap().external_id;
+    let next = &next_of(&world, &organization).await;
     for account in [number(1), number(2)] {
         let member = member(&world, &organization, &account).await.unwrap();
         assert_eq!(member.rotation().unwrap().external_id, *next);
     }
-    world
-        .rotate
-        .cancel(organization.tenant(), organization.id())
-        .await
-        .unwrap();
+    let (tenant, id) = (organization.tenant(), organization.id());
+    world.rotate.cancel(tenant, id).await.unwrap();
     let answer = accounts[0].updated(&world, next).await;
     assert!(reason(&answer).contains("external_id_retired"), "{answer:?}");
     for account in [number(1), number(2)] {
-        assert_eq!(
-            member(&world, &organization, &account).await.unwrap().rotation(),
-            None
-        );
+        let member = member(&world, &organization, &account).await.unwrap();
+        assert_eq!(member.rotation(), None);
     }
 }
 
 #[tokio::test]
 async fn without_a_live_account_there_is_nothing_to_rotate_and_its_link_never_ends() {
-    let world = World::default();
-    let organization = world.organization("acme", any(9)).await;
+    let (world, organization) = organized(any(9)).await;
     let rotated = world.rotate.start(organization.tenant(), organization.id()).await;
     assert!(matches!(rotated, Err(RotateError::NotConnected("pending"))));
     assert_eq!(organization.expires_at(), NEVER);

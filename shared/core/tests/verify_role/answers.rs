@@ -22,15 +22,11 @@ use crate::{ACCOUNT, answered, received};
 
 #[tokio::test]
 async fn a_create_whose_success_the_bucket_refuses_was_never_cloudformations_and_connects_nothing() {
-    let world = World::default();
-    let connection = world.link("acme").await;
+    let (world, connection) = World::linked().await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
     let forged = stack.create(connection.external_id(), &role_arn);
     world.receive(&forged).await.unwrap();
-    assert_eq!(
-        world.verify.run(&forged.key, 1).await.unwrap(),
-        answered(Delivery::Refused)
-    );
+    assert_eq!(world.verified(&forged, 1).await, answered(Delivery::Refused));
     let waiting = world.reload(&connection).await;
     assert_eq!(waiting.state().status(), Status::Pending);
     assert_eq!(waiting.reason(), Some(&Reason::from(ReasonCode::AnswerRefused)));
@@ -38,9 +34,7 @@ async fn a_create_whose_success_the_bucket_refuses_was_never_cloudformations_and
     assert_eq!(log.last().unwrap().event, "answer_refused");
     assert_eq!(log.last().unwrap().request.as_ref(), Some(&forged.key));
     // Account and role are free again for the true one.
-    let create = stack
-        .create(connection.external_id(), &role_arn)
-        .signed(&world.bucket);
+    let create = world.signed(stack.create(connection.external_id(), &role_arn));
     assert!(world.complete(&create).await.success);
 }
 
@@ -49,10 +43,7 @@ async fn an_answer_that_comes_after_the_urls_two_hours_connects_nothing() {
     let world = World::default();
     let (connection, _, _, create) = received(&world).await;
     world.clock.advance(SIGNED_FOR_SECONDS + 1);
-    assert_eq!(
-        world.verify.run(&create.key, 1).await.unwrap(),
-        answered(Delivery::Refused)
-    );
+    assert_eq!(world.verified(&create, 1).await, answered(Delivery::Refused));
     assert_eq!(world.status(&connection).await, Status::Pending);
 }
 
@@ -60,7 +51,7 @@ async fn an_answer_that_comes_after_the_urls_two_hours_connects_nothing() {
 async fn an_answer_url_that_somebody_wrote_into_the_table_is_never_opened() {
     let world = World::default();
     let (_, _, _, create) = received(&world).await;
-    world.verify.run(&create.key, 1).await.unwrap();
+    world.verified(&create, 1).await;
     assert_eq!(world.faults.count(Operation::AnswerSend), 1);
     let record = world.store.find_request(&create.key).await.unwrap().unwrap();
     let mut stored = serde_json::to_value(&record).unwrap();
@@ -79,12 +70,9 @@ async fn a_request_that_was_never_recorded_or_has_run_out_is_no_work() {
     let (_, stack, role_arn, create) = received(&world).await;
     let connection = world.link("acme").await;
     let unknown = stack.create(connection.external_id(), &role_arn);
-    assert_eq!(
-        world.verify.run(&unknown.key, 1).await.unwrap(),
-        Verified::Unknown
-    );
+    assert_eq!(world.verified(&unknown, 1).await, Verified::Unknown);
     world.store.forget_request(&create.key);
-    assert_eq!(world.verify.run(&create.key, 1).await.unwrap(), Verified::Unknown);
+    assert_eq!(world.verified(&create, 1).await, Verified::Unknown);
     assert_eq!(world.sts.calls(), []);
 }
 

@@ -5,10 +5,7 @@ use latchkey_core::{
     domain::{
         connection::Status,
         external_id::ExternalId,
-        proof::{
-            reason::{Reason, ReasonCode},
-            verdict::Cause,
-        },
+        proof::{reason::ReasonCode, verdict::Cause},
     },
     ports::{Clock, ConnectionStore, Delivery},
     use_cases::{
@@ -28,17 +25,12 @@ use crate::{ACCOUNT, OTHER_ACCOUNT, answered, received};
 async fn a_safe_role_is_connected_and_then_the_stack_is_told() {
     let world = World::default();
     let (connection, stack, role_arn, create) = received(&world).await;
-    assert_eq!(
-        world.verify.run(&create.key, 1).await.unwrap(),
-        answered(Delivery::Accepted)
-    );
+    assert_eq!(world.verified(&create, 1).await, answered(Delivery::Accepted));
     let active = world.reload(&connection).await;
     assert_eq!(active.state().status(), Status::Active);
     let binding = active.live_binding().unwrap();
-    assert_eq!(
-        (&binding.role_arn, binding.stack_id()),
-        (&role_arn, Some(&stack.stack_id))
-    );
+    assert_eq!(binding.role_arn, role_arn);
+    assert_eq!(binding.stack_id(), Some(&stack.stack_id));
     assert_eq!(binding.physical_resource_id, create.physical_resource_id());
     assert_eq!(binding.unsettled, None, "the bucket took the answer");
     assert_eq!(active.last_verified_at(), Some(world.clock.now()));
@@ -55,19 +47,13 @@ async fn a_safe_role_is_connected_and_then_the_stack_is_told() {
 async fn one_verification_asks_four_times_and_each_wrong_external_id_is_a_fresh_one() {
     let world = World::default();
     let (connection, _, role_arn, create) = received(&world).await;
-    world.verify.run(&create.key, 1).await.unwrap();
-    world
-        .recheck
-        .run(connection.tenant(), connection.id())
-        .await
-        .unwrap();
+    world.verified(&create, 1).await;
+    world.check(&connection).await;
     let calls = world.sts.calls();
     assert_eq!(calls.len(), 8);
-    assert!(
-        calls
-            .iter()
-            .all(|call| call.role_arn == role_arn && call.session == *connection.id())
-    );
+    for call in &calls {
+        assert_eq!((&call.role_arn, &call.session), (&role_arn, connection.id()));
+    }
     let mut wrong = Vec::new();
     for four in calls.chunks(4) {
         assert_eq!(four[0].external_id.as_ref(), Some(connection.external_id()));
@@ -84,13 +70,12 @@ async fn a_role_that_appears_late_is_waited_for_at_one_call_a_try() {
     let world = World::default();
     let (connection, _, role_arn, create) = received(&world).await;
     let from = world.clock.now() + SignedDuration::from_secs(20);
-    world
-        .sts
-        .put_role_assumable_from(&role_arn, Trust::only(connection.external_id()), from);
+    let right = Trust::only(connection.external_id());
+    world.sts.put_role_assumable_from(&role_arn, right, from);
     let mut tries = 0;
     let waited = loop {
         tries += 1;
-        match world.verify.run(&create.key, tries).await.unwrap() {
+        match world.verified(&create, tries).await {
             Verified::TryAgainIn(seconds) => {
                 assert_eq!(seconds, retry_delay_seconds(tries));
                 assert_eq!(world.status(&connection).await, Status::Verifying);
@@ -102,10 +87,11 @@ async fn a_role_that_appears_late_is_waited_for_at_one_call_a_try() {
     };
     assert_eq!(waited, answered(Delivery::Accepted));
     assert!(world.clock.now().duration_since(from).as_secs() < 15);
+    let asked = usize::try_from(tries - 1).unwrap() + 4;
     assert_eq!(
         world.sts.calls().len(),
-        usize::try_from(tries - 1).unwrap() + 4,
-        "a refused role is not asked four times"
+        asked,
+        "a refused role is asked once a try"
     );
     assert_eq!(world.status(&connection).await, Status::Active);
 }
@@ -116,27 +102,15 @@ async fn a_role_that_never_appears_fails_the_stack_at_the_deadline_and_leaves_th
     let (connection, _, role_arn, create) = received(&world).await;
     world.sts.delete_role(&role_arn);
     let start = world.clock.now();
-    assert_eq!(
-        world.verify_until_answered(&create.key).await,
-        Answered::Now(Delivery::Accepted)
-    );
-    assert_eq!(
-        world.clock.now().duration_since(start).as_secs(),
-        PATIENCE_SECONDS,
-        "not later and not earlier"
-    );
-    let answer = world.bucket.answer(&create.key).unwrap();
-    assert!(answer.failed_with(ReasonCode::RoleNotAssumable));
+    let answered = world.verify_until_answered(&create.key).await;
+    assert_eq!(answered, Answered::Now(Delivery::Accepted));
+    let waited = world.clock.now().duration_since(start).as_secs();
+    assert_eq!(waited, PATIENCE_SECONDS);
+    world.assert_failed(&create, ReasonCode::RoleNotAssumable);
     let waiting = world.reload(&connection).await;
     assert_eq!(waiting.state().status(), Status::Pending);
-    assert_eq!(
-        waiting.reason(),
-        Some(&Reason::from(ReasonCode::RoleNotAssumable))
-    );
-    let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let create = stack
-        .create(connection.external_id(), &role_arn)
-        .signed(&world.bucket);
+    assert_eq!(waiting.reason().unwrap().code, ReasonCode::RoleNotAssumable);
+    let create = world.create(&connection, &account(ACCOUNT));
     assert!(world.complete(&create).await.success, "the same link again");
 }
 
@@ -157,11 +131,10 @@ async fn a_new_role_that_is_open_is_refused_at_once_whatever_opens_it() {
         let trust = trust(connection.external_id());
         let opens_to_us = trust != Trust::nobody().if_exists();
         world.sts.put_role(&role_arn, trust);
-        let verified = world.verify.run(&create.key, 1).await.unwrap();
+        let verified = world.verified(&create, 1).await;
         if opens_to_us {
             assert_eq!(verified, answered(Delivery::Accepted));
-            let answer = world.bucket.answer(&create.key).unwrap();
-            assert!(answer.failed_with(ReasonCode::ExternalIdNotEnforced));
+            world.assert_failed(&create, ReasonCode::ExternalIdNotEnforced);
             assert_eq!(world.status(&connection).await, Status::Pending);
         } else {
             assert_eq!(verified, Verified::TryAgainIn(2));
@@ -170,26 +143,20 @@ async fn a_new_role_that_is_open_is_refused_at_once_whatever_opens_it() {
     // IfExists with the right external ID in it: it lets those in who bring none.
     let world = World::default();
     let (connection, _, role_arn, create) = received(&world).await;
-    world
-        .sts
-        .put_role(&role_arn, Trust::only(connection.external_id()).if_exists());
-    world.verify.run(&create.key, 1).await.unwrap();
-    let answer = world.bucket.answer(&create.key).unwrap();
-    assert!(answer.failed_with(ReasonCode::ExternalIdNotEnforced));
+    let if_exists = Trust::only(connection.external_id()).if_exists();
+    world.sts.put_role(&role_arn, if_exists);
+    world.verified(&create, 1).await;
+    world.assert_failed(&create, ReasonCode::ExternalIdNotEnforced);
 }
 
 #[tokio::test]
 async fn a_role_that_acts_in_another_account_is_refused() {
     let world = World::default();
     let (connection, _, role_arn, create) = received(&world).await;
-    world.sts.put_role_of(
-        &role_arn,
-        Trust::only(connection.external_id()),
-        account(OTHER_ACCOUNT),
-    );
-    world.verify.run(&create.key, 1).await.unwrap();
-    let answer = world.bucket.answer(&create.key).unwrap();
-    assert!(answer.failed_with(ReasonCode::RoleInOtherAccount));
+    let right = Trust::only(connection.external_id());
+    world.sts.put_role_of(&role_arn, right, account(OTHER_ACCOUNT));
+    world.verified(&create, 1).await;
+    world.assert_failed(&create, ReasonCode::RoleInOtherAccount);
     assert_eq!(world.status(&connection).await, Status::Pending);
 }
 
@@ -198,15 +165,9 @@ async fn a_role_that_trusts_the_external_id_of_another_tenant_is_not_ours_to_con
     let world = World::default();
     let stranger = world.link("globex").await;
     let (connection, _, role_arn, create) = received(&world).await;
-    world.sts.put_role(&role_arn, Trust::only(stranger.external_id()));
+    world.trust(&role_arn, &stranger);
     world.verify_until_answered(&create.key).await;
-    assert!(
-        world
-            .bucket
-            .answer(&create.key)
-            .unwrap()
-            .failed_with(ReasonCode::RoleNotAssumable)
-    );
+    world.assert_failed(&create, ReasonCode::RoleNotAssumable);
     assert_eq!(world.status(&connection).await, Status::Pending);
     assert_eq!(world.reload(&stranger).await, stranger);
 }
@@ -227,15 +188,9 @@ async fn what_says_nothing_about_the_role_is_never_a_verdict() {
             let mut script = vec![None; failing_probe];
             script.push(Some(cause));
             world.sts.script(script);
-            assert_eq!(
-                world.verify.run(&create.key, 1).await.unwrap(),
-                Verified::TryAgainIn(2)
-            );
+            assert_eq!(world.verified(&create, 1).await, Verified::TryAgainIn(2));
             assert_eq!(world.status(&connection).await, Status::Verifying);
-            assert_eq!(
-                world.verify.run(&create.key, 2).await.unwrap(),
-                answered(Delivery::Accepted)
-            );
+            assert_eq!(world.verified(&create, 2).await, answered(Delivery::Accepted));
             assert_eq!(world.status(&connection).await, Status::Active);
         }
         // Until the deadline; then the stack learns that it is not the role's fault.
@@ -243,7 +198,7 @@ async fn what_says_nothing_about_the_role_is_never_a_verdict() {
         let (connection, _, _, create) = received(&world).await;
         world.sts.trouble(Some(cause));
         world.verify_until_answered(&create.key).await;
-        assert!(world.bucket.answer(&create.key).unwrap().failed_with(code));
+        world.assert_failed(&create, code);
         assert_eq!(world.status(&connection).await, Status::Pending);
     }
 }

@@ -10,13 +10,13 @@ mod races_and_crashes;
 
 use latchkey_core::{
     domain::{aws::RoleArn, connection::Connection},
-    ports::{Clock, Delivery},
+    ports::Delivery,
     use_cases::{answer_stack::Answered, verify_role::Verified},
 };
 use latchkey_testing::{
     builders::account,
     customer_stack::{CustomerStack, StackRequest},
-    world::{Customer, World},
+    world::World,
 };
 
 const ACCOUNT: &str = "222222222222";
@@ -26,26 +26,11 @@ const OTHER_ACCOUNT: &str = "333333333333";
 async fn received(world: &World) -> (Connection, CustomerStack, RoleArn, StackRequest) {
     let connection = world.link("acme").await;
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
-    let create = stack
-        .create(connection.external_id(), &role_arn)
-        .signed(&world.bucket)
-        .sent_at(world.clock.now());
+    let create = world.signed(stack.create(connection.external_id(), &role_arn));
     world.receive(&create).await.unwrap();
     (connection, stack, role_arn, create)
 }
 
 fn answered(delivery: Delivery) -> Verified {
     Verified::Answered(Answered::Now(delivery))
-}
-
-/// An Update of a connected customer to another role.
-fn an_update(world: &World, customer: &Customer, role_arn: &RoleArn) -> StackRequest {
-    customer
-        .stack
-        .update(
-            &customer.create.physical_resource_id(),
-            customer.connection.external_id(),
-            role_arn,
-        )
-        .signed(&world.bucket)
 }

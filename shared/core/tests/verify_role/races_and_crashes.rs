@@ -2,16 +2,11 @@
 
 use std::sync::Arc;
 
-use futures::FutureExt;
 use latchkey_core::{
     domain::{connection::Status, proof::reason::ReasonCode},
     use_cases::{answer_stack::Answered, verify_role::Verified},
 };
-use latchkey_testing::{
-    faults::{Operation, When},
-    scripted_sts::Trust,
-    world::World,
-};
+use latchkey_testing::{faults::When, scripted_sts::Trust, world::World};
 
 use crate::received;
 
@@ -20,19 +15,11 @@ async fn a_delete_during_the_verification_ends_it_without_a_connection() {
     let world = World::default();
     let (connection, stack, role_arn, create) = received(&world).await;
     world.clock.advance(3);
-    let delete = stack
-        .delete("invented-by-cloudformation", connection.external_id(), &role_arn)
-        .signed(&world.bucket);
-    world.receive(&delete).await.unwrap();
+    let delete = world.signed(stack.delete("invented", connection.external_id(), &role_arn));
+    world.deleted(&delete).await;
     assert!(world.bucket.answer(&delete.key).unwrap().success);
     world.drain().await;
-    assert!(
-        world
-            .bucket
-            .answer(&create.key)
-            .unwrap()
-            .failed_with(ReasonCode::StackDeleted)
-    );
+    world.assert_failed(&create, ReasonCode::StackDeleted);
     assert_eq!(world.status(&connection).await, Status::Pending);
     assert_eq!(world.sts.calls().len(), 0, "nobody asks for a role that goes");
 }
@@ -42,21 +29,10 @@ async fn a_delete_that_comes_while_the_role_is_being_proven_wins() {
     let world = Arc::new(World::default());
     let (connection, stack, role_arn, create) = received(&world).await;
     world.clock.advance(3);
-    let delete = stack
-        .delete("invented", connection.external_id(), &role_arn)
-        .signed(&world.bucket);
-    let (there, request) = (world.clone(), delete.clone());
-    world.faults.before_next(Operation::Commit, move || {
-        there.receive(&request).now_or_never().unwrap().unwrap();
-    });
-    world.verify.run(&create.key, 1).await.unwrap();
-    assert!(
-        world
-            .bucket
-            .answer(&create.key)
-            .unwrap()
-            .failed_with(ReasonCode::StackDeleted)
-    );
+    let delete = world.signed(stack.delete("invented", connection.external_id(), &role_arn));
+    world.meanwhile(async move |world| world.deleted(&delete).await);
+    world.verified(&create, 1).await;
+    world.assert_failed(&create, ReasonCode::StackDeleted);
     assert_eq!(world.status(&connection).await, Status::Pending);
 }
 
@@ -64,19 +40,9 @@ async fn a_delete_that_comes_while_the_role_is_being_proven_wins() {
 async fn a_vendor_who_ends_the_connection_during_the_verification_wins() {
     let world = World::default();
     let (connection, _, _, create) = received(&world).await;
-    world
-        .disconnect_by_vendor
-        .run(connection.tenant(), connection.id())
-        .await
-        .unwrap();
+    world.end(&connection).await;
     world.drain().await;
-    assert!(
-        world
-            .bucket
-            .answer(&create.key)
-            .unwrap()
-            .failed_with(ReasonCode::DisconnectedByVendor)
-    );
+    world.assert_failed(&create, ReasonCode::DisconnectedByVendor);
     assert_eq!(world.status(&connection).await, Status::Disconnected);
 }
 
@@ -107,7 +73,7 @@ async fn a_crash_at_any_call_is_repaired_by_redelivery_with_one_true_answer() {
                     assert_eq!(stored, Status::Active);
                 }
                 for tries in 2..4 {
-                    world.verify.run(&create.key, tries).await.unwrap();
+                    world.verified(&create, tries).await;
                 }
                 let bodies = world.bucket.bodies(&create.key);
                 assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
@@ -116,11 +82,8 @@ async fn a_crash_at_any_call_is_repaired_by_redelivery_with_one_true_answer() {
                 let connection = world.reload(&connection).await;
                 let expected = if safe { Status::Active } else { Status::Pending };
                 assert_eq!(connection.state().status(), expected);
-                assert!(
-                    connection
-                        .live_binding()
-                        .is_none_or(|binding| binding.unsettled.is_none())
-                );
+                let bound = connection.live_binding();
+                assert!(bound.is_none_or(|bound| bound.unsettled.is_none()));
             }
             if done {
                 break;
@@ -135,22 +98,14 @@ async fn a_request_that_is_worked_on_twice_at_once_is_decided_once() {
     let world = Arc::new(World::default());
     let (connection, _, role_arn, create) = received(&world).await;
     // Between the look and the decision of the first, the second sees an open role and refuses.
-    let (there, key, role_arn) = (world.clone(), create.key.clone(), role_arn.clone());
-    world.faults.before_next(Operation::Commit, move || {
-        there.sts.put_role(&role_arn, Trust::open());
-        there.verify.run(&key, 1).now_or_never().unwrap().unwrap();
+    let again = create.clone();
+    world.meanwhile(async move |world| {
+        world.sts.put_role(&role_arn, Trust::open());
+        world.verified(&again, 1).await
     });
-    assert_eq!(
-        world.verify.run(&create.key, 1).await.unwrap(),
-        Verified::Answered(Answered::Before)
-    );
+    let decided = world.verified(&create, 1).await;
+    assert_eq!(decided, Verified::Answered(Answered::Before));
     assert_eq!(world.bucket.bodies(&create.key).len(), 1);
-    assert!(
-        world
-            .bucket
-            .answer(&create.key)
-            .unwrap()
-            .failed_with(ReasonCode::ExternalIdNotEnforced)
-    );
+    world.assert_failed(&create, ReasonCode::ExternalIdNotEnforced);
     assert_eq!(world.status(&connection).await, Status::Pending);
 }

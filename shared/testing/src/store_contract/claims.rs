@@ -8,25 +8,22 @@ use serde_json::json;
 
 use super::{
     super::builders::{altered, fresh_account, fresh_tenant, role},
-    Case, accepted, after, commit, connected, disconnected, find, now, refused, request, verifying,
+    Case, accepted, after, commit, connected, disconnected, find, mark_deleted, now, refused, stored, taken,
+    verifying,
 };
 
 /// The order of [`Conflict`]s: request, resource, connection, account, role.
 pub(super) async fn of_several_conflicts_the_one_that_says_most_is_told<S: ConnectionStore>(store: &S) {
     let account = fresh_account();
     let tenant = fresh_tenant();
-    let taken = role(&account, "Reader");
-    let mut holder = Case::of(store, &tenant, &account, taken.clone()).await;
-    let live = holder.proven(&holder.create());
-    holder.moved(store, live).await;
+    let shared = role(&account, "Reader");
+    let mut holder = Case::of(store, &tenant, &account, shared.clone()).await;
+    holder.connect(store).await;
 
-    let mut case = Case::of(store, &tenant, &account, taken).await;
+    let mut case = Case::of(store, &tenant, &account, shared).await;
     let create = case.create();
     let record = case.record(&create, now());
-    assert_eq!(
-        request(store, &case.connection, RequestChange::Record(&record)).await,
-        Ok(())
-    );
+    taken(store, &case.connection, RequestChange::Record(&record)).await;
     let yes = record.clone().decided(connected(&case.connection));
     let stale = case.connection.clone();
     let newer = verifying(&stale, &create, &case.role_arn);
@@ -35,35 +32,17 @@ pub(super) async fn of_several_conflicts_the_one_that_says_most_is_told<S: Conne
     let decide = || Some(RequestChange::Decide(&yes));
     let from_stale = altered(&case.proven(&create), json!({ "version": stale.version() + 1 }));
     let live = case.proven(&create);
-    assert_eq!(
-        commit(store, &stale, &from_stale, decide()).await,
-        Err(Conflict::ConnectionChanged),
-        "before the account"
-    );
-    assert_eq!(
-        commit(store, &case.connection, &live, decide()).await,
-        Err(Conflict::AccountTaken),
-        "before the role"
-    );
-    store
-        .mark_resource_deleted(&case.stack.stack_id, "Connection", now())
-        .await
-        .unwrap();
-    assert_eq!(
-        commit(store, &stale, &from_stale, decide()).await,
-        Err(Conflict::ResourceDeleted),
-        "before the connection"
-    );
+    let conflict = commit(store, &stale, &from_stale, decide()).await;
+    assert_eq!(conflict, Err(Conflict::ConnectionChanged), "before the account");
+    let conflict = commit(store, &case.connection, &live, decide()).await;
+    assert_eq!(conflict, Err(Conflict::AccountTaken), "before the role");
+    mark_deleted(store, &case.stack.stack_id, "Connection", now()).await;
+    let conflict = commit(store, &stale, &from_stale, decide()).await;
+    assert_eq!(conflict, Err(Conflict::ResourceDeleted), "before the connection");
     let no = record.decided(refused());
-    assert_eq!(
-        request(store, &case.connection, RequestChange::Decide(&no)).await,
-        Ok(())
-    );
-    assert_eq!(
-        commit(store, &stale, &from_stale, decide()).await,
-        Err(Conflict::RequestChanged),
-        "before everything"
-    );
+    taken(store, &case.connection, RequestChange::Decide(&no)).await;
+    let conflict = commit(store, &stale, &from_stale, decide()).await;
+    assert_eq!(conflict, Err(Conflict::RequestChanged), "before everything");
 }
 
 /// The guard item of an account.
@@ -73,27 +52,20 @@ pub(super) async fn an_account_is_connected_once_per_tenant<S: ConnectionStore>(
     let second = Case::of(store, &tenant, &account, role(&account, "B")).await;
     let mut stranger = Case::of(store, &fresh_tenant(), &account, role(&account, "C")).await;
 
-    let create = first.create();
-    let live = first.proven(&create);
-    first.moved(store, live).await;
+    first.connect(store).await;
     let proven = second.proven(&second.create());
-    assert_eq!(
-        commit(store, &second.connection, &proven, None).await,
-        Err(Conflict::AccountTaken)
-    );
-    let live = stranger.proven(&stranger.create());
-    stranger.moved(store, live).await;
+    let conflict = commit(store, &second.connection, &proven, None).await;
+    assert_eq!(conflict, Err(Conflict::AccountTaken));
+    stranger.connect(store).await;
 
     // A check that fails keeps the account; the end gives it back.
     let degraded = after(&first.connection, Event::CheckFailed(ReasonCode::RoleGone.into()));
     first.moved(store, degraded).await;
-    assert_eq!(
-        commit(store, &second.connection, &proven, None).await,
-        Err(Conflict::AccountTaken)
-    );
+    let conflict = commit(store, &second.connection, &proven, None).await;
+    assert_eq!(conflict, Err(Conflict::AccountTaken));
     let ended = disconnected(&first.connection);
     first.moved(store, ended).await;
-    assert_eq!(commit(store, &second.connection, &proven, None).await, Ok(()));
+    stored(store, &second.connection, &proven, None).await;
 }
 
 /// One role is never bound to two connections, whosever they are.
@@ -102,19 +74,15 @@ pub(super) async fn a_role_is_bound_once_for_all_tenants<S: ConnectionStore>(sto
     let shared = role(&account, "Reader");
     let mut first = Case::of(store, &fresh_tenant(), &account, shared.clone()).await;
     let second = Case::of(store, &fresh_tenant(), &account, shared).await;
-    let create = first.create();
-    let live = first.proven(&create);
-    first.moved(store, live).await;
+    let create = first.connect(store).await;
     let proven = second.proven(&second.create());
-    assert_eq!(
-        commit(store, &second.connection, &proven, None).await,
-        Err(Conflict::RoleTaken)
-    );
+    let conflict = commit(store, &second.connection, &proven, None).await;
+    assert_eq!(conflict, Err(Conflict::RoleTaken));
     // CloudFormation refuses the answer: it was never connected.
     let request = create.key.clone();
     let undone = after(&first.connection, Event::AnswerRefused { request });
     first.moved(store, undone).await;
-    assert_eq!(commit(store, &second.connection, &proven, None).await, Ok(()));
+    stored(store, &second.connection, &proven, None).await;
 }
 
 /// Nobody can slip into the old role while the change may still be undone.
@@ -127,15 +95,11 @@ pub(super) async fn while_a_change_is_not_settled_both_roles_are_held<S: Connect
             role(&account, &format!("{}-{undone}", new.name())),
         );
         let mut case = Case::of(store, &fresh_tenant(), &account, old.clone()).await;
-        let create = case.create();
-        let live = case.proven(&create);
-        case.moved(store, live).await;
+        let create = case.connect(store).await;
         let settled = accepted(&case.connection, &create);
         case.moved(store, settled).await;
         case.role_arn = new.clone();
-        let update = case.create();
-        let changed = case.proven(&update);
-        case.moved(store, changed).await;
+        let update = case.connect(store).await;
 
         let can_take = async |role_arn: &RoleArn| {
             let other = Case::of(store, &fresh_tenant(), &account, role_arn.clone()).await;
@@ -164,8 +128,7 @@ pub(super) async fn a_change_that_meets_a_conflict_leaves_nothing_behind<S: Conn
     let account = fresh_account();
     let shared = role(&account, "Reader");
     let mut holder = Case::of(store, &fresh_tenant(), &account, shared.clone()).await;
-    let live = holder.proven(&holder.create());
-    holder.moved(store, live).await;
+    holder.connect(store).await;
 
     let tenant = fresh_tenant();
     let case = Case::of(store, &tenant, &account, shared).await;
@@ -173,14 +136,12 @@ pub(super) async fn a_change_that_meets_a_conflict_leaves_nothing_behind<S: Conn
     let record = case.record(&create, now());
     let proven = case.proven(&create);
     let change = Some(RequestChange::Record(&record));
-    assert_eq!(
-        commit(store, &case.connection, &proven, change).await,
-        Err(Conflict::RoleTaken)
-    );
+    let conflict = commit(store, &case.connection, &proven, change).await;
+    assert_eq!(conflict, Err(Conflict::RoleTaken));
     assert_eq!(find(store, &create.key).await, None);
     assert_eq!(case.stored(store).await, case.connection);
     // The account was not taken either.
     let other = Case::of(store, &tenant, &account, role(&account, "Other")).await;
     let proven = other.proven(&other.create());
-    assert_eq!(commit(store, &other.connection, &proven, None).await, Ok(()));
+    stored(store, &other.connection, &proven, None).await;
 }

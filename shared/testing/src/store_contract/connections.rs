@@ -1,8 +1,8 @@
 //! Connections are kept, found and listed, and changed only from the version that was read.
 
 use super::{
-    super::builders::{altered, created, fresh_tenant, pending},
-    Case, IDS, after, commit, disconnected, find, new_connection, now, verifying,
+    super::builders::{altered, fresh_tenant, pending},
+    Case, IDS, after, commit, disconnected, find, insert, new_connection, now, stored, verifying,
 };
 use latchkey_core::{
     domain::connection::{Event, Rotation},
@@ -64,14 +64,9 @@ pub(super) async fn an_id_or_external_id_is_never_given_twice<S: ConnectionStore
         &first,
         json!({ "tenant": fresh_tenant(), "id": IDS.connection_id() }),
     );
-    assert!(store.insert(&first, &created(&first)).await.is_err());
-    assert!(store.insert(&same_id, &created(&same_id)).await.is_err());
-    assert!(
-        store
-            .insert(&same_external_id, &created(&same_external_id))
-            .await
-            .is_err()
-    );
+    assert!(insert(store, &first).await.is_err());
+    assert!(insert(store, &same_id).await.is_err());
+    assert!(insert(store, &same_external_id).await.is_err());
 
     assert_eq!(
         store
@@ -88,13 +83,8 @@ pub(super) async fn an_id_or_external_id_is_never_given_twice<S: ConnectionStore
         None
     );
     // A disconnected connection keeps its external ID for ever.
-    assert_eq!(commit(store, &first, &disconnected(&first), None).await, Ok(()));
-    assert!(
-        store
-            .insert(&same_external_id, &created(&same_external_id))
-            .await
-            .is_err()
-    );
+    stored(store, &first, &disconnected(&first), None).await;
+    assert!(insert(store, &same_external_id).await.is_err());
 }
 
 /// I1: from the moment that a rotation is stored, and also when it is over.
@@ -104,9 +94,7 @@ pub(super) async fn the_next_external_id_of_a_rotation_is_found_and_given_to_nob
     store: &S,
 ) {
     let mut case = Case::new(store).await;
-    let create = case.create();
-    let proven = case.proven(&create);
-    case.moved(store, proven).await;
+    let create = case.connect(store).await;
     let accepted = Event::AnswerAccepted { request: create.key };
     let settled = after(&case.connection, accepted);
     case.moved(store, settled).await;
@@ -114,10 +102,8 @@ pub(super) async fn the_next_external_id_of_a_rotation_is_found_and_given_to_nob
     let taken = new_connection(store, &fresh_tenant()).await;
     let start = |external_id| Event::RotationStarted(Rotation::new(external_id, now()));
     let collision = after(&case.connection, start(taken.external_id().clone()));
-    assert_eq!(
-        commit(store, &case.connection, &collision, None).await,
-        Err(Conflict::ConnectionChanged)
-    );
+    let conflict = commit(store, &case.connection, &collision, None).await;
+    assert_eq!(conflict, Err(Conflict::ConnectionChanged));
     assert_eq!(case.stored(store).await, case.connection);
 
     let next = IDS.external_id();
@@ -129,7 +115,7 @@ pub(super) async fn the_next_external_id_of_a_rotation_is_found_and_given_to_nob
     }
     let other = pending(&fresh_tenant(), &*IDS, now());
     let same = altered(&other, json!({ "external_id": next }));
-    assert!(store.insert(&same, &created(&same)).await.is_err());
+    assert!(insert(store, &same).await.is_err());
     let cancelled = after(&case.connection, Event::RotationCancelled);
     case.moved(store, cancelled).await;
     let found = store.find_by_external_id(&next).await.unwrap();
@@ -171,7 +157,7 @@ pub(super) async fn a_change_of_a_version_that_is_gone_is_not_stored<S: Connecti
     let case = Case::new(store).await;
     let request = case.create();
     let first = verifying(&case.connection, &request, &case.role_arn);
-    assert_eq!(commit(store, &case.connection, &first, None).await, Ok(()));
+    stored(store, &case.connection, &first, None).await;
     assert_eq!(case.stored(store).await, first);
     let conflict = Err(Conflict::ConnectionChanged);
     for late in [disconnected(&case.connection), first.clone()] {
@@ -188,14 +174,12 @@ pub(super) async fn a_change_that_changes_nothing_still_needs_the_version_that_w
 ) {
     let case = Case::new(store).await;
     let old = &case.connection;
-    assert_eq!(commit(store, old, old, None).await, Ok(()));
+    stored(store, old, old, None).await;
     assert_eq!(case.stored(store).await, *old, "a check writes no connection");
     let new = verifying(old, &case.create(), &case.role_arn);
-    assert_eq!(commit(store, old, &new, None).await, Ok(()));
-    assert_eq!(
-        commit(store, old, old, None).await,
-        Err(Conflict::ConnectionChanged)
-    );
+    stored(store, old, &new, None).await;
+    let conflict = commit(store, old, old, None).await;
+    assert_eq!(conflict, Err(Conflict::ConnectionChanged));
 }
 
 /// Nothing but `insert` makes a connection.

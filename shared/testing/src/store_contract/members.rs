@@ -12,8 +12,8 @@ use latchkey_core::{
 };
 
 use super::{
-    super::builders::{created, fresh_account, fresh_tenant, launch, role},
-    Case, IDS, after, commit, disconnected, later, new_connection, now,
+    super::builders::{fresh_account, fresh_tenant, launch, role},
+    Case, IDS, after, commit, disconnected, insert, later, new_connection, now,
 };
 
 async fn organization<S: ConnectionStore>(store: &S, tenant: &TenantId) -> Connection {
@@ -22,16 +22,13 @@ async fn organization<S: ConnectionStore>(store: &S, tenant: &TenantId) -> Conne
         expires_at: NEVER,
         ..launch(tenant, &*IDS, now())
     });
-    store
-        .insert(&organization, &created(&organization))
-        .await
-        .unwrap();
+    insert(store, &organization).await.unwrap();
     organization
 }
 
 async fn member<S: ConnectionStore>(store: &S, organization: &Connection, account: &AccountId) -> Case {
     let connection = organization.new_member(account, now());
-    store.insert(&connection, &created(&connection)).await.unwrap();
+    insert(store, &connection).await.unwrap();
     let mut case = Case::of(store, &fresh_tenant(), account, role(account, "Reader")).await;
     case.connection = connection;
     case
@@ -68,11 +65,8 @@ pub(super) async fn members_are_listed_alone_and_found_by_nobodys_external_id<S:
         .unwrap();
     assert_eq!(named, Some(organization.clone()));
     let again = organization.new_member(&fresh_account(), later(5));
-    store.insert(&again, &created(&again)).await.unwrap();
-    assert!(
-        store.insert(&again, &created(&again)).await.is_err(),
-        "a member is never made twice"
-    );
+    insert(store, &again).await.unwrap();
+    assert!(insert(store, &again).await.is_err());
     let strangers = store
         .list(&fresh_tenant(), Some(organization.id()), None, 10)
         .await;
@@ -103,10 +97,8 @@ pub(super) async fn a_seat_is_one_members_until_it_ends<S: ConnectionStore>(stor
     one.moved(store, live).await;
     assert_eq!(store.seats(organization.id()).await.unwrap(), BTreeSet::from([1]));
     let wished = seated(&other);
-    assert_eq!(
-        commit(store, &other.connection, &wished, None).await,
-        Err(Conflict::SeatTaken)
-    );
+    let conflict = commit(store, &other.connection, &wished, None).await;
+    assert_eq!(conflict, Err(Conflict::SeatTaken));
     let settled = after(
         &one.connection,
         Event::AnswerAccepted {

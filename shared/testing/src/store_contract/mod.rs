@@ -24,7 +24,7 @@ use super::{
 use latchkey_core::{
     domain::{
         audit::Actor,
-        aws::{AccountId, RoleArn},
+        aws::{AccountId, RoleArn, StackId},
         connection::{Attempt, Binding, Connection, Event},
         ids::TenantId,
         proof::reason::ReasonCode,
@@ -36,7 +36,7 @@ use latchkey_core::{
     },
     ports::{
         Change, Conflict, ConnectionSearch, ConnectionStore, GrantStore, RequestChange, SweepIndex,
-        SweepLedger,
+        SweepLedger, Unavailable,
     },
 };
 
@@ -108,7 +108,7 @@ fn later(seconds: i64) -> Timestamp {
 
 async fn new_connection<S: ConnectionStore>(store: &S, tenant: &TenantId) -> Connection {
     let connection = pending(tenant, &*IDS, now());
-    store.insert(&connection, &created(&connection)).await.unwrap();
+    insert(store, &connection).await.unwrap();
     connection
 }
 
@@ -161,19 +161,21 @@ impl Case {
             deletion_seen_at: None,
             unsettled: None,
         };
-        let proof = proof(&self.role_arn);
-        after(
-            &self.connection,
-            Event::AttemptProven {
-                binding: Box::new(binding),
-                proof,
-            },
-        )
+        let (binding, proof) = (Box::new(binding), proof(&self.role_arn));
+        after(&self.connection, Event::AttemptProven { binding, proof })
+    }
+
+    /// Stores that a new stack is connected; its Create, which is not settled yet.
+    async fn connect<S: ConnectionStore>(&mut self, store: &S) -> StackRequest {
+        let create = self.create();
+        let proven = self.proven(&create);
+        self.moved(store, proven).await;
+        create
     }
 
     /// Stores a change of the connection, and has it from then on.
     async fn moved<S: ConnectionStore>(&mut self, store: &S, after: Connection) {
-        assert_eq!(commit(store, &self.connection, &after, None).await, Ok(()));
+        stored(store, &self.connection, &after, None).await;
         self.connection = after;
     }
 
@@ -238,6 +240,27 @@ async fn request<S: ConnectionStore>(
     change: RequestChange<'_>,
 ) -> Result<(), Conflict> {
     commit(store, connection, connection, Some(change)).await
+}
+
+async fn stored<S: ConnectionStore>(
+    store: &S,
+    before: &Connection,
+    after: &Connection,
+    request: Option<RequestChange<'_>>,
+) {
+    assert_eq!(commit(store, before, after, request).await, Ok(()));
+}
+
+async fn taken<S: ConnectionStore>(store: &S, connection: &Connection, change: RequestChange<'_>) {
+    assert_eq!(request(store, connection, change).await, Ok(()));
+}
+
+async fn insert<S: ConnectionStore>(store: &S, connection: &Connection) -> Result<(), Unavailable> {
+    store.insert(connection, &created(connection)).await
+}
+
+async fn mark_deleted<S: ConnectionStore>(store: &S, stack_id: &StackId, name: &str, at: Timestamp) {
+    store.mark_resource_deleted(stack_id, name, at).await.unwrap();
 }
 
 async fn find<S: ConnectionStore>(store: &S, key: &RequestKey) -> Option<RequestRecord> {

@@ -2,7 +2,9 @@
 
 use latchkey_core::ports::{Conflict, ConnectionStore, IdSource as _, Known, RequestChange};
 
-use super::{Case, IDS, commit, connected, find, later, now, refused, request, verifying};
+use super::{
+    Case, IDS, commit, connected, find, later, mark_deleted, now, refused, request, stored, taken, verifying,
+};
 
 /// I9: SNS delivers at least once.
 pub(super) async fn a_request_is_recorded_once<S: ConnectionStore>(store: &S) {
@@ -11,7 +13,7 @@ pub(super) async fn a_request_is_recorded_once<S: ConnectionStore>(store: &S) {
     let record = case.record(&create, now());
     let after = verifying(&case.connection, &create, &case.role_arn);
     let change = || Some(RequestChange::Record(&record));
-    assert_eq!(commit(store, &case.connection, &after, change()).await, Ok(()));
+    stored(store, &case.connection, &after, change()).await;
     assert_eq!(find(store, &create.key).await.as_ref(), Some(&record));
     assert_eq!(case.stored(store).await, after);
     case.connection = after;
@@ -23,10 +25,7 @@ pub(super) async fn a_request_is_recorded_once<S: ConnectionStore>(store: &S) {
     // Another request of the same stack is another request.
     let second = case.create();
     let second = case.record(&second, now());
-    assert_eq!(
-        request(store, &case.connection, RequestChange::Record(&second)).await,
-        Ok(())
-    );
+    taken(store, &case.connection, RequestChange::Record(&second)).await;
 }
 
 /// I5: the same request gets the same answer.
@@ -38,30 +37,18 @@ pub(super) async fn a_request_is_decided_once<S: ConnectionStore>(store: &S) {
     let no = record.clone().decided(refused());
     let yes = record.clone().decided(connected(connection));
     let conflict = Err(Conflict::RequestChanged);
-    assert_eq!(
-        request(store, connection, RequestChange::Decide(&no)).await,
-        conflict,
-        "what was never recorded is not decided"
-    );
-    assert_eq!(
-        request(store, connection, RequestChange::Record(&record)).await,
-        Ok(())
-    );
-    assert_eq!(
-        request(store, connection, RequestChange::Decide(&no)).await,
-        Ok(())
-    );
+    // What was never recorded is not decided.
+    let told = request(store, connection, RequestChange::Decide(&no)).await;
+    assert_eq!(told, conflict);
+    taken(store, connection, RequestChange::Record(&record)).await;
+    taken(store, connection, RequestChange::Decide(&no)).await;
     assert_eq!(find(store, &create.key).await.as_ref(), Some(&no));
     for decision in [&yes, &no] {
-        assert_eq!(
-            request(store, connection, RequestChange::Decide(decision)).await,
-            conflict
-        );
+        let told = request(store, connection, RequestChange::Decide(decision)).await;
+        assert_eq!(told, conflict);
     }
-    assert_eq!(
-        request(store, connection, RequestChange::Record(&record)).await,
-        conflict
-    );
+    let told = request(store, connection, RequestChange::Record(&record)).await;
+    assert_eq!(told, conflict);
     assert_eq!(find(store, &create.key).await, Some(no));
 }
 
@@ -72,26 +59,15 @@ pub(super) async fn an_answer_is_delivered_and_its_url_forgotten<S: ConnectionSt
     let create = case.create();
     let decided = case.record(&create, now()).decided(refused());
     let delivered = decided.clone().delivered();
-    assert_eq!(
-        request(store, connection, RequestChange::Deliver(&delivered)).await,
-        Err(Conflict::RequestChanged),
-        "what was never recorded is not delivered"
-    );
+    // What was never recorded is not delivered.
+    let conflict = request(store, connection, RequestChange::Deliver(&delivered)).await;
+    assert_eq!(conflict, Err(Conflict::RequestChanged));
     let record = case.record(&create, now());
-    assert_eq!(
-        request(store, connection, RequestChange::Record(&record)).await,
-        Ok(())
-    );
-    assert_eq!(
-        request(store, connection, RequestChange::Decide(&decided)).await,
-        Ok(())
-    );
+    taken(store, connection, RequestChange::Record(&record)).await;
+    taken(store, connection, RequestChange::Decide(&decided)).await;
     assert!(find(store, &create.key).await.unwrap().response_url().is_some());
     for _ in 0..2 {
-        assert_eq!(
-            request(store, connection, RequestChange::Deliver(&delivered)).await,
-            Ok(())
-        );
+        taken(store, connection, RequestChange::Deliver(&delivered)).await;
     }
     let stored = find(store, &create.key).await.unwrap();
     assert_eq!(stored, delivered);
@@ -116,18 +92,12 @@ pub(super) async fn what_a_listener_needs_is_found_in_one_step<S: ConnectionStor
     };
     assert_eq!(look(external_id).await, known(false));
     let (stack_id, resource) = (&envelope.stack_id, &envelope.logical_resource_id);
-    store
-        .mark_resource_deleted(stack_id, resource, later(1))
-        .await
-        .unwrap();
+    mark_deleted(store, stack_id, resource, later(1)).await;
     assert_eq!(look(external_id).await, known(true));
     let unknown = IDS.external_id();
     assert_eq!(look(&unknown).await, Known::Nothing);
     let record = case.record(&create, later(2));
-    assert_eq!(
-        request(store, &case.connection, RequestChange::Record(&record)).await,
-        Ok(())
-    );
+    taken(store, &case.connection, RequestChange::Record(&record)).await;
     for external_id in [external_id, &unknown] {
         assert_eq!(look(external_id).await, Known::Recorded(Box::new(record.clone())));
     }

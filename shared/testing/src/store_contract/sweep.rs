@@ -23,8 +23,7 @@ pub(super) async fn a_live_connection_is_in_the_slot_of_its_state_and_in_no_othe
 ) {
     let mut case = Case::new(store).await;
     assert_eq!(plan.slot(&case.connection), None);
-    let live = case.proven(&case.create());
-    case.moved(store, live).await;
+    case.connect(store).await;
     let active = plan.slot(&case.connection).unwrap();
     eventually_in(store, &active, &case.connection, true).await;
 
@@ -47,9 +46,7 @@ pub(super) async fn the_index_knows_what_a_look_needs<S: ConnectionStore + Sweep
     plan: SweepPlan,
 ) {
     let mut case = Case::new(store).await;
-    let create = case.create();
-    let unsettled = case.proven(&create);
-    case.moved(store, unsettled).await;
+    let create = case.connect(store).await;
     let slot = plan.slot(&case.connection).unwrap();
     assert_eq!(Member::of(&case.connection).look, None);
     eventually_in(store, &slot, &case.connection, true).await;
