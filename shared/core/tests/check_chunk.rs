@@ -10,7 +10,7 @@ use latchkey_core::{
         ids::ConnectionId,
         proof::{permissions::Inspection, reason::ReasonCode, verdict::Cause},
         sweep::{
-            Chunk,
+            Chunk, Group, Member,
             ledger::{ChunkRecord, INDEX_LAG_SECONDS, last_verified_at},
         },
     },
@@ -66,6 +66,11 @@ async fn work(world: &World, chunks: &[Chunk]) -> Vec<ChunkChecked> {
     checked
 }
 
+/// A whole cycle of ticks, and the work that comes of it.
+async fn sweep(world: &World) {
+    work(world, &cycle(world).await).await;
+}
+
 async fn state(world: &World, customer: &Customer) -> State {
     world.reload(&customer.connection).await.state().clone()
 }
@@ -97,8 +102,7 @@ async fn a_page_of_a_tenant_with_many_connections_takes_one_look_at_the_ledger()
     let customers = customers(&world, 60).await;
     // A tenant among others.
     world.connect("globex", &fresh_account()).await;
-    let chunks = cycle(&world).await;
-    work(&world, &chunks).await;
+    sweep(&world).await;
     let tenant = customers[0].connection.tenant();
     let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
@@ -112,10 +116,8 @@ async fn a_page_of_a_tenant_with_many_connections_takes_one_look_at_the_ledger()
         }
     }
     assert_eq!(seen.len(), customers.len());
-    assert!(
-        seen.iter()
-            .all(|one| one.last_verified_at() == Some(world.clock.now()))
-    );
+    let now = Some(world.clock.now());
+    assert!(seen.iter().all(|one| one.last_verified_at() == now));
     assert_eq!((pages, world.faults.count(Operation::ReadLedger)), (3, 3));
 }
 
@@ -137,12 +139,10 @@ async fn a_proof_in_its_turn_reads_and_writes_nothing_where_there_is_no_news() {
 async fn a_role_that_is_gone_is_found_by_a_look_and_the_last_good_time_is_written_down() {
     let world = sweeping(u32::MAX);
     let customers = customers(&world, 12).await;
-    let chunks = cycle(&world).await;
-    work(&world, &chunks).await;
+    sweep(&world).await;
     let well_until = world.clock.now();
     world.sts.delete_role(&customers[3].role_arn);
-    let chunks = cycle(&world).await;
-    work(&world, &chunks).await;
+    sweep(&world).await;
     for (number, customer) in customers.iter().enumerate() {
         match state(&world, customer).await {
             State::Degraded {
@@ -171,8 +171,7 @@ async fn a_loosened_role_is_found_when_its_proof_is_due_and_never_by_a_look() {
         world.sts.put_role(&customer.role_arn, Trust::open());
     }
     for sweeps in 1..=BUDGET.proof_every {
-        let chunks = cycle(&world).await;
-        work(&world, &chunks).await;
+        sweep(&world).await;
         let mut found = 0;
         for customer in &customers {
             found += usize::from(world.status(&customer.connection).await == Status::Degraded);
@@ -198,13 +197,10 @@ async fn a_degraded_connection_is_proven_and_never_repaired_by_a_look() {
     work(&world, &fresh).await;
     assert_eq!(world.status(&customer.connection).await, Status::Degraded);
     world.sts.put_role(&customer.role_arn, right);
-    let chunks = cycle(&world).await;
-    work(&world, &chunks).await;
+    sweep(&world).await;
     assert_eq!(world.status(&customer.connection).await, Status::Active);
-    assert_eq!(
-        world.last_verified(&customer.connection).await,
-        Some(world.clock.now())
-    );
+    let shown = world.last_verified(&customer.connection).await;
+    assert_eq!(shown, Some(world.clock.now()));
 }
 
 #[tokio::test]
@@ -212,24 +208,17 @@ async fn news_of_permissions_are_stored_and_the_same_again_is_not() {
     let world = sweeping(1);
     let customers = customers(&world, 2).await;
     world.sts.inspect_as(Some(Inspection::NotPermitted));
-    let chunks = cycle(&world).await;
-    work(&world, &chunks).await;
+    sweep(&world).await;
     assert_eq!(world.status(&customers[0].connection).await, Status::Degraded);
     world.sts.inspect_as(None);
-    let chunks = cycle(&world).await;
-    work(&world, &chunks).await;
+    sweep(&world).await;
     let repaired = world.reload(&customers[0].connection).await;
     assert_eq!(repaired.state().status(), Status::Active);
-    world
-        .sts
-        .inspect_as(Some(Inspection::Inconclusive(Cause::Unreachable)));
-    let chunks = cycle(&world).await;
-    work(&world, &chunks).await;
-    assert_eq!(
-        world.reload(&customers[0].connection).await,
-        repaired,
-        "no answer is no news"
-    );
+    let no_answer = Inspection::Inconclusive(Cause::Unreachable);
+    world.sts.inspect_as(Some(no_answer));
+    sweep(&world).await;
+    let stands = world.reload(&customers[0].connection).await;
+    assert_eq!(stands, repaired, "no answer is no news");
 }
 
 #[tokio::test]
@@ -252,15 +241,10 @@ async fn what_nothing_can_be_said_of_is_given_back_alone_a_bounded_number_of_tim
     assert_eq!((members, given_back, news), (first.members.len(), 1, 0));
     assert_eq!(world.store.all_connections(), before, "throttling is no verdict");
     let missed = &first.members[0];
-    let customer = customers
-        .iter()
-        .find(|customer| *customer.connection.id() == missed.connection_id)
-        .unwrap();
-    assert_eq!(
-        world.last_verified(&customer.connection).await,
-        customer.connection.last_verified_at(),
-        "it was not verified"
-    );
+    let is_missed = |customer: &&Customer| *customer.connection.id() == missed.connection_id;
+    let customer = customers.iter().find(is_missed).unwrap();
+    let shown = world.last_verified(&customer.connection).await;
+    assert_eq!(shown, customer.connection.last_verified_at());
     // STS stays in trouble: the tries end.
     world.sts.trouble(Some(Cause::Unreachable));
     let mut tries = 0;
@@ -275,10 +259,8 @@ async fn what_nothing_can_be_said_of_is_given_back_alone_a_bounded_number_of_tim
     world.sts.trouble(None);
     let (tenant, id) = (&missed.tenant, &missed.connection_id);
     world.chunks.run_single(tenant, id, 1).await.unwrap();
-    assert_eq!(
-        world.last_verified(&customer.connection).await,
-        Some(world.clock.now())
-    );
+    let shown = world.last_verified(&customer.connection).await;
+    assert_eq!(shown, Some(world.clock.now()));
 }
 
 #[tokio::test]
@@ -286,18 +268,13 @@ async fn a_chunk_in_an_outage_of_sts_waits_as_a_whole_and_asks_for_few() {
     let mut world = sweeping(u32::MAX);
     world.revalidate.plan.slots = 1;
     let customers = customers(&world, 60).await;
-    let mut members: Vec<_> = cycle(&world)
-        .await
-        .into_iter()
-        .flat_map(|chunk| chunk.members)
-        .collect();
-    for customer in &customers {
-        members.push(latchkey_core::domain::sweep::Member::of(&customer.connection));
-    }
+    let chunks = cycle(&world).await;
+    let mut members: Vec<_> = chunks.into_iter().flat_map(|chunk| chunk.members).collect();
+    members.extend(customers.iter().map(|customer| Member::of(&customer.connection)));
     members.sort_by(|one, other| one.connection_id.cmp(&other.connection_id));
     members.dedup();
     let chunk = Chunk {
-        group: latchkey_core::domain::sweep::Group::Active,
+        group: Group::Active,
         slot: "active#0".to_owned(),
         tick: 0,
         queried_at: world.clock.now(),
@@ -305,18 +282,12 @@ async fn a_chunk_in_an_outage_of_sts_waits_as_a_whole_and_asks_for_few() {
     };
     world.sts.trouble(Some(Cause::Unreachable));
     let calls = world.sts.calls().len();
-    assert_eq!(
-        world.chunks.run(&chunk).await.unwrap(),
-        ChunkChecked::StsInTrouble
-    );
+    let checked = world.chunks.run(&chunk).await.unwrap();
+    assert_eq!(checked, ChunkChecked::StsInTrouble);
     let asked = world.sts.calls().len() - calls;
     assert!(asked <= MAX_GIVEN_BACK + 1 + world.chunks.concurrency, "{asked}");
     assert_eq!(world.queue.waiting(), []);
-    assert_eq!(
-        world.faults.count(Operation::RecordChunk),
-        0,
-        "nobody was verified"
-    );
+    assert_eq!(world.faults.count(Operation::RecordChunk), 0);
 }
 
 #[tokio::test]

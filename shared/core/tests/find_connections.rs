@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use latchkey_core::{
     domain::{
+        aws::AccountId,
         connection::{Connection, Organization, SETTLEMENT_SECONDS, Status},
         ids::{ConnectionId, TenantId},
     },
@@ -34,11 +35,16 @@ fn with(status: Status) -> Wanted {
     }
 }
 
+fn by(account: &AccountId) -> Wanted {
+    Wanted {
+        account: Some(account.clone()),
+        ..Wanted::default()
+    }
+}
+
 async fn page(world: &World, wanted: &Wanted, after: Option<&ConnectionId>, limit: u16) -> Page {
-    finder(world)
-        .run(&tenant("acme"), wanted, after, limit)
-        .await
-        .unwrap()
+    let found = finder(world).run(&tenant("acme"), wanted, after, limit).await;
+    found.unwrap()
 }
 
 /// Everything that is wanted, in pages of `limit`.
@@ -47,11 +53,7 @@ async fn all(world: &World, wanted: &Wanted, limit: u16) -> Vec<ConnectionId> {
     let mut after = None;
     loop {
         let page = page(world, wanted, after.as_ref(), limit).await;
-        found.extend(
-            page.connections
-                .into_iter()
-                .map(|connection| connection.id().clone()),
-        );
+        found.extend(page.connections.iter().map(|connection| connection.id().clone()));
         after = page.next_after;
         if after.is_none() {
             return found;
@@ -60,11 +62,12 @@ async fn all(world: &World, wanted: &Wanted, limit: u16) -> Vec<ConnectionId> {
 }
 
 fn ids(connections: &[&Connection]) -> Vec<ConnectionId> {
-    let ids: BTreeSet<_> = connections
+    let mut ids: Vec<_> = connections
         .iter()
         .map(|connection| connection.id().clone())
         .collect();
-    ids.into_iter().collect()
+    ids.sort();
+    ids
 }
 
 #[tokio::test]
@@ -76,17 +79,9 @@ async fn each_connection_is_found_by_the_status_that_it_shows_and_by_no_other() 
     let active = world.connect("acme", &fresh_account()).await;
     let lost = world.connect("acme", &fresh_account()).await;
     world.sts.put_role(&lost.role_arn, Trust::nobody());
-    world
-        .recheck
-        .run(&tenant("acme"), lost.connection.id())
-        .await
-        .unwrap();
+    world.check(&lost.connection).await;
     let ended = world.connect("acme", &fresh_account()).await;
-    world
-        .disconnect_by_vendor
-        .run(&tenant("acme"), ended.connection.id())
-        .await
-        .unwrap();
+    world.end(&ended.connection).await;
     world.connect("globex", &fresh_account()).await;
 
     let mut seen = BTreeSet::new();
@@ -99,11 +94,8 @@ async fn each_connection_is_found_by_the_status_that_it_shows_and_by_no_other() 
         (Status::Expired, ids(&[&old])),
     ] {
         for limit in [1, 2, 100] {
-            assert_eq!(
-                all(&world, &with(status), limit).await,
-                expected,
-                "{status:?} by {limit}"
-            );
+            let found = all(&world, &with(status), limit).await;
+            assert_eq!(found, expected, "{status:?} by {limit}");
         }
         seen.extend(expected);
     }
@@ -158,40 +150,25 @@ async fn what_is_never_settled_is_found_as_what_it_goes_back_to() {
     let world = World::default();
     let one = world.connect("acme", &fresh_account()).await;
     world.sts.put_role(&one.role_arn, Trust::nobody());
-    world
-        .recheck
-        .run(&tenant("acme"), one.connection.id())
-        .await
-        .unwrap();
+    world.check(&one.connection).await;
     world.trust(&one.role_arn, &one.connection);
     let link = world.link("acme").await;
     let account = fresh_account();
-    let (stack, role_arn) = world.customer_of(&link, &account);
-    let create = world.signed(stack.create(link.external_id(), &role_arn));
-    let update = world.signed(one.stack.update(
-        &one.create.physical_resource_id(),
-        one.connection.external_id(),
-        &one.role_arn,
-    ));
+    let create = world.create(&link, &account);
+    let update = world.signed(one.update(&one.role_arn));
     for request in [create, update] {
         world.receive(&request).await.unwrap();
         world.prove_without_answer(&request).await;
     }
     assert_eq!(world.status(&one.connection).await, Status::Active, "for a while");
-    let by_account = Wanted {
-        account: Some(account),
-        ..Wanted::default()
-    };
+    let by_account = by(&account);
     assert_eq!(all(&world, &with(Status::Verifying), 10).await, ids(&[&link]));
     assert_eq!(all(&world, &by_account, 10).await, [], "it may be forged");
     world.clock.advance(SETTLEMENT_SECONDS);
     for (connection, status) in [(&one.connection, Status::Degraded), (&link, Status::Pending)] {
         assert_eq!(world.status(connection).await, status);
-        assert_eq!(
-            all(&world, &with(status), 10).await,
-            ids(&[connection]),
-            "{status:?}"
-        );
+        let found = all(&world, &with(status), 10).await;
+        assert_eq!(found, ids(&[connection]), "{status:?}");
     }
 }
 
@@ -199,10 +176,7 @@ async fn what_is_never_settled_is_found_as_what_it_goes_back_to() {
 async fn an_account_leads_to_the_connection_that_holds_it() {
     let world = World::default();
     let account = fresh_account();
-    let by_account = Wanted {
-        account: Some(account.clone()),
-        ..Wanted::default()
-    };
+    let by_account = by(&account);
     assert_eq!(all(&world, &by_account, 10).await, []);
     let one = world.connect("acme", &account).await;
     assert_eq!(all(&world, &by_account, 10).await, ids(&[&one.connection]));
@@ -218,11 +192,7 @@ async fn an_account_leads_to_the_connection_that_holds_it() {
     let globex = TenantId::parse("globex").unwrap();
     let theirs = finder(&world).run(&globex, &by_account, None, 10).await.unwrap();
     assert_eq!(theirs.connections, [], "nobody else's (I8)");
-    world
-        .disconnect_by_vendor
-        .run(&tenant("acme"), one.connection.id())
-        .await
-        .unwrap();
+    world.end(&one.connection).await;
     assert_eq!(all(&world, &by_account, 10).await, []);
 }
 
@@ -262,13 +232,7 @@ async fn a_store_that_fails_is_no_empty_list() {
     for (operation, wanted) in [
         (Operation::List, Wanted::default()),
         (Operation::ListFiled, with(Status::Active)),
-        (
-            Operation::FindByAccount,
-            Wanted {
-                account: Some(fresh_account()),
-                ..Wanted::default()
-            },
-        ),
+        (Operation::FindByAccount, by(&fresh_account())),
     ] {
         world.faults.fail_next(operation, 1, When::Before);
         let found = finder(&world).run(&tenant("acme"), &wanted, None, 10).await;

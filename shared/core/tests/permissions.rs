@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use latchkey_core::{
     domain::{
         connection::{Connection, Status},
-        profile::Profile,
         proof::{
             permissions::{Decision, DeniedBy, Inspection},
             reason::ReasonCode,
@@ -19,13 +18,15 @@ use latchkey_core::{
     use_cases::{answer_stack::Answered, start_connection::NewConnection, verify_role::Verified},
 };
 use latchkey_testing::{
-    builders::{account, tenant},
+    builders::{account, tenant, wish},
     customer_stack::StackRequest,
     scripted_sts::tier,
     world::{PATIENCE_SECONDS, World},
 };
 
 const ACCOUNT: &str = "222222222222";
+
+const UNREACHABLE: Inspection = Inspection::Inconclusive(Cause::Unreachable);
 
 /// IAM's answer where exactly `allowed` is allowed and the rest is denied by `by`.
 fn allowed(allowed: &[&str], by: DeniedBy) -> Inspection {
@@ -49,20 +50,16 @@ async fn recheck(world: &World, connection: &Connection) -> Connection {
 
 #[tokio::test]
 async fn a_role_that_lacks_what_its_tier_needs_is_waited_for_and_then_refused_by_name() {
+    let (missing, blocked) = (
+        ReasonCode::PermissionsMissing,
+        ReasonCode::BlockedByOrganizationPolicy,
+    );
+    let itself = ["iam:SimulatePrincipalPolicy"];
     for (inspection, code) in [
-        (
-            allowed(&["iam:SimulatePrincipalPolicy"], DeniedBy::Role),
-            ReasonCode::PermissionsMissing,
-        ),
-        (
-            allowed(&[], DeniedBy::PermissionsBoundary),
-            ReasonCode::PermissionsMissing,
-        ),
-        (
-            allowed(&[], DeniedBy::Organization),
-            ReasonCode::BlockedByOrganizationPolicy,
-        ),
-        (Inspection::NotPermitted, ReasonCode::PermissionsMissing),
+        (allowed(&itself, DeniedBy::Role), missing),
+        (allowed(&[], DeniedBy::PermissionsBoundary), missing),
+        (allowed(&[], DeniedBy::Organization), blocked),
+        (Inspection::NotPermitted, missing),
     ] {
         let world = World::default();
         world.sts.inspect_as(Some(inspection));
@@ -70,15 +67,11 @@ async fn a_role_that_lacks_what_its_tier_needs_is_waited_for_and_then_refused_by
         let create = world.create(&connection, &account(ACCOUNT));
         world.receive(&create).await.unwrap();
         let start = world.clock.now();
-        assert_eq!(
-            world.verify_until_answered(&create.key).await,
-            Answered::Now(Delivery::Accepted)
-        );
+        let answered = world.verify_until_answered(&create.key).await;
+        assert_eq!(answered, Answered::Now(Delivery::Accepted));
+        // A policy that is new takes its time too.
         let waited = world.clock.now().duration_since(start).as_secs();
-        assert_eq!(
-            waited, PATIENCE_SECONDS,
-            "a policy that is new takes its time too"
-        );
+        assert_eq!(waited, PATIENCE_SECONDS);
         world.assert_failed(&create, code);
         assert_eq!(world.status(&connection).await, Status::Pending);
     }
@@ -91,10 +84,8 @@ async fn permissions_that_arrive_in_time_connect() {
     let connection = world.link("acme").await;
     let create = world.create(&connection, &account(ACCOUNT));
     world.receive(&create).await.unwrap();
-    assert!(matches!(
-        world.verified(&create, 1).await,
-        Verified::TryAgainIn(_)
-    ));
+    let first = world.verified(&create, 1).await;
+    assert!(matches!(first, Verified::TryAgainIn(_)));
     world.sts.inspect_as(None);
     world.verify_until_answered(&create.key).await;
     assert_eq!(world.status(&connection).await, Status::Active);
@@ -103,25 +94,18 @@ async fn permissions_that_arrive_in_time_connect() {
 #[tokio::test]
 async fn an_iam_that_says_nothing_neither_keeps_a_role_out_nor_breaks_a_connection() {
     let world = World::default();
-    world
-        .sts
-        .inspect_as(Some(Inspection::Inconclusive(Cause::Unreachable)));
+    world.sts.inspect_as(Some(UNREACHABLE));
     let customer = world.connect("acme", &account(ACCOUNT)).await;
     assert_eq!(customer.connection.live_binding().unwrap().permissions, None);
     world.sts.inspect_as(None);
     let known = recheck(&world, &customer.connection).await;
     let report = known.live_binding().unwrap().permissions.clone();
     assert!(report.is_some());
-    world
-        .sts
-        .inspect_as(Some(Inspection::Inconclusive(Cause::Unreachable)));
+    world.sts.inspect_as(Some(UNREACHABLE));
     let still = recheck(&world, &customer.connection).await;
     assert_eq!(still.state().status(), Status::Active);
-    assert_eq!(
-        still.live_binding().unwrap().permissions,
-        report,
-        "what was known stays known"
-    );
+    let known = &still.live_binding().unwrap().permissions;
+    assert_eq!(*known, report, "what was known stays known");
 }
 
 #[tokio::test]
@@ -138,10 +122,8 @@ async fn a_live_connection_whose_role_is_cut_back_is_degraded_until_it_is_restor
     let report = degraded.live_binding().unwrap().permissions.clone().unwrap();
     assert_eq!(report.missing[0].reason, "to know the regions");
     world.sts.inspect_as(None);
-    assert_eq!(
-        recheck(&world, &customer.connection).await.state().status(),
-        Status::Active
-    );
+    let restored = recheck(&world, &customer.connection).await;
+    assert_eq!(restored.state().status(), Status::Active);
 }
 
 #[tokio::test]
@@ -154,13 +136,8 @@ async fn a_role_that_can_do_too_much_connects_and_is_told_of() {
     ];
     world.sts.inspect_as(Some(allowed(&everything, DeniedBy::Role)));
     let customer = world.connect("acme", &account(ACCOUNT)).await;
-    let report = customer
-        .connection
-        .live_binding()
-        .unwrap()
-        .permissions
-        .clone()
-        .unwrap();
+    let bound = customer.connection.live_binding().unwrap();
+    let report = bound.permissions.clone().unwrap();
     assert_eq!(report.excessive, ["iam:CreateUser"]);
     assert!(report.missing.is_empty());
 }
@@ -172,11 +149,8 @@ async fn create_of_tier(
     claimed: Option<&str>,
 ) -> (Connection, StackRequest) {
     let new = NewConnection {
-        profile: Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
-        account_id: None,
         permission_tier: wished.map(|name| TierName::parse(name).unwrap()),
-        region: None,
-        organization: None,
+        ..wish()
     };
     let (connection, _) = world.start.run(tenant("acme"), new).await.unwrap();
     let (stack, role_arn) = world.customer_of(&connection, &account(ACCOUNT));
@@ -184,8 +158,7 @@ async fn create_of_tier(
     if let Some(claimed) = claimed {
         create = create.with_property("PermissionTier", claimed);
     }
-    let create = create.sent_at(world.clock.now()).signed(&world.bucket);
-    (connection, create)
+    (connection, world.signed(create))
 }
 
 #[tokio::test]
@@ -221,10 +194,7 @@ async fn a_tier_that_is_not_offered_or_is_no_name_fails_its_stack_at_once() {
         let (connection, create) = create_of_tier(&world, None, Some(claimed)).await;
         let started = world.clock.now();
         let answer = world.complete(&create).await;
-        assert!(
-            answer.failed_with(ReasonCode::InvalidRequest),
-            "{claimed}: {answer:?}"
-        );
+        assert!(answer.failed_with(ReasonCode::InvalidRequest), "{answer:?}");
         assert_eq!(world.clock.now(), started, "nothing is waited for");
         assert_eq!(world.sts.calls().len(), 0);
         assert_eq!(world.status(&connection).await, Status::Pending);
@@ -245,8 +215,5 @@ async fn a_later_check_holds_a_role_against_the_tier_that_it_was_connected_with(
     assert!(world.complete(&create).await.success);
     world.sts.inspect_as(None);
     let checked = recheck(&world, &connection).await;
-    assert_eq!(
-        checked.reason().map(|reason| reason.code),
-        Some(ReasonCode::PermissionsMissing)
-    );
+    assert_eq!(checked.reason().unwrap().code, ReasonCode::PermissionsMissing);
 }

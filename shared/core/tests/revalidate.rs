@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use latchkey_core::{
     domain::{
         connection::{Connection, Status},
-        sweep::{Group, SweepPlan},
+        sweep::{Chunk, Group, SweepPlan},
     },
     ports::{SweepIndex, VerificationTask},
     use_cases::revalidate::Swept,
@@ -15,6 +15,7 @@ use latchkey_core::{
 use latchkey_testing::{
     builders::fresh_account,
     faults::{Operation, When},
+    recording_queue::Queued,
     world::{PLAN, TICK_SECONDS, World},
 };
 
@@ -23,47 +24,54 @@ fn tick(world: &World) {
     world.clock.advance(TICK_SECONDS.into());
 }
 
+fn cycle(world: &World) {
+    (0..PLAN.slots).for_each(|_| tick(world));
+}
+
 async fn sweep(world: &World) -> Swept {
     world.revalidate.run().await.unwrap()
+}
+
+/// Sweeps, and forgets what was queued.
+async fn swept(world: &World) {
+    sweep(world).await;
+    world.queue.take_all();
 }
 
 /// The last tick whose healthy connections were all queued.
 async fn done(world: &World) -> Option<i64> {
     let cursor = world.store.cursor().await.unwrap();
-    cursor
-        .progress(Group::Active)
-        .filter(|progress| progress.within.is_none())
-        .map(|progress| progress.done)
+    let progress = cursor.progress(Group::Active)?;
+    progress.within.is_none().then_some(progress.done)
 }
 
 async fn connected(world: &World, number: usize) -> Vec<Connection> {
     let mut connections = Vec::new();
     for _ in 0..number {
-        let account = fresh_account();
-        connections.push(world.connect("acme", &account).await.connection);
+        let customer = world.connect("acme", &fresh_account()).await;
+        connections.push(customer.connection);
     }
     connections
 }
 
 /// Who was put on the queue, as often as it was.
 fn queued(world: &World) -> Vec<String> {
-    let ids = world
-        .queue
-        .take_all()
-        .into_iter()
-        .flat_map(|queued| match queued.task {
-            VerificationTask::Chunk(chunk) => chunk.members,
-            other => panic!("{other:?}"),
-        })
-        .map(|member| member.connection_id.to_string());
-    ids.collect()
+    let members = chunks(world).into_iter().flat_map(|chunk| chunk.members);
+    members.map(|member| member.connection_id.to_string()).collect()
+}
+
+/// Takes the chunks off the queue.
+fn chunks(world: &World) -> Vec<Chunk> {
+    let chunk = |queued: Queued| match queued.task {
+        VerificationTask::Chunk(chunk) => chunk,
+        other => panic!("{other:?}"),
+    };
+    world.queue.take_all().into_iter().map(chunk).collect()
 }
 
 fn ids(connections: &[Connection]) -> BTreeSet<String> {
-    connections
-        .iter()
-        .map(|connection| connection.id().to_string())
-        .collect()
+    let ids = connections.iter().map(|connection| connection.id().to_string());
+    ids.collect()
 }
 
 #[tokio::test]
@@ -73,8 +81,7 @@ async fn in_one_cycle_each_live_connection_is_queued_once_and_nobody_else() {
     world.link("acme").await;
     let ended = connected(&world, 1).await;
     world.end(&ended[0]).await;
-    sweep(&world).await;
-    world.queue.take_all();
+    swept(&world).await;
     let mut all = Vec::new();
     for _ in 0..PLAN.slots {
         tick(&world);
@@ -98,8 +105,7 @@ async fn a_degraded_connection_has_a_shorter_cycle() {
         world.check(connection).await;
         assert_eq!(world.status(connection).await, Status::Degraded);
     }
-    sweep(&world).await;
-    world.queue.take_all();
+    swept(&world).await;
     let mut all = Vec::new();
     for _ in 0..PLAN.degraded_slots {
         tick(&world);
@@ -129,8 +135,7 @@ async fn after_an_outage_each_connection_is_queued_once_and_none_is_left_out() {
     for missed in [2, 3, 4, 5, 50] {
         let world = World::default();
         let connections = connected(&world, 12).await;
-        sweep(&world).await;
-        world.queue.take_all();
+        swept(&world).await;
         for _ in 0..missed {
             tick(&world);
         }
@@ -152,11 +157,8 @@ async fn a_sweep_that_crashed_anywhere_is_done_again_and_leaves_nobody_out() {
         for when in [When::Before, When::After] {
             let world = World::default();
             let connections = connected(&world, 12).await;
-            sweep(&world).await;
-            world.queue.take_all();
-            for _ in 0..PLAN.slots {
-                tick(&world);
-            }
+            swept(&world).await;
+            cycle(&world);
             world.faults.fail_call(call, when);
             let crashed = world.revalidate.run().await;
             if world.faults.clear() {
@@ -194,9 +196,7 @@ async fn the_cursor_is_moved_only_after_everything_was_queued() {
     connected(&world, 10).await;
     sweep(&world).await;
     let before = world.store.cursor().await.unwrap();
-    for _ in 0..PLAN.slots {
-        tick(&world);
-    }
+    cycle(&world);
     world.faults.fail_next(Operation::QueueSend, 1, When::Before);
     assert!(world.revalidate.run().await.is_err());
     assert_eq!(world.store.cursor().await.unwrap(), before);
@@ -239,8 +239,7 @@ async fn what_is_beyond_the_budget_of_a_tick_is_queued_at_the_next_and_nobody_tw
 async fn an_outage_of_hours_is_caught_up_within_the_budget_of_each_tick() {
     let world = with_budget(60);
     let connections = connected(&world, 50).await;
-    sweep(&world).await;
-    world.queue.take_all();
+    swept(&world).await;
     world.clock.advance(60 * 100);
     let (mut reached, mut ticks) = (BTreeSet::new(), 0);
     while reached.len() < connections.len() {
@@ -251,12 +250,7 @@ async fn an_outage_of_hours_is_caught_up_within_the_budget_of_each_tick() {
             };
             assert!(chunk.members.iter().map(|member| member.calls()).sum::<u32>() <= 60);
             assert!(queued.delay_seconds < 60, "within the tick");
-            reached.extend(
-                chunk
-                    .members
-                    .iter()
-                    .map(|member| member.connection_id.to_string()),
-            );
+            reached.extend(chunk.members.into_iter().map(|member| member.connection_id));
         }
         world.clock.advance(60);
         ticks += 1;
@@ -291,31 +285,18 @@ async fn degraded_connections_come_first_and_leave_half_of_the_budget() {
     let world = with_budget(40);
     let connections = connected(&world, 30).await;
     for connection in &connections[..12] {
-        world
-            .sts
-            .delete_role(&connection.live_binding().unwrap().role_arn);
+        let bound = connection.live_binding().unwrap();
+        world.sts.delete_role(&bound.role_arn);
         world.check(connection).await;
     }
-    sweep(&world).await;
-    world.queue.take_all();
+    swept(&world).await;
     world.clock.advance(40 * 20);
     sweep(&world).await;
-    let groups: Vec<(Group, usize)> = world
-        .queue
-        .take_all()
-        .into_iter()
-        .filter_map(|queued| match queued.task {
-            VerificationTask::Chunk(chunk) => Some((chunk.group, chunk.members.len())),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(groups[0].0, Group::Degraded);
+    let chunks = chunks(&world);
+    assert_eq!(chunks[0].group, Group::Degraded);
     let number = |group| {
-        groups
-            .iter()
-            .filter(|(of, _)| *of == group)
-            .map(|(_, n)| n)
-            .sum::<usize>()
+        let of_it = chunks.iter().filter(|chunk| chunk.group == group);
+        of_it.map(|chunk| chunk.members.len()).sum::<usize>()
     };
     assert_eq!(number(Group::Degraded), 4, "half of 40 calls is four proofs");
     assert!(number(Group::Active) > 0);
@@ -325,11 +306,8 @@ async fn degraded_connections_come_first_and_leave_half_of_the_budget() {
 async fn of_two_runs_at_once_one_moves_the_cursor() {
     let world = std::sync::Arc::new(World::default());
     let connections = connected(&world, 12).await;
-    sweep(&world).await;
-    world.queue.take_all();
-    for _ in 0..PLAN.slots {
-        tick(&world);
-    }
+    swept(&world).await;
+    cycle(&world);
     let there = world.clone();
     world.faults.before_next(Operation::MoveCursor, move || {
         use futures::FutureExt as _;
@@ -345,30 +323,21 @@ async fn of_two_runs_at_once_one_moves_the_cursor() {
 async fn a_healthy_connection_is_handed_on_with_what_a_look_needs_and_proven_in_its_turn() {
     let world = World::default();
     let connections = connected(&world, 30).await;
-    sweep(&world).await;
-    world.queue.take_all();
+    swept(&world).await;
     let (mut looks, mut proofs) = (0, 0);
     for _ in 0..3 * PLAN.slots {
         tick(&world);
         sweep(&world).await;
-        for queued in world.queue.take_all() {
-            let VerificationTask::Chunk(chunk) = queued.task else {
+        for member in chunks(&world).into_iter().flat_map(|chunk| chunk.members) {
+            let Some(look) = member.look else {
+                proofs += 1;
                 continue;
             };
-            for member in chunk.members {
-                let of = connections
-                    .iter()
-                    .find(|one| *one.id() == member.connection_id)
-                    .unwrap();
-                match member.look {
-                    Some(look) => {
-                        looks += 1;
-                        assert_eq!(look.external_id, of.external_id().clone());
-                        assert_eq!(look.role_arn, of.live_binding().unwrap().role_arn);
-                    }
-                    None => proofs += 1,
-                }
-            }
+            looks += 1;
+            let mut all = connections.iter();
+            let of = all.find(|one| *one.id() == member.connection_id).unwrap();
+            assert_eq!(look.external_id, *of.external_id());
+            assert_eq!(look.role_arn, of.live_binding().unwrap().role_arn);
         }
     }
     assert_eq!((looks, proofs), (2 * connections.len(), connections.len()));

@@ -7,25 +7,22 @@ use latchkey_core::{
         aws::Region,
         connection::{Status, TemplateRef},
         ids::TenantId,
-        profile::Profile,
         proof::tiers::TierName,
     },
     ports::ConnectionStore,
     use_cases::start_connection::{NewConnection, StartError},
 };
 use latchkey_testing::{
-    builders::{account, template, tenant},
+    builders::{account, template, tenant, wish},
     faults::{Operation, When},
     world::World,
 };
 
 fn new(region: Option<&str>) -> NewConnection {
     NewConnection {
-        permission_tier: None,
-        profile: Profile::new("Acme".to_owned(), None, Default::default()).unwrap(),
         account_id: Some(account("222222222222")),
         region: region.map(|region| Region::parse(region).unwrap()),
-        organization: None,
+        ..wish()
     }
 }
 
@@ -45,11 +42,8 @@ async fn a_link_carries_the_external_id_of_a_connection_that_is_stored_and_pendi
     let found = world.store.find_by_external_id(&link.external_id).await.unwrap();
     assert_eq!(found.as_ref(), Some(&connection));
     assert_eq!(world.history(connection.id()), ["created"]);
-    assert_eq!(
-        world.start.policy.launch_link(&connection).unwrap(),
-        link,
-        "it can be shown again"
-    );
+    let again = world.start.policy.launch_link(&connection).unwrap();
+    assert_eq!(again, link, "it can be shown again");
 }
 
 #[tokio::test]

@@ -16,37 +16,32 @@ use latchkey_core::{
         proof::verdict::{Probe, Probes, Proof, Verdict, judge},
     },
     ports::IdSource,
+    use_cases::start_connection::NewConnection,
 };
 use serde_json::Value;
 
-/// The vendor's own account.
 pub const VENDOR_ACCOUNT: &str = "111111111111";
 /// The region of every stack that does not say otherwise.
 pub const REGION: &str = "eu-west-1";
 /// How long a link works, in seconds.
 pub const LINK_LIFETIME_SECONDS: i64 = 7 * 24 * 3_600;
 
-/// A tenant.
 pub fn tenant(name: &str) -> TenantId {
     TenantId::parse(name).unwrap()
 }
 
-/// An account, by its 12 digits.
 pub fn account(digits: &str) -> AccountId {
     AccountId::parse(digits).unwrap()
 }
 
-/// A role.
 pub fn role(account: &AccountId, name: &str) -> RoleArn {
     RoleArn::parse(&format!("arn:aws:iam::{account}:role/{name}")).unwrap()
 }
 
-/// The listener topic of a region.
 pub fn topic(region: &Region) -> TopicArn {
     TopicArn::of(region, &account(VENDOR_ACCOUNT), "latchkey-listener").unwrap()
 }
 
-/// A published customer template.
 pub fn template() -> TemplateRef {
     TemplateRef {
         version: "1.0.0".to_owned(),
@@ -73,9 +68,19 @@ pub fn launch(tenant: &TenantId, ids: &dyn IdSource, now: Timestamp) -> Launch {
     }
 }
 
-/// A new connection.
 pub fn pending(tenant: &TenantId, ids: &dyn IdSource, now: Timestamp) -> Connection {
     Connection::new(launch(tenant, ids, now))
+}
+
+/// What a vendor asks for, for any account.
+pub fn wish() -> NewConnection {
+    NewConnection {
+        profile: Profile::new("Acme".to_owned(), None, BTreeMap::new()).unwrap(),
+        account_id: None,
+        permission_tier: None,
+        region: None,
+        organization: None,
+    }
 }
 
 /// The same connection with other values of some fields, by their names in the table: for what the state machine
@@ -89,15 +94,9 @@ pub fn altered(connection: &Connection, fields: Value) -> Connection {
     serde_json::from_value(stored).unwrap()
 }
 
-/// The audit entry of a new connection.
 pub fn created(connection: &Connection) -> AuditEntry {
-    AuditEntry::new(
-        connection,
-        Actor::VendorApi,
-        "created",
-        None,
-        connection.created_at(),
-    )
+    let at = connection.created_at();
+    AuditEntry::new(connection, Actor::VendorApi, "created", None, at)
 }
 
 /// A proof of a role, won as every proof is: from four probes that went as they should.
@@ -121,12 +120,10 @@ pub fn fresh_number() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// An account that no other test has.
 pub fn fresh_account() -> AccountId {
     account(&format!("{:012}", fresh_number() % 1_000_000_000_000))
 }
 
-/// A tenant that no other test has.
 pub fn fresh_tenant() -> TenantId {
     tenant(&format!("tenant-{:x}", fresh_number()))
 }

@@ -30,25 +30,20 @@ pub const SIGNED_FOR_SECONDS: i64 = 7_200;
 /// What a stack was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackAnswer {
-    /// SUCCESS, and not FAILED.
     pub success: bool,
-    /// The text in the stack's events.
     pub reason: Option<String>,
     /// The id that the resource has from now on.
     pub physical_resource_id: String,
-    /// `Data`.
     pub data: Option<Value>,
 }
 
 impl StackAnswer {
-    /// Whether it is FAILED with this code.
     pub fn failed_with(&self, code: latchkey_core::domain::proof::reason::ReasonCode) -> bool {
         let tag = format!("[{}]", code.as_str());
         !self.success && self.reason.as_ref().is_some_and(|reason| reason.ends_with(&tag))
     }
 }
 
-/// The bucket of every region.
 pub struct CloudFormationBucket {
     clock: Arc<ManualClock>,
     faults: Arc<Faults>,
@@ -58,7 +53,6 @@ pub struct CloudFormationBucket {
 }
 
 impl CloudFormationBucket {
-    /// An empty bucket, whose calls fail as `faults` say.
     pub fn new(clock: Arc<ManualClock>, faults: Arc<Faults>) -> Self {
         Self {
             clock,
@@ -83,9 +77,6 @@ impl CloudFormationBucket {
     }
 
     /// The answer that CloudFormation reads, if there is one: the first.
-    ///
-    /// # Panics
-    /// If it is not one that CloudFormation would understand.
     pub fn answer(&self, key: &RequestKey) -> Option<StackAnswer> {
         let taken = self.taken.lock().unwrap();
         let (_, body) = taken.iter().find(|(of, _)| of == key)?;

@@ -19,9 +19,7 @@ use super::{
 /// A stack with one custom resource of ours.
 #[derive(Debug)]
 pub struct CustomerStack {
-    /// The stack.
     pub stack_id: StackId,
-    /// The resource's name in the template.
     pub logical_resource_id: String,
     requests: AtomicU64,
 }
@@ -32,7 +30,6 @@ impl CustomerStack {
         Self::in_region(account, REGION)
     }
 
-    /// The same in a region.
     pub fn in_region(account: &AccountId, region: &str) -> Self {
         let partition = Region::parse(region).unwrap().partition();
         let (one, two) = (fresh_number(), fresh_number());
@@ -71,12 +68,10 @@ impl CustomerStack {
         }
     }
 
-    /// The stack makes the resource.
     pub fn create(&self, external_id: &ExternalId, role_arn: &RoleArn) -> StackRequest {
         self.request("Create", None, external_id, role_arn)
     }
 
-    /// The stack changes the resource.
     pub fn update(
         &self,
         physical_resource_id: &str,
@@ -86,7 +81,6 @@ impl CustomerStack {
         self.request("Update", Some(physical_resource_id), external_id, role_arn)
     }
 
-    /// The stack removes the resource.
     pub fn delete(
         &self,
         physical_resource_id: &str,
@@ -149,11 +143,8 @@ impl CustomerStack {
 pub struct StackRequest {
     /// What the message says.
     pub fields: Map<String, Value>,
-    /// The topic that it comes through.
     pub topic: TopicArn,
-    /// Which request it is.
     pub key: RequestKey,
-    /// The stack that sends it.
     pub stack_id: StackId,
     /// When SNS took it; when it is received, where that is not said.
     pub sent_at: Option<Timestamp>,
@@ -168,35 +159,30 @@ impl StackRequest {
         self.with("ResponseURL", url)
     }
 
-    /// The same as SNS took it at a moment.
     #[must_use]
     pub fn sent_at(mut self, at: Timestamp) -> Self {
         self.sent_at = Some(at);
         self
     }
 
-    /// The same with another field.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.fields.insert(name.to_owned(), value.into());
         self
     }
 
-    /// The same without a field.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.fields.remove(name).unwrap();
         self
     }
 
-    /// The same with another property.
     #[must_use]
     pub fn with_property(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.properties().insert(name.to_owned(), value.into());
         self
     }
 
-    /// The same without a property.
     #[must_use]
     pub fn without_property(mut self, name: &str) -> Self {
         self.properties().remove(name).unwrap();
@@ -215,15 +201,10 @@ impl StackRequest {
         Value::Object(self.fields.clone()).to_string()
     }
 
-    /// The message, read.
     pub fn parse(&self) -> Result<Envelope, Invalid> {
         Envelope::parse(&self.message(), &self.topic).map_err(|not_read| not_read.invalid())
     }
 
-    /// The message, read.
-    ///
-    /// # Panics
-    /// If its envelope does not hold.
     pub fn envelope(&self) -> Envelope {
         self.parse().unwrap()
     }

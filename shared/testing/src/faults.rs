@@ -13,68 +13,39 @@ use latchkey_core::ports::Unavailable;
 /// A call of a port that a fake can let fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
-    /// `ConnectionStore::insert`
     Insert,
-    /// `ConnectionStore::get`
     Get,
-    /// `ConnectionStore::find_by_external_id`
     FindByExternalId,
-    /// `ConnectionStore::list`
     List,
-    /// `ConnectionSearch::list_filed`
     ListFiled,
-    /// `ConnectionSearch::find_by_account`
     FindByAccount,
-    /// `ConnectionStore::count_for`
     CountFor,
-    /// `ConnectionStore::seats`
     Seats,
-    /// `ConnectionStore::commit`
     Commit,
-    /// `ConnectionStore::find_request`
     FindRequest,
-    /// `ConnectionStore::mark_resource_deleted`
     MarkResourceDeleted,
-    /// `ConnectionStore::count_forged_delete`
     CountForgedDelete,
-    /// `ConnectionStore::resource_deleted_since`
     ResourceDeletedSince,
-    /// `SweepIndex::slot_page`
     SlotPage,
-    /// `SweepIndex::cursor`
     Cursor,
-    /// `SweepIndex::move_cursor`
     MoveCursor,
-    /// `SweepLedger::record`
     RecordChunk,
-    /// `SweepLedger::records`
     ReadLedger,
-    /// `TemplateCatalog::current`
     CurrentTemplate,
-    /// `TemplateCatalog::versions`
     TemplateVersions,
-    /// `VerificationQueue::send`
     QueueSend,
-    /// `AnswerSender::send`
     AnswerSend,
-    /// `GrantStore::remember_grant`
     RememberGrant,
-    /// `GrantStore::forget_grant`
     ForgetGrant,
-    /// `GrantStore::grants`
     Grants,
-    /// `TopicPermissions::permit`
     Permit,
-    /// `TopicPermissions::withdraw`
     Withdraw,
-    /// `TopicPermissions::permitted`
     ReadPolicy,
 }
 
 /// Whether a failing call does what it was asked before it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// It fails and did nothing.
     Before,
     /// It did everything, and the caller is not told: a crash right after it looks the same.
     After,
@@ -93,13 +64,10 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Makes the next `times` calls of `operation` fail.
     pub fn fail_next(&self, operation: Operation, times: usize, when: When) {
         let mut planned = self.planned.lock().unwrap();
-        planned
-            .entry(operation)
-            .or_default()
-            .extend(std::iter::repeat_n(when, times));
+        let calls = planned.entry(operation).or_default();
+        calls.extend(std::iter::repeat_n(when, times));
     }
 
     /// Makes one call fail, counted over all operations from now on: the first is 0.
@@ -120,15 +88,9 @@ impl Faults {
         self.steps.lock().unwrap().push((operation, Box::new(step)));
     }
 
-    /// How often `operation` was called.
     pub fn count(&self, operation: Operation) -> usize {
         let calls = self.calls.lock().unwrap();
         calls.iter().filter(|call| **call == operation).count()
-    }
-
-    /// How many calls there were.
-    pub fn count_all(&self) -> usize {
-        self.calls.lock().unwrap().len()
     }
 
     /// Does `effect`, unless `operation` is to fail.

@@ -7,10 +7,8 @@ use latchkey_core::ports::{Unavailable, VerificationQueue, VerificationTask};
 
 use super::faults::{Faults, Operation};
 
-/// A task on the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
-    /// What is to be done.
     pub task: VerificationTask,
     /// How long it is not shown at first.
     pub delay_seconds: u16,
@@ -23,7 +21,6 @@ pub struct RecordingQueue {
 }
 
 impl RecordingQueue {
-    /// An empty queue, whose calls fail as `faults` say.
     pub fn new(faults: Arc<Faults>) -> Self {
         Self {
             waiting: Mutex::default(),
@@ -36,12 +33,10 @@ impl RecordingQueue {
         self.waiting.lock().unwrap().clone()
     }
 
-    /// Takes everything off the queue.
     pub fn take_all(&self) -> Vec<Queued> {
         std::mem::take(&mut *self.waiting.lock().unwrap())
     }
 
-    /// Takes one off the queue.
     pub fn take(&self, index: usize) -> Option<Queued> {
         let mut waiting = self.waiting.lock().unwrap();
         (index < waiting.len()).then(|| waiting.remove(index))

@@ -68,7 +68,6 @@ impl Trust {
         }
     }
 
-    /// No condition at all.
     pub fn open() -> Self {
         Self::wildcard().if_exists()
     }
@@ -92,7 +91,6 @@ impl Trust {
     }
 }
 
-/// A role in the world.
 #[derive(Debug, Clone)]
 struct Role {
     trust: Trust,
@@ -101,14 +99,10 @@ struct Role {
     assumable_from: Option<Timestamp>,
 }
 
-/// One call of `AssumeRole`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssumeRoleCall {
-    /// Which role.
     pub role_arn: RoleArn,
-    /// With which external ID.
     pub external_id: Option<ExternalId>,
-    /// For which connection.
     pub session: ConnectionId,
 }
 
@@ -123,7 +117,6 @@ pub struct ScriptedSts {
 }
 
 impl ScriptedSts {
-    /// A world without roles.
     pub fn new(clock: Arc<ManualClock>) -> Self {
         Self {
             clock,
@@ -167,7 +160,6 @@ impl ScriptedSts {
         self.roles.lock().unwrap().get_mut(role_arn).unwrap().acts_in = acts_in;
     }
 
-    /// Deletes a role.
     pub fn delete_role(&self, role_arn: &RoleArn) {
         self.roles.lock().unwrap().remove(role_arn);
     }
@@ -182,7 +174,6 @@ impl ScriptedSts {
         self.next.lock().unwrap().extend(next);
     }
 
-    /// What was asked so far.
     pub fn calls(&self) -> Vec<AssumeRoleCall> {
         self.calls.lock().unwrap().clone()
     }

@@ -20,7 +20,6 @@ impl SequentialIds {
         Self(AtomicU64::new(RandomState::new().build_hasher().finish() / 2))
     }
 
-    /// The next number.
     pub fn number(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed) + 1
     }

@@ -21,7 +21,6 @@ pub struct TopicPolicies {
 }
 
 impl TopicPolicies {
-    /// Topics that let nobody in yet.
     pub fn new(faults: Arc<Faults>, room: usize) -> Self {
         Self {
             faults,
@@ -30,7 +29,6 @@ impl TopicPolicies {
         }
     }
 
-    /// Who may publish in a region.
     pub fn accounts(&self, region: &Region) -> Vec<AccountId> {
         let permitted = self.permitted.lock().unwrap();
         permitted.get(region).into_iter().flatten().cloned().collect()

@@ -10,7 +10,6 @@ use latchkey_core::{
         connection::{Connection, Organization, Status},
         external_id::ExternalId,
         ids::ConnectionId,
-        profile::Profile,
         proof::{reason::ReasonCode, tiers::TierName},
         request::custom_resource::{RequestKey, RequestType},
         sweep::SweepPlan,
@@ -38,7 +37,7 @@ use latchkey_core::{
 };
 
 use super::{
-    builders::{LINK_LIFETIME_SECONDS, REGION, VENDOR_ACCOUNT, account, role, tenant},
+    builders::{LINK_LIFETIME_SECONDS, REGION, VENDOR_ACCOUNT, account, role, tenant, wish},
     cloudformation_bucket::{CloudFormationBucket, StackAnswer},
     customer_stack::{CustomerStack, StackRequest},
     faults::{Faults, Operation, When},
@@ -52,15 +51,12 @@ use super::{
 
 /// How long a role may take to become assumable, in seconds.
 pub const PATIENCE_SECONDS: i64 = 240;
-/// Length of a sweep's tick, in seconds.
 pub const TICK_SECONDS: u32 = 300;
-/// How the sweep is cut.
 pub const PLAN: SweepPlan = SweepPlan {
     slots: 4,
     degraded_slots: 2,
 };
 
-/// What the sweep may ask of STS.
 pub const BUDGET: SweepBudget = SweepBudget {
     calls_per_second: 100,
     tick_seconds: TICK_SECONDS,
@@ -100,22 +96,16 @@ pub struct World<S = InMemoryStore> {
     pub revalidate: Revalidate,
 }
 
-/// What a use case made of a stack's request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Handled {
-    /// Of a Create or Update.
     Registered(Received),
-    /// Of a Delete.
     Deleted(Deleted),
 }
 
-/// A connected customer.
 pub struct Customer {
     /// Its connection, as it was when it became active.
     pub connection: Connection,
-    /// Its stack.
     pub stack: CustomerStack,
-    /// Its role.
     pub role_arn: RoleArn,
     /// The Create that connected it.
     pub create: StackRequest,
@@ -127,13 +117,11 @@ impl Customer {
         self.update_to(self.connection.external_id(), role_arn)
     }
 
-    /// The same with another external ID.
     pub fn update_to(&self, external_id: &ExternalId, role_arn: &RoleArn) -> StackRequest {
         let id = self.create.physical_resource_id();
         self.stack.update(&id, external_id, role_arn)
     }
 
-    /// The stack is deleted.
     pub fn delete(&self) -> StackRequest {
         self.delete_as(&self.create.physical_resource_id())
     }
@@ -154,7 +142,6 @@ impl Default for World {
 }
 
 impl<S: Store + 'static> World<S> {
-    /// Every use case over `store`.
     pub fn over(store: S, faults: Arc<Faults>, clock: ManualClock) -> Self {
         let (store, clock) = (Arc::new(store), Arc::new(clock));
         let ids = Arc::new(SequentialIds::default());
@@ -300,14 +287,12 @@ impl World {
         world
     }
 
-    /// A world with one customer of acme, connected.
     pub async fn connected(account: &AccountId) -> (Self, Customer) {
         let world = Self::default();
         let customer = world.connect("acme", account).await;
         (world, customer)
     }
 
-    /// A world with one link of acme, for any account.
     pub async fn linked() -> (Self, Connection) {
         let world = Self::default();
         let connection = world.link("acme").await;
@@ -322,31 +307,19 @@ impl World {
 }
 
 impl<S: Store + 'static> World<S> {
-    /// A new connection of a tenant, for any account.
     pub async fn link(&self, tenant_name: &str) -> Connection {
         self.link_for(tenant_name, None).await
     }
 
-    /// A new connection of a tenant, for one account.
     pub async fn link_for(&self, tenant_name: &str, account_id: Option<AccountId>) -> Connection {
-        let new = NewConnection {
-            profile: Profile::new("Acme".to_owned(), None, Default::default()).unwrap(),
-            account_id,
-            permission_tier: None,
-            region: None,
-            organization: None,
-        };
+        let new = NewConnection { account_id, ..wish() };
         self.start.run(tenant(tenant_name), new).await.unwrap().0
     }
 
-    /// A new connection of a tenant, for an organization.
     pub async fn organization(&self, tenant_name: &str, organization: Organization) -> Connection {
         let new = NewConnection {
-            profile: Profile::new("Acme".to_owned(), None, Default::default()).unwrap(),
-            account_id: None,
-            permission_tier: None,
-            region: None,
             organization: Some(organization),
+            ..wish()
         };
         self.start.run(tenant(tenant_name), new).await.unwrap().0
     }
@@ -402,7 +375,6 @@ impl<S: Store + 'static> World<S> {
         })
     }
 
-    /// What becomes of a Create or an Update.
     pub async fn registered(&self, request: &StackRequest) -> Received {
         match self.receive(request).await.unwrap() {
             Handled::Registered(received) => received,
@@ -410,7 +382,6 @@ impl<S: Store + 'static> World<S> {
         }
     }
 
-    /// What becomes of a Delete.
     pub async fn deleted(&self, request: &StackRequest) -> Deleted {
         match self.receive(request).await.unwrap() {
             Handled::Deleted(deleted) => deleted,
@@ -435,13 +406,11 @@ impl<S: Store + 'static> World<S> {
         assert!(answer.failed_with(code), "{answer:?}");
     }
 
-    /// The role of a connection is looked at again.
     pub async fn check(&self, connection: &Connection) -> Rechecked {
         let check = self.recheck.run(connection.tenant(), connection.id());
         check.await.unwrap()
     }
 
-    /// The vendor ends a connection.
     pub async fn end(&self, connection: &Connection) -> Connection {
         let end = self
             .disconnect_by_vendor
@@ -457,16 +426,12 @@ impl<S: Store + 'static> World<S> {
         });
     }
 
-    /// Time passes until a link is over.
     pub fn expire(&self, connection: &Connection) {
         let left = connection.expires_at().duration_since(self.clock.now());
         self.clock.advance(left.as_secs());
     }
 
     /// Receives a request and works until nothing waits; what the stack is told.
-    ///
-    /// # Panics
-    /// If it is never answered.
     pub async fn complete(&self, request: &StackRequest) -> StackAnswer {
         self.receive(request).await.unwrap();
         self.drain().await;
@@ -474,9 +439,6 @@ impl<S: Store + 'static> World<S> {
     }
 
     /// Works on a request until it is decided, while time passes.
-    ///
-    /// # Panics
-    /// If that never happens.
     pub async fn verify_until_answered(&self, key: &RequestKey) -> Answered {
         for tries in 1..100 {
             match self.verify.run(key, tries).await.unwrap() {
@@ -489,17 +451,11 @@ impl<S: Store + 'static> World<S> {
     }
 
     /// Works until the queue is empty, as the verifier and SQS do between them, while time passes.
-    ///
-    /// # Panics
-    /// If that never happens.
     pub async fn drain(&self) {
         self.drain_looking(|_| ()).await;
     }
 
     /// As [`Self::drain`]; `look` is given each task that was worked on, before the next one.
-    ///
-    /// # Panics
-    /// If the queue never gets empty.
     pub async fn drain_looking(&self, mut look: impl FnMut(&VerificationTask)) {
         for tries in 1..100 {
             let waiting = self.queue.take_all();
@@ -548,9 +504,6 @@ impl<S: Store + 'static> World<S> {
     }
 
     /// A connection as it is stored now.
-    ///
-    /// # Panics
-    /// If it is gone.
     pub async fn reload(&self, connection: &Connection) -> Connection {
         let stored = self.store.get(connection.tenant(), connection.id()).await;
         stored.unwrap().unwrap()
@@ -562,7 +515,6 @@ impl<S: Store + 'static> World<S> {
         self.verified.complete(stored).await.unwrap().last_verified_at()
     }
 
-    /// Where a connection stands.
     pub async fn status(&self, connection: &Connection) -> Status {
         self.reload(connection).await.status(self.clock.now())
     }

@@ -187,11 +187,8 @@ fn every_request_in_every_state_is_let_in_or_refused_as_the_table_says() {
                 } else {
                     Err(ReasonCode::AccountMismatch)
                 };
-                assert_eq!(
-                    admit(&made_for, claim, at(sent_at)),
-                    answer,
-                    "{what}, made for {expected_account}"
-                );
+                let admitted = admit(&made_for, claim, at(sent_at));
+                assert_eq!(admitted, answer, "{what}, made for {expected_account}");
             }
         }
     }
@@ -203,6 +200,9 @@ fn a_rotation_lets_its_next_external_id_in_for_what_is_bound_and_for_nothing_els
     let next = ExternalId::parse("qn7c21yyat96iws9zmbrgj3atz4a98xx").unwrap();
     let retired = ExternalId::parse("pz7c21yyat96iws9zmbrgj3atz4a98xx").unwrap();
     let update = (RequestType::Update, SAME_STACK, Some(PHYSICAL_ID));
+    let unbound = (RequestType::Update, SAME_STACK, Some("latchkey-2"));
+    let create = |stack_id| (RequestType::Create, stack_id, None);
+    let account_taken = ReasonCode::AccountAlreadyConnected;
     let over = 100 + ROTATION_SECONDS;
     for state in [active(None), degraded()] {
         let rotation = Rotation::new(next.clone(), at(100));
@@ -214,36 +214,21 @@ fn a_rotation_lets_its_next_external_id_in_for_what_is_bound_and_for_nothing_els
             (update, &next, over, Err(ReasonCode::ExternalIdRetired)),
             (update, &current, over, Ok(Admission::ChangeOfBoundResource)),
             (update, &retired, 200, Err(ReasonCode::ExternalIdRetired)),
+            (create(SAME_STACK), &next, 200, Ok(Admission::Change)),
+            (create(SAME_ACCOUNT), &next, 200, Err(account_taken)),
             (
-                (RequestType::Create, SAME_STACK, None),
-                &next,
-                200,
-                Ok(Admission::Change),
-            ),
-            (
-                (RequestType::Create, SAME_ACCOUNT, None),
-                &next,
-                200,
-                Err(ReasonCode::AccountAlreadyConnected),
-            ),
-            (
-                (RequestType::Create, OTHER_ACCOUNT, None),
+                create(OTHER_ACCOUNT),
                 &next,
                 200,
                 Err(ReasonCode::LinkAlreadyUsed),
             ),
             (
-                (RequestType::Create, OTHER_ACCOUNT, None),
+                create(OTHER_ACCOUNT),
                 &retired,
                 200,
                 Err(ReasonCode::ExternalIdRetired),
             ),
-            (
-                (RequestType::Update, SAME_STACK, Some("latchkey-2")),
-                &next,
-                200,
-                Err(ReasonCode::ExternalIdChanged),
-            ),
+            (unbound, &next, 200, Err(ReasonCode::ExternalIdChanged)),
         ] {
             let stack_id = stack(stack_id);
             let claim = StackClaims {
@@ -252,11 +237,8 @@ fn a_rotation_lets_its_next_external_id_in_for_what_is_bound_and_for_nothing_els
                 external_id,
                 physical_resource_id,
             };
-            assert_eq!(
-                admit(&rotating, claim, at(sent_at)),
-                answer,
-                "{claim:?} at {sent_at}"
-            );
+            let admitted = admit(&rotating, claim, at(sent_at));
+            assert_eq!(admitted, answer, "{claim:?} at {sent_at}");
         }
     }
 }
@@ -277,45 +259,19 @@ fn a_role_is_in_the_account_and_partition_of_its_stack_and_never_in_the_vendors(
     let chinese_stack = SAME_STACK
         .replace("arn:aws:", "arn:aws-cn:")
         .replace("eu-west-1", "cn-north-1");
+    let foreign = Err(ReasonCode::RoleInOtherAccount);
+    let vendors = Err(ReasonCode::VendorAccount);
     for (role_arn, stack_id, answer) in [
         ("arn:aws:iam::222222222222:role/x", SAME_STACK, Ok(())),
         ("arn:aws:iam::222222222222:role/a/b/x", SAME_ACCOUNT, Ok(())),
         ("arn:aws-cn:iam::222222222222:role/x", &chinese_stack, Ok(())),
-        (
-            "arn:aws:iam::333333333333:role/x",
-            SAME_STACK,
-            Err(ReasonCode::RoleInOtherAccount),
-        ),
-        (
-            "arn:aws:iam::222222222222:role/x",
-            OTHER_ACCOUNT,
-            Err(ReasonCode::RoleInOtherAccount),
-        ),
-        (
-            "arn:aws-cn:iam::222222222222:role/x",
-            SAME_STACK,
-            Err(ReasonCode::RoleInOtherAccount),
-        ),
-        (
-            "arn:aws:iam::222222222222:role/x",
-            &chinese_stack,
-            Err(ReasonCode::RoleInOtherAccount),
-        ),
-        (
-            "arn:aws:iam::111111111111:role/x",
-            SAME_STACK,
-            Err(ReasonCode::VendorAccount),
-        ),
-        (
-            "arn:aws:iam::222222222222:role/x",
-            &vendors_stack,
-            Err(ReasonCode::VendorAccount),
-        ),
-        (
-            "arn:aws:iam::111111111111:role/x",
-            &vendors_stack,
-            Err(ReasonCode::VendorAccount),
-        ),
+        ("arn:aws:iam::333333333333:role/x", SAME_STACK, foreign),
+        ("arn:aws:iam::222222222222:role/x", OTHER_ACCOUNT, foreign),
+        ("arn:aws-cn:iam::222222222222:role/x", SAME_STACK, foreign),
+        ("arn:aws:iam::222222222222:role/x", &chinese_stack, foreign),
+        ("arn:aws:iam::111111111111:role/x", SAME_STACK, vendors),
+        ("arn:aws:iam::222222222222:role/x", &vendors_stack, vendors),
+        ("arn:aws:iam::111111111111:role/x", &vendors_stack, vendors),
     ] {
         let checked = check_accounts(&properties(role_arn), &stack(stack_id), &vendor);
         assert_eq!(checked, answer, "{role_arn} of {stack_id}");

@@ -26,7 +26,6 @@ pub struct InMemoryStore {
     tables: Mutex<Tables>,
     faults: Arc<Faults>,
     plan: SweepPlan,
-    /// Most keys on one page of a sweep slot.
     slot_page_size: usize,
 }
 
@@ -43,12 +42,10 @@ impl InMemoryStore {
         }
     }
 
-    /// Moves the pointer to the customer template.
     pub fn publish(&self, template: Option<TemplateRef>) {
         self.tables().template = template;
     }
 
-    /// How many forged Deletes were counted for a connection.
     pub fn forged_deletes(&self, id: &ConnectionId) -> u32 {
         self.tables().forged_deletes.get(id).copied().unwrap_or_default()
     }
@@ -63,12 +60,10 @@ impl InMemoryStore {
             .unwrap_or_default()
     }
 
-    /// Every connection of every tenant.
     pub fn all_connections(&self) -> Vec<Connection> {
         self.tables().connections()
     }
 
-    /// Every request that was recorded.
     pub fn all_requests(&self) -> Vec<RequestRecord> {
         self.tables().requests()
     }

@@ -19,7 +19,6 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub(super) type ConnectionKey = (TenantId, ConnectionId);
 
-/// Time, version, event and request.
 type AuditOrder = (i64, u64, String, String);
 
 #[derive(Default)]
@@ -31,11 +30,9 @@ pub(super) struct Tables {
     pub deleted: HashMap<(StackId, String), i64>,
     /// Who holds which account, role and seat.
     pub claims: BTreeMap<Claim, ConnectionId>,
-    /// What was counted for which organization.
     pub counted: BTreeMap<(ConnectionId, Counter), u32>,
     /// By time, version, event and request, as the sort key of the table is.
     pub audit: BTreeMap<ConnectionId, BTreeMap<AuditOrder, AuditEntry>>,
-    /// How many forged Deletes a connection has seen.
     pub forged_deletes: BTreeMap<ConnectionId, u32>,
     /// The sweep index: what it knows of a connection, by slot and id.
     pub slots: BTreeMap<String, BTreeMap<ConnectionId, Member>>,

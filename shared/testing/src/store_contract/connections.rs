@@ -16,10 +16,8 @@ pub(super) async fn a_connection_is_found_by_its_own_tenant_and_by_its_external_
 ) {
     let connection = new_connection(store, &fresh_tenant()).await;
     let id = connection.id();
-    assert_eq!(
-        store.get(connection.tenant(), id).await.unwrap().as_ref(),
-        Some(&connection)
-    );
+    let found = store.get(connection.tenant(), id).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&connection));
     assert_eq!(store.get(&fresh_tenant(), id).await.unwrap(), None);
     let found = store.find_by_external_id(connection.external_id()).await.unwrap();
     assert_eq!(found, Some(connection));
@@ -39,10 +37,8 @@ pub(super) async fn a_connection_is_found_by_its_external_id_as_it_is_now<S: Con
             resource_deleted: false,
         };
         let next = case.create().envelope();
-        assert_eq!(
-            store.find_for_request(&next, external_id, now()).await.unwrap(),
-            known
-        );
+        let found = store.find_for_request(&next, external_id, now()).await;
+        assert_eq!(found.unwrap(), known);
     }
 }
 
@@ -60,28 +56,18 @@ pub(super) async fn what_was_never_stored_is_not_found<S: ConnectionStore>(store
 pub(super) async fn an_id_or_external_id_is_never_given_twice<S: ConnectionStore>(store: &S) {
     let first = new_connection(store, &fresh_tenant()).await;
     let same_id = altered(&first, json!({ "external_id": IDS.external_id(), "version": 7 }));
-    let same_external_id = altered(
-        &first,
-        json!({ "tenant": fresh_tenant(), "id": IDS.connection_id() }),
-    );
+    let other_ids = json!({ "tenant": fresh_tenant(), "id": IDS.connection_id() });
+    let same_external_id = altered(&first, other_ids);
     assert!(insert(store, &first).await.is_err());
     assert!(insert(store, &same_id).await.is_err());
     assert!(insert(store, &same_external_id).await.is_err());
 
-    assert_eq!(
-        store
-            .find_by_external_id(first.external_id())
-            .await
-            .unwrap()
-            .as_ref(),
-        Some(&first)
-    );
+    let found = store.find_by_external_id(first.external_id()).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&first));
     let (tenant, id) = (same_external_id.tenant(), same_external_id.id());
     assert_eq!(store.get(tenant, id).await.unwrap(), None);
-    assert_eq!(
-        store.find_by_external_id(same_id.external_id()).await.unwrap(),
-        None
-    );
+    let found = store.find_by_external_id(same_id.external_id()).await;
+    assert_eq!(found.unwrap(), None);
     // A disconnected connection keeps its external ID for ever.
     stored(store, &first, &disconnected(&first), None).await;
     assert!(insert(store, &same_external_id).await.is_err());
@@ -189,10 +175,8 @@ pub(super) async fn a_change_of_a_connection_that_does_not_exist_is_a_conflict<S
     let never_stored = pending(&fresh_tenant(), &*IDS, now());
     let conflict = Err(Conflict::ConnectionChanged);
     assert_eq!(commit(store, &never_stored, &never_stored, None).await, conflict);
-    assert_eq!(
-        commit(store, &never_stored, &disconnected(&never_stored), None).await,
-        conflict
-    );
+    let ended = disconnected(&never_stored);
+    assert_eq!(commit(store, &never_stored, &ended, None).await, conflict);
     let found = store.get(never_stored.tenant(), never_stored.id()).await.unwrap();
     assert_eq!(found, None);
 }

@@ -59,11 +59,8 @@ pub(super) async fn members_are_listed_alone_and_found_by_nobodys_external_id<S:
     assert_eq!(found, expected);
     let all = store.list(&tenant, None, None, 100).await.unwrap().connections;
     assert_eq!(all.len(), 5, "with the organization's own, and {}", other.id());
-    let named = store
-        .find_by_external_id(organization.external_id())
-        .await
-        .unwrap();
-    assert_eq!(named, Some(organization.clone()));
+    let named = store.find_by_external_id(organization.external_id()).await;
+    assert_eq!(named.unwrap(), Some(organization.clone()));
     let again = organization.new_member(&fresh_account(), later(5));
     insert(store, &again).await.unwrap();
     assert!(insert(store, &again).await.is_err());
@@ -99,18 +96,10 @@ pub(super) async fn a_seat_is_one_members_until_it_ends<S: ConnectionStore>(stor
     let wished = seated(&other);
     let conflict = commit(store, &other.connection, &wished, None).await;
     assert_eq!(conflict, Err(Conflict::SeatTaken));
-    let settled = after(
-        &one.connection,
-        Event::AnswerAccepted {
-            request: one.connection.live_binding().unwrap().request.clone(),
-        },
-    );
+    let request = one.connection.live_binding().unwrap().request.clone();
+    let settled = after(&one.connection, Event::AnswerAccepted { request });
     one.moved(store, settled).await;
-    assert_eq!(
-        store.seats(organization.id()).await.unwrap(),
-        BTreeSet::from([1]),
-        "it is kept"
-    );
+    assert_eq!(store.seats(organization.id()).await.unwrap(), BTreeSet::from([1]));
     let ended = disconnected(&one.connection);
     one.moved(store, ended).await;
     assert_eq!(store.seats(organization.id()).await.unwrap(), BTreeSet::new());
