@@ -16,6 +16,7 @@ use latchkey_testing::{
     customer_stack::CustomerStack,
     faults::{Operation, When},
     scripted_sts::Trust,
+    world::World,
 };
 
 use crate::{Account, any, assert_status, member, next_of, number, organized, reason, refused, rotated};
