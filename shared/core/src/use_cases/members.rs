@@ -30,6 +30,17 @@ pub enum Newcomer {
     ByVendor,
 }
 
+/// What becomes of an account that asks for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// It is stored as a member.
+    New,
+    /// Another of its requests came first, and may have come further: what is known is read again.
+    Already,
+    /// The day has brought as many as it may (I10).
+    TooMany,
+}
+
 /// The members of organizations.
 #[derive(Clone)]
 pub struct Members {
@@ -67,30 +78,28 @@ impl Members {
         }
     }
 
-    /// Stores a new member of `organization`, and says how it is stored. `None` where the day has brought as many as it
-    /// may (I10).
+    /// Stores a new member of `organization`.
     pub async fn join(
         &self,
         organization: &Connection,
-        member: Connection,
+        member: &Connection,
         newcomer: Newcomer,
-    ) -> Result<Option<Connection>, Unavailable> {
+    ) -> Result<Joined, Unavailable> {
         let now = self.clock.now();
         let actor = match newcomer {
             Newcomer::ByVendor => Actor::VendorApi,
             Newcomer::ByMessage => {
                 if !self.is_counted(organization, Counter::newcomers(now)).await? {
-                    return Ok(None);
+                    return Ok(Joined::TooMany);
                 }
                 Actor::CustomerStack
             }
         };
-        let audit = AuditEntry::new(&member, actor, "created", None, now);
-        match self.store.insert(&member, &audit).await {
-            Ok(()) => Ok(Some(member)),
-            // Two of its messages came at once.
+        let audit = AuditEntry::new(member, actor, "created", None, now);
+        match self.store.insert(member, &audit).await {
+            Ok(()) => Ok(Joined::New),
             Err(error) => match self.store.get(member.tenant(), member.id()).await? {
-                Some(member) => Ok(Some(member)),
+                Some(_) => Ok(Joined::Already),
                 None => Err(error),
             },
         }

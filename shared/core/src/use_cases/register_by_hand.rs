@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     is_stored,
-    members::{Members, Newcomer},
+    members::{Joined, Members, Newcomer},
     retry_commit,
 };
 use crate::{
@@ -160,16 +160,17 @@ impl RegisterByHand {
             is_new,
             ..
         } = admitted;
-        let before = match is_new {
-            true => {
-                let joined = self
-                    .members
-                    .join(&facts.found, before, Newcomer::ByVendor)
-                    .await?;
-                joined.ok_or_else(|| refused(ReasonCode::TooManyRequests))?
+        if is_new {
+            match self
+                .members
+                .join(&facts.found, &before, Newcomer::ByVendor)
+                .await?
+            {
+                Joined::New => {}
+                Joined::Already => return Ok(None),
+                Joined::TooMany => return Err(refused(ReasonCode::TooManyRequests)),
             }
-            false => before,
-        };
+        }
         let record = RequestRecord::by_hand(&after, role_arn.clone(), key, now, self.patience_seconds);
         // First the queue, then the record, as for a stack's request.
         let task = VerificationTask::Request {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     answer_stack::AnswerStack,
-    members::{Members, Newcomer},
+    members::{Joined, Members, Newcomer},
     retry_commit,
 };
 use crate::{
@@ -192,20 +192,21 @@ impl RegisterRole {
             }
             Err(NotAdmitted::Illegal(error)) => return Err(Unavailable::new("register_role", error)),
         };
-        let before = match admitted.is_new {
-            true => match self
+        let before = admitted.before;
+        if admitted.is_new {
+            match self
                 .members
-                .join(&facts.found, admitted.before, Newcomer::ByMessage)
+                .join(&facts.found, &before, Newcomer::ByMessage)
                 .await?
             {
-                Some(before) => before,
-                None => {
+                Joined::New => {}
+                Joined::Already => return Ok(None),
+                Joined::TooMany => {
                     let code = ReasonCode::TooManyRequests;
                     return self.refuse(envelope, code.into()).await.map(Some);
                 }
-            },
-            false => admitted.before,
-        };
+            }
+        }
         if admitted.counts && !*is_queued && !self.members.may_ask(&facts.found).await? {
             let code = ReasonCode::TooManyRequests;
             return self.refuse_and_remember(request, before, code).await.map(Some);

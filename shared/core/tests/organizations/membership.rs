@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use futures::FutureExt as _;
 use latchkey_core::{
     domain::{
         connection::{
@@ -347,4 +348,23 @@ async fn a_forged_delete_or_update_of_a_members_stack_ends_and_changes_nothing()
     let delete = world.signed(stack.delete(&id, external_id, &victim.role_arn));
     world.deleted(&delete).await;
     assert_eq!(member(&world, &organization, &number(1)).await.unwrap(), before);
+}
+
+/// The first requests of two stacks in one account: what the slower one read is out of date when it stores the member.
+#[tokio::test]
+async fn a_member_that_was_proven_meanwhile_is_not_overwritten() {
+    let (world, organization) = organized(any(3)).await;
+    let world = Arc::new(world);
+    let [quick, slow] = [(); 2].map(|()| Account::new(&world, &organization, &number(1)));
+    let there = world.clone();
+    let create = quick.create.clone();
+    world.faults.before_next(Operation::Insert, move || {
+        let answer = there.complete(&create).now_or_never().unwrap();
+        assert!(answer.success, "{answer:?}");
+    });
+    assert!(!world.complete(&slow.create).await.success);
+    let member = member(&world, &organization, &number(1)).await.unwrap();
+    assert_eq!(member.status(world.clock.now()), Status::Active);
+    let bound = member.live_binding().unwrap();
+    assert_eq!(bound.stack_id(), quick.create.key.stack_id.as_ref());
 }
