@@ -3,4 +3,5 @@
 pub mod permissions;
 pub mod reason;
 pub mod tiers;
+pub mod trust_policy;
 pub mod verdict;
