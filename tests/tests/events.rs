@@ -63,8 +63,11 @@ const FILES: &[Function] = &[
             ),
             (
                 Received("not_from_cloudformation"),
-                "delete delete-of-an-unknown-resource delete-of-another-resource-type \
-                 create-of-another-resource-type unknown-request-type",
+                "delete delete-of-an-unknown-resource",
+            ),
+            (
+                Received("answer_refused"),
+                "delete-of-another-resource-type create-of-another-resource-type unknown-request-type",
             ),
             (
                 Received("role_in_other_account"),

@@ -10,7 +10,7 @@ use latchkey_core::{
         proof::reason::ReasonCode,
         request::custom_resource::{Envelope, NotRead, RequestType, Unread},
     },
-    ports::{Delivery, Unavailable},
+    ports::Unavailable,
     use_cases::{disconnect::DisconnectByStack, register_role::RegisterRole},
 };
 
@@ -73,18 +73,14 @@ impl Handler {
 
     /// Tells CloudFormation what is wrong with a request that is not worked on.
     async fn answer_unread(&self, unread: &Unread, message: &SnsMessage) -> Result<(), Unavailable> {
-        let delivery = self.register.answers.answer_unread(unread).await?;
-        let outcome = match delivery {
-            Delivery::Accepted => "not_read",
-            Delivery::Refused => "not_from_cloudformation",
-        };
+        let answered = self.register.answers.answer_unread(unread).await?;
         tracing::warn!(
             "sns.message_id" = message.message_id,
             "request.id" = unread.key.request_id,
             "stack.id" = unread.key.stack_id.as_ref().map(tracing::field::display),
             "invalid.field" = unread.invalid.what,
             "invalid.rule" = unread.invalid.rule,
-            "request.outcome" = outcome,
+            "request.outcome" = answered.code(),
             "request.received"
         );
         Ok(())

@@ -8,12 +8,12 @@ use latchkey_core::{
         connection::{Connection, State, Status},
         proof::reason::{Reason, ReasonCode},
         request::{
-            custom_resource::Outcome,
+            custom_resource::{Envelope, NotRead, Outcome},
             request_budget::{MAX_REQUESTS_PER_WINDOW, WINDOW_SECONDS},
         },
     },
     ports::{ConnectionStore, Delivery, VerificationTask},
-    use_cases::{MAX_COMMIT_TRIES, register_role::Received},
+    use_cases::{MAX_COMMIT_TRIES, answer_stack::Answered, register_role::Received},
 };
 use latchkey_testing::{
     builders::{VENDOR_ACCOUNT, account, role},
@@ -531,4 +531,25 @@ async fn an_update_of_what_is_bound_has_a_budget_of_its_own() {
     world.queue.take_all();
     let request = update().signed(&world.bucket);
     assert_refused(&world, &request, ReasonCode::TooManyRequests).await;
+}
+
+#[tokio::test]
+async fn a_genuine_request_of_another_type_is_answered() {
+    let world = World::default();
+    let role_arn = role(&account("222222222222"), "Reader");
+    let external_id = "tz4a98xxat96iws9zmbrgj3atz4a98xx".parse().unwrap();
+    let stack = CustomerStack::new(&account("222222222222"));
+    for (request, success) in [
+        (stack.create(&external_id, &role_arn), false),
+        (stack.delete("latchkey-1", &external_id, &role_arn), true),
+    ] {
+        let request = world.signed(request.with("ResourceType", "Custom::Other"));
+        let Err(NotRead::Answered(unread)) = Envelope::parse(&request.message(), &request.topic) else {
+            panic!("{request:?}");
+        };
+        let answered = world.register.answers.answer_unread(&unread).await.unwrap();
+        assert_eq!(answered, Answered::Now(Delivery::Accepted));
+        assert_eq!(world.bucket.answer(&request.key).unwrap().success, success);
+    }
+    assert!(world.store.all_requests().is_empty());
 }

@@ -63,14 +63,14 @@ impl AnswerStack {
     }
 
     /// Answers a request that is not worked on.
-    pub async fn answer_unread(&self, unread: &Unread) -> Result<Delivery, Unavailable> {
+    pub async fn answer_unread(&self, unread: &Unread) -> Result<Answered, Unavailable> {
         let body = answer_body(
             &unread.key,
             &unread.logical_resource_id,
             &unread.physical_resource_id,
             &unread.outcome(),
         );
-        self.send(&unread.response_url, body).await
+        self.send(&unread.response_url, body).await.map(Answered::Now)
     }
 
     /// Sends an answer as it is.
