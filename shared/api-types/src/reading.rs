@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{
+        DeserializeOwned, Error as _, IgnoredAny, IntoDeserializer as _, MapAccess, Visitor,
+        value::MapAccessDeserializer,
+    },
 };
 
 /// Longest body that is read. The largest valid one, every character escaped, has half of it.
@@ -158,6 +161,15 @@ where
 {
     let read = Option::<Object<T>>::deserialize(deserializer)?;
     Ok(read.map(|Object(read)| read))
+}
+
+/// Reads the name of an enum's variant: serde would take `{"name":null}` for it as well.
+pub(crate) fn name<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(String::deserialize(deserializer)?.into_deserializer())
 }
 
 /// Reads an object with keys of the sender's own, each once.

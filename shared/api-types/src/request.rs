@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     connection::Kind,
-    reading::{Takes, object, unique},
+    reading::{Takes, name, object, unique},
 };
 
 /// What `POST /v1/connections` takes. A field that is not here is refused, the external ID above all (I1).
@@ -39,7 +39,7 @@ pub struct CreateBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission_tier: Option<TierName>,
     /// Whose it is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "name")]
     pub kind: Kind,
     /// Which accounts may be members, where it is an organization's.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]

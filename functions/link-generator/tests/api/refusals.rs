@@ -410,6 +410,7 @@ async fn a_field_outside_its_limits_is_refused_and_named() {
         ("permission_tier", json!("everything")),
         ("permission_tier", json!("no tier's name")),
         ("kind", json!("company")),
+        ("kind", json!({ "account": null })),
     ];
     let case =
         |(field, value): (&'static str, Value)| (json!({ "name": "x", field: value }).to_string(), field);
