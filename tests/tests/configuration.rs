@@ -16,28 +16,30 @@ use serde_json::Value;
 const VARIABLES: [(&str, &str); 4] = [
     (
         "link-generator",
-        "LOG_LEVEL TABLE_NAME TENANT_CLAIM LISTENER_REGIONS DEFAULT_REGION STACK_NAME_PREFIX REQUIRE_ACCOUNT_ID \
+        "LOG_LEVEL AWS_CA_BUNDLE TABLE_NAME TENANT_CLAIM LISTENER_REGIONS DEFAULT_REGION STACK_NAME_PREFIX REQUIRE_ACCOUNT_ID \
          LISTENER_ACCESS LISTENER_TOPIC_NAME VENDOR_ACCOUNT_ID VERIFICATION_QUEUE_URL \
          VERIFICATION_DEADLINE_SECONDS LINK_LIFETIME_SECONDS AUDIT_RETENTION_DAYS SWEEP_SLOTS DEGRADED_SLOTS",
     ),
     (
         "custom-resource-listener",
-        "LOG_LEVEL TABLE_NAME VERIFICATION_QUEUE_URL VENDOR_ACCOUNT_ID LISTENER_TOPIC_NAME LISTENER_REGIONS \
+        "LOG_LEVEL AWS_CA_BUNDLE TABLE_NAME VERIFICATION_QUEUE_URL VENDOR_ACCOUNT_ID LISTENER_TOPIC_NAME LISTENER_REGIONS \
          VERIFICATION_DEADLINE_SECONDS AUDIT_RETENTION_DAYS SWEEP_SLOTS DEGRADED_SLOTS LOCAL_ANSWER_ENDPOINT",
     ),
     (
         "role-verifier",
-        "LOG_LEVEL TABLE_NAME VERIFICATION_QUEUE_URL SWEEP_QUEUE_URL STS_CALLS_PER_SECOND SWEEP_CONCURRENCY \
+        "LOG_LEVEL AWS_CA_BUNDLE TABLE_NAME VERIFICATION_QUEUE_URL SWEEP_QUEUE_URL STS_CALLS_PER_SECOND SWEEP_CONCURRENCY \
          PROBE_CONCURRENCY AUDIT_RETENTION_DAYS SWEEP_SLOTS DEGRADED_SLOTS LOCAL_ANSWER_ENDPOINT",
     ),
     (
         "revalidator",
-        "LOG_LEVEL TABLE_NAME SWEEP_QUEUE_URL STS_CALLS_PER_SECOND PROOF_EVERY_SWEEPS SWEEP_SLOTS DEGRADED_SLOTS \
+        "LOG_LEVEL AWS_CA_BUNDLE TABLE_NAME SWEEP_QUEUE_URL STS_CALLS_PER_SECOND PROOF_EVERY_SWEEPS SWEEP_SLOTS DEGRADED_SLOTS \
          SWEEP_TICK_SECONDS LISTENER_ACCESS LISTENER_TOPIC_NAME LISTENER_REGIONS VENDOR_ACCOUNT_ID",
     ),
 ];
+/// What every function reads, in the shared crates.
+const READ_BY_ALL: [&str; 2] = ["LOG_LEVEL", "AWS_CA_BUNDLE"];
 /// Values that are none of a variable's. A text that can be anything has none; a number has those beyond its bounds.
-const MALFORMED: [(&str, &[&str]); 11] = [
+const MALFORMED: [(&str, &[&str]); 12] = [
     ("LOG_LEVEL", &["loud"]),
     (
         "LISTENER_REGIONS",
@@ -51,10 +53,11 @@ const MALFORMED: [(&str, &[&str]); 11] = [
     ("VENDOR_ACCOUNT_ID", &["1", "12345678901x", "*"]),
     ("LINK_LIFETIME_SECONDS", &["week", "-1", "1e3"]),
     ("LOCAL_ANSWER_ENDPOINT", &["http://10.0.0.1", "https://10.0.0.1"]),
+    ("AWS_CA_BUNDLE", &["/nowhere.pem", "/dev/null"]),
     ("LOCAL_ANSWER_ENDPOINT", &["http://evil.example", "x"]),
 ];
 /// What a deployment on AWS does without.
-const OPTIONAL: [&str; 1] = ["LOCAL_ANSWER_ENDPOINT"];
+const OPTIONAL: [&str; 2] = ["LOCAL_ANSWER_ENDPOINT", "AWS_CA_BUNDLE"];
 
 /// Expects that a function ends at once and says which variable is to blame, and not what was in it.
 async fn assert_names(function: &str, variables: &Variables, name: &str) -> Result<(), Error> {
@@ -174,7 +177,7 @@ fn read(function: &str) -> Result<BTreeSet<String>, Error> {
                 .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     };
     let mut names: BTreeSet<String> = source.split('"').filter(is_name).map(str::to_owned).collect();
-    names.insert("LOG_LEVEL".to_owned());
+    names.extend(READ_BY_ALL.map(str::to_owned));
     for (call, variables) in SHARED_READERS {
         if source.contains(call) {
             names.extend(variables.split(' ').map(str::to_owned));

@@ -529,6 +529,25 @@ class Conditions(TestCase):
         resources = cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
         self.assertEqual([resource["LogicalResourceId"] for resource in resources], ["Made"])
 
+    def test_a_condition_finds_a_region_in_a_list_and_the_stacks_own(self):
+        named = {"Fn::Join": [",", [{"Ref": "AWS::Region"}, {"Fn::Join": [",", {"Ref": "Regions"}]}]]}
+        contains = lambda region: {"Fn::Not": [{"Fn::Equals": [
+            {"Fn::Join": ["", {"Fn::Split": [region, named]}]}, named]}]}
+        regions = {"Own": "eu-west-1", "Named": "af-south-1", "Other": "me-south-1"}
+        template = json.dumps({
+            "Parameters": {"Regions": {"Type": "CommaDelimitedList", "Default": ""}},
+            "Conditions": {name: contains(region) for name, region in regions.items()},
+            "Resources": {f"Topic{name}": {"Type": "AWS::SNS::Topic", "Condition": name} for name in regions},
+        })
+        cloudformation = AWS.client("cloudformation", VENDOR, "eu-west-1")
+        for given, made in (("us-east-1,af-south-1", {"TopicOwn", "TopicNamed"}), ("", {"TopicOwn"})):
+            name = f"{self.name}-{len(made)}"
+            cloudformation.create_stack(StackName=name, TemplateBody=template, Parameters=[
+                {"ParameterKey": "Regions", "ParameterValue": given}])
+            cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+            resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+            self.assertEqual({resource["LogicalResourceId"] for resource in resources}, made)
+
 
 class Tables(TestCase):
     """What CloudFormation sets on a table beside its keys."""

@@ -106,7 +106,9 @@ async fn vendor_stack(
         ("JwtAudience", issuer.audience().to_owned()),
         ("TenantClaim", TENANT_CLAIM.to_owned()),
         ("ListenerRegions", LISTENER_REGIONS.join(",")),
+        ("DefaultRegion", HUB_REGION.to_owned()),
         ("ListenerTopicsBy", "None".to_owned()),
+        ("ListenerConcurrency", "50".to_owned()),
         ("VerificationDeadlineSeconds", deadline),
         // One slot: each tick looks at everything, so that nobody has to wait a day for the demo.
         ("SweepTickMinutes", "1".to_owned()),

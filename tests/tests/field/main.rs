@@ -27,3 +27,4 @@
 //! | A22 | the stack is told why it failed, and the vendor is not |
 
 mod api;
+mod deployment;

@@ -75,6 +75,47 @@ pub fn the_api_has_exactly_its_routes(template: &Value) -> Problems {
     problems
 }
 
+/// Which pages may call the API from a browser is for the deployer to say; by default none may.
+fn only_named_pages_may_call_the_api(template: &Value) -> Problems {
+    let mut problems = Problems::new();
+    let named = json!({"Fn::If": ["LetsInPages", {
+        "AllowOrigins": {"Ref": "CorsAllowedOrigins"},
+        "AllowMethods": ["GET", "POST", "DELETE"],
+        "AllowHeaders": ["authorization", "content-type"],
+        "MaxAge": 600,
+    }, {"Ref": "AWS::NoValue"}]});
+    for (id, api) in resources(template, "AWS::ApiGatewayV2::Api") {
+        if api["Properties"]["CorsConfiguration"] != named {
+            problems.push(format!(
+                "{id} lets in pages that nobody named, or shuts out those that somebody did"
+            ));
+        }
+    }
+    if template["Parameters"]["CorsAllowedOrigins"]["Default"] != "" {
+        problems.push("pages are let in by default".to_owned());
+    }
+    problems
+}
+
+#[test]
+fn pages_of_no_other_origin_call_the_api_from_a_browser() {
+    holds_and_notices(
+        only_named_pages_may_call_the_api,
+        &vendor(),
+        &[
+            ("any page", &|t| {
+                resource(t, "Api")["CorsConfiguration"]["Fn::If"][1]["AllowOrigins"] = json!(["*"]);
+            }),
+            ("cookies", &|t| {
+                resource(t, "Api")["CorsConfiguration"]["Fn::If"][1]["AllowCredentials"] = json!(true);
+            }),
+            ("a page by default", &|t| {
+                t["Parameters"]["CorsAllowedOrigins"]["Default"] = json!("https://x.example");
+            }),
+        ],
+    );
+}
+
 fn access_logs_hold_no_secret(template: &Value) -> Problems {
     let mut problems = Problems::new();
     for (id, stage) in resources(template, "AWS::ApiGatewayV2::Stage") {

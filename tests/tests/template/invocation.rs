@@ -4,27 +4,19 @@ use serde_json::{Value, json};
 
 use crate::{
     checking::{Problems, holds_and_notices_each},
-    names::{DEFAULT_REGIONS, LISTENER, OPT_IN_REGIONS, OTHER_REGIONS},
+    names::{DEFAULT_REGIONS, LISTENER, OPT_IN_REGIONS, regions, serves},
     reading::{resources, target, vendor},
 };
 
-pub fn sns_may_invoke_the_listener_from_every_region(template: &Value) -> Problems {
-    let of_partition = |region: &'static str| (region, "IsCommercialPartition");
-    let expected = DEFAULT_REGIONS
-        .split(' ')
-        .map(|region| (of_partition(region), "sns.amazonaws.com".to_owned()))
-        .chain(
-            OPT_IN_REGIONS
-                .split(' ')
-                .map(|region| (of_partition(region), format!("sns.{region}.amazonaws.com"))),
+pub fn sns_may_invoke_the_listener_from_every_served_region(template: &Value) -> Problems {
+    regions()
+        .map(
+            |region| match OPT_IN_REGIONS.split(' ').any(|opt_in| opt_in == region) {
+                true => (region, format!("sns.{region}.amazonaws.com")),
+                false => (region, "sns.amazonaws.com".to_owned()),
+            },
         )
-        .chain(
-            OTHER_REGIONS
-                .into_iter()
-                .map(|other| (other, "sns.amazonaws.com".to_owned())),
-        );
-    expected
-        .filter(|((region, condition), principal)| {
+        .filter(|(region, principal)| {
             let source =
                 format!("arn:${{AWS::Partition}}:sns:{region}:${{AWS::AccountId}}:${{ListenerTopicName}}");
             !resources(template, "AWS::Lambda::Permission").any(|(_, permission)| {
@@ -33,10 +25,10 @@ pub fn sns_may_invoke_the_listener_from_every_region(template: &Value) -> Proble
                     && properties["Action"] == "lambda:InvokeFunction"
                     && properties["Principal"] == principal.as_str()
                     && properties["SourceArn"]["Fn::Sub"] == source.as_str()
-                    && permission["Condition"] == *condition
+                    && permission["Condition"] == serves(region)
             })
         })
-        .map(|((region, _), principal)| format!("{principal} may not deliver from {region}"))
+        .map(|(region, principal)| format!("{principal} may not deliver from {region}"))
         .collect()
 }
 
@@ -77,9 +69,9 @@ fn the_api_may_invoke_the_function_of_its_integrations(template: &Value) -> Prob
 }
 
 #[test]
-fn sns_of_every_region_may_deliver_to_the_listener() {
+fn sns_of_every_served_region_may_deliver_to_the_listener() {
     holds_and_notices_each(
-        sns_may_invoke_the_listener_from_every_region,
+        sns_may_invoke_the_listener_from_every_served_region,
         &vendor(),
         r#"
         an opt-in region without its permission | /Resources/SnsAfSouth1Permission
@@ -88,8 +80,8 @@ fn sns_of_every_region_may_deliver_to_the_listener() {
             SnsMeCentral1Permission/Principal = "sns.amazonaws.com"
         a permission for another function |
             SnsEuWest1Permission/FunctionName = {"Ref": "RoleVerifierFunction"}
-        a permission that another partition switches on |
-            /Resources/SnsEuWest1Permission/Condition = "IsChina"
+        a permission that another region switches on |
+            /Resources/SnsEuWest1Permission/Condition = "ServesEuWest2"
         "#,
     );
 }

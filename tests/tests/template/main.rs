@@ -22,6 +22,7 @@ mod listener_topics;
 mod names;
 mod queues;
 mod reading;
+mod regions;
 mod roles;
 mod schedule;
 mod store;
@@ -38,9 +39,10 @@ use crate::{
     functions::{
         each_function_is_built_for_the_same_lambda, each_function_logs_into_its_own_group_for_a_bounded_time,
     },
-    invocation::sns_may_invoke_the_listener_from_every_region,
+    invocation::sns_may_invoke_the_listener_from_every_served_region,
     listener_topics::{strangers_may_only_publish_to_the_topic, the_stack_set_makes_the_listener_topics},
     queues::{event_sources_may_be_read_by_their_functions, what_is_given_up_ends_in_a_dead_letter_queue},
+    regions::each_region_is_served_where_the_deployment_names_it,
     roles::each_function_may_do_exactly_its_work,
     schedule::the_schedule_may_start_the_revalidator_and_nothing_else,
     store::{
@@ -53,7 +55,8 @@ use crate::{
 fn a_check_over_an_empty_template_is_not_taken_for_a_pass() {
     let empty = parse("Resources: {}").unwrap();
     for check in [
-        sns_may_invoke_the_listener_from_every_region as Check,
+        sns_may_invoke_the_listener_from_every_served_region as Check,
+        each_region_is_served_where_the_deployment_names_it,
         the_api_has_exactly_its_routes,
         each_function_may_do_exactly_its_work,
         each_function_is_built_for_the_same_lambda,

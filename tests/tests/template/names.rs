@@ -23,11 +23,20 @@ pub const OPT_IN_REGIONS: &str = "\
     ap-southeast-6 ap-southeast-7 ca-west-1 eu-south-1 eu-south-2 eu-central-2 il-central-1 \
     mx-central-1 me-south-1 me-central-1";
 
-/// The other partitions, and the condition that turns their permissions on.
-pub const OTHER_REGIONS: [(&str, &str); 5] = [
-    ("us-gov-east-1", "IsGovCloud"),
-    ("us-gov-west-1", "IsGovCloud"),
-    ("cn-north-1", "IsChina"),
-    ("cn-northwest-1", "IsChina"),
-    ("eusc-de-east-1", "IsEuropeanSovereign"),
-];
+/// Those of the other partitions.
+pub const OTHER_REGIONS: &str = "us-gov-east-1 us-gov-west-1 cn-north-1 cn-northwest-1 eusc-de-east-1";
+
+/// Every region that the template knows.
+pub fn regions() -> impl Iterator<Item = &'static str> + Clone {
+    let lists = [DEFAULT_REGIONS, OPT_IN_REGIONS, OTHER_REGIONS];
+    lists.into_iter().flat_map(|list| list.split(' '))
+}
+
+/// The condition under which a region is served.
+pub fn serves(region: &str) -> String {
+    let words = region.split('-').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    });
+    format!("Serves{}", words.collect::<String>())
+}

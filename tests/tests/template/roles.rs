@@ -66,8 +66,14 @@ fn only_the_verifier_assumes_customers_roles(template: &Value) -> Problems {
             let assumes = texts(&statement["Action"])
                 .into_iter()
                 .any(|action| action == "*" || action.starts_with("sts:"));
+            // By reference, or by the name that CloudFormation gives to the roles of a stack.
             let of_this_template = |resource: &&Value| {
                 target(resource).is_some_and(|id| template["Resources"][id]["Type"] == "AWS::IAM::Role")
+                    || resource["Fn::Sub"].as_str().is_some_and(|arn| {
+                        arn.starts_with(
+                            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AWS::StackName}-",
+                        )
+                    })
             };
             if assumes && !list(&statement["Resource"]).iter().all(of_this_template) {
                 problems.push(format!("{role} may assume roles that are not in this template"));
