@@ -29,7 +29,7 @@ pub const SWEEP_QUEUE: &str = "sweep";
 pub const VENDOR_ACCOUNT: &str = "111111111111";
 
 /// What a deployment decides, with the defaults of `template.yaml`; one slot, so that each tick finds everything.
-const SETTINGS: [(&str, &str); 20] = [
+const SETTINGS: [(&str, &str); 22] = [
     ("LOG_LEVEL", "info"),
     ("TABLE_NAME", "latchkey-Table-1A221E19959E7"),
     ("TENANT_CLAIM", "custom:tenant"),
@@ -45,6 +45,8 @@ const SETTINGS: [(&str, &str); 20] = [
     ("LISTENER_ACCESS", "open"),
     ("LINK_LIFETIME_SECONDS", "604800"),
     ("VENDOR_ACCOUNT_ID", VENDOR_ACCOUNT),
+    ("ROLE_PATH", "/latchkey/"),
+    ("ON_OPEN_TRUST", "refuse"),
     ("VERIFICATION_DEADLINE_SECONDS", "210"),
     ("AUDIT_RETENTION_DAYS", "400"),
     ("SWEEP_SLOTS", "1"),

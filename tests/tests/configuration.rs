@@ -27,8 +27,9 @@ const VARIABLES: [(&str, &str); 4] = [
     ),
     (
         "role-verifier",
-        "LOG_LEVEL AWS_CA_BUNDLE TABLE_NAME VERIFICATION_QUEUE_URL SWEEP_QUEUE_URL STS_CALLS_PER_SECOND SWEEP_CONCURRENCY \
-         PROBE_CONCURRENCY AUDIT_RETENTION_DAYS SWEEP_SLOTS DEGRADED_SLOTS LOCAL_ANSWER_ENDPOINT",
+        "LOG_LEVEL AWS_CA_BUNDLE TABLE_NAME VERIFICATION_QUEUE_URL SWEEP_QUEUE_URL VENDOR_ACCOUNT_ID ROLE_PATH \
+         ON_OPEN_TRUST STS_CALLS_PER_SECOND SWEEP_CONCURRENCY PROBE_CONCURRENCY AUDIT_RETENTION_DAYS SWEEP_SLOTS \
+         DEGRADED_SLOTS LOCAL_ANSWER_ENDPOINT",
     ),
     (
         "revalidator",
@@ -39,7 +40,7 @@ const VARIABLES: [(&str, &str); 4] = [
 /// What every function reads, in the shared crates.
 const READ_BY_ALL: [&str; 2] = ["LOG_LEVEL", "AWS_CA_BUNDLE"];
 /// Values that are none of a variable's. A text that can be anything has none; a number has those beyond its bounds.
-const MALFORMED: [(&str, &[&str]); 12] = [
+const MALFORMED: [(&str, &[&str]); 14] = [
     ("LOG_LEVEL", &["loud"]),
     (
         "LISTENER_REGIONS",
@@ -51,6 +52,8 @@ const MALFORMED: [(&str, &[&str]); 12] = [
     ("LISTENER_ACCESS", &["closed", "Open"]),
     ("LISTENER_TOPIC_NAME", &["a b", "a.fifo", "*"]),
     ("VENDOR_ACCOUNT_ID", &["1", "12345678901x", "*"]),
+    ("ROLE_PATH", &["/", "latchkey/", "/latchkey", "//", "/a b/"]),
+    ("ON_OPEN_TRUST", &["Refuse", "ignore"]),
     ("LINK_LIFETIME_SECONDS", &["week", "-1", "1e3"]),
     ("LOCAL_ANSWER_ENDPOINT", &["http://10.0.0.1", "https://10.0.0.1"]),
     ("AWS_CA_BUNDLE", &["/nowhere.pem", "/dev/null"]),

@@ -12,6 +12,10 @@ use serde_json::{Value, json};
 use super::{Service, World};
 
 const CUSTOMER_ACCOUNT: &str = "222222222222";
+/// What the customer's role trusts, as IAM answers it; an external ID that is nobody's.
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":
+    {"AWS":"arn:aws:iam::111111111111:root"},"Condition":{"StringEquals":{"sts:ExternalId":"benchmark"},"ArnLike":
+    {"aws:PrincipalArn":"arn:aws:iam::111111111111:role/latchkey/*"}}}]}"#;
 /// What the customer's role may do: what `customer/tier.json` asks for, and nothing else.
 const ALLOWED_ACTIONS: [&str; 4] = [
     "iam:GetRole",
@@ -139,6 +143,19 @@ fn query_answer(world: &mut World, operation: &str, form: &[(String, String)]) -
                  <Account>{CUSTOMER_ACCOUNT}</Account>"
             ),
         ),
+        "GetRole" => {
+            let name = field(form, "RoleName").unwrap_or_default();
+            let trust = url::form_urlencoded::byte_serialize(TRUST.as_bytes()).collect::<String>();
+            xml(
+                operation,
+                &format!(
+                    "<Role><Path>/</Path><RoleName>{name}</RoleName><RoleId>AROAEXAMPLE</RoleId>\
+                     <Arn>arn:aws:iam::{CUSTOMER_ACCOUNT}:role/{name}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>\
+                     <AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument></Role>",
+                    trust.replace('+', "%20"),
+                ),
+            )
+        }
         "SimulatePrincipalPolicy" => {
             let members = form
                 .iter()

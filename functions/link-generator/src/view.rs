@@ -187,6 +187,7 @@ fn body(
         },
         failed_change: connection.failed_change().map(FailureBody::from),
         permissions: binding.and_then(|binding| binding.permissions.clone()),
+        trust: binding.and_then(|binding| binding.trust.clone()),
         rotation: rotation(connection, link, templates, now),
         update: update(connection, templates),
         created_at: connection.created_at(),

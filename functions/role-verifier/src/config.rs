@@ -1,7 +1,7 @@
 //! The verifier's configuration.
 
 use latchkey_aws::config::{ConfigError, Environment, local_endpoint::LocalEndpoint};
-use latchkey_core::domain::sweep::SweepPlan;
+use latchkey_core::{domain::sweep::SweepPlan, use_cases::probe_role::TrustRules};
 
 pub struct Config {
     pub table: String,
@@ -12,6 +12,7 @@ pub struct Config {
     pub probe_concurrency: usize,
     pub audit_retention_days: u32,
     pub sweep_plan: SweepPlan,
+    pub trust: TrustRules,
     pub local_answer_endpoint: Option<LocalEndpoint>,
 }
 
@@ -26,6 +27,11 @@ impl Config {
             probe_concurrency: environment.number("PROBE_CONCURRENCY")? as usize,
             audit_retention_days: environment.audit_retention_days()?,
             sweep_plan: environment.sweep_plan()?,
+            trust: TrustRules {
+                vendor: environment.parsed("VENDOR_ACCOUNT_ID")?,
+                role_path: environment.parsed("ROLE_PATH")?,
+                on_open: environment.parsed("ON_OPEN_TRUST")?,
+            },
             local_answer_endpoint: LocalEndpoint::from_environment(environment)?,
         })
     }

@@ -67,9 +67,11 @@ impl Function for Handler {
         let probes = Arc::new(ProbeRole {
             assumer: sts.clone(),
             inspector: sts,
+            store: store.clone(),
             ids: Arc::new(Cuid2Ids),
             clock: clock.clone(),
             tiers: tiers.clone(),
+            trust: config.trust.clone(),
         });
         let members = Members {
             store: store.clone(),
@@ -80,9 +82,11 @@ impl Function for Handler {
             probes: Arc::new(ProbeRole {
                 assumer: paced.clone(),
                 inspector: paced.clone(),
+                store: store.clone(),
                 ids: Arc::new(Cuid2Ids),
                 clock: clock.clone(),
                 tiers,
+                trust: config.trust,
             }),
             verified: LastVerified {
                 ledger: store.clone(),

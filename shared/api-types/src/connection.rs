@@ -12,6 +12,7 @@ use latchkey_core::domain::{
         permissions::PermissionReport,
         reason::{Reason, ReasonCode},
         tiers::TierName,
+        trust_report::TrustReport,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,9 @@ pub struct ConnectionBody {
     /// What the role may do too little and too much of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<PermissionReport>,
+    /// Whom the role lets in besides the vendor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustReport>,
     /// The external ID that the customer's stack shall be updated to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<RotationBody>,

@@ -7,6 +7,7 @@ pub mod config;
 pub mod dynamodb;
 pub mod paced_sts;
 mod prewarm;
+mod role_inspector;
 mod sdk_errors;
 pub mod sns_topics;
 pub mod sqs_queue;

@@ -1,7 +1,6 @@
 //! STS at the sweep's pace: each call waits for its turn, and what STS throttles makes all that follow slower.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,12 +12,12 @@ use latchkey_core::{
         external_id::ExternalId,
         ids::ConnectionId,
         proof::{
-            permissions::{Inspection, Scope},
+            permissions::{Inspection, Questions},
             verdict::{Cause, Probe},
         },
         sweep::pace::Pace,
     },
-    ports::{RoleAssumer, RoleInspector},
+    ports::{Look, RoleAssumer, RoleInspector},
 };
 use tokio::time::Instant;
 
@@ -88,22 +87,25 @@ impl<S: RoleInspector> RoleInspector for PacedSts<S> {
         role_arn: &RoleArn,
         external_id: &ExternalId,
         session: &ConnectionId,
-        questions: &BTreeMap<Scope, Vec<String>>,
-    ) -> Inspection {
+        questions: &Questions,
+    ) -> Look {
         self.wait_for_turn().await;
-        let inspection = self.sts.inspect(role_arn, external_id, session, questions).await;
-        if inspection == Inspection::Inconclusive(Cause::Throttled) {
+        let look = self.sts.inspect(role_arn, external_id, session, questions).await;
+        if look.permissions == Inspection::Inconclusive(Cause::Throttled) {
             self.slow_down();
         }
-        inspection
+        look
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
+    use latchkey_core::{domain::aws::Region, ports::IdSource as _};
+
     use crate::system::Cuid2Ids;
-    use latchkey_core::ports::IdSource as _;
 
     /// An STS that says the same to everybody.
     struct Says(Cause);
@@ -122,9 +124,9 @@ mod tests {
             _: &RoleArn,
             _: &ExternalId,
             _: &ConnectionId,
-            _: &BTreeMap<Scope, Vec<String>>,
-        ) -> Inspection {
-            Inspection::Inconclusive(self.0)
+            _: &Questions,
+        ) -> Look {
+            Look::unclear(self.0)
         }
     }
 
@@ -138,7 +140,10 @@ mod tests {
             probing.probe(&role, None, &connection).await;
             assert_eq!(probing.with_pace(|pace| pace.rate_at(0.0)), rate, "{cause:?}");
             let inspecting = PacedSts::new(Arc::new(Says(cause)), FULL);
-            let questions = BTreeMap::new();
+            let questions = Questions {
+                actions: BTreeMap::new(),
+                region: Region::parse("eu-west-1").unwrap(),
+            };
             inspecting
                 .inspect(&role, &external_id, &connection, &questions)
                 .await;

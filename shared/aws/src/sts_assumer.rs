@@ -1,10 +1,8 @@
 //! Asks STS for a role, and tells a refusal from everything else (I3).
 
-use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
+use std::{sync::OnceLock, time::Duration};
 
 use async_trait::async_trait;
-use aws_credential_types::Credentials;
-use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
 use aws_sdk_sts::{
     config::retry::RetryConfig,
     error::{ProvideErrorMetadata, SdkError},
@@ -19,12 +17,9 @@ use latchkey_core::{
         aws::{AccountId, RoleArn},
         external_id::ExternalId,
         ids::ConnectionId,
-        proof::{
-            permissions::{Decision, DeniedBy, Inspection, Scope},
-            verdict::{Cause, Probe},
-        },
+        proof::verdict::{Cause, Probe},
     },
-    ports::{RoleAssumer, RoleInspector},
+    ports::RoleAssumer,
 };
 
 /// The shortest session that STS gives.
@@ -57,8 +52,13 @@ impl StsAssumer {
         }
     }
 
+    /// IAM, to be asked with the credentials of a session.
+    pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
+        self.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.iam_config))
+    }
+
     /// One AssumeRole for the shortest session, under `session_policy`; or what the refusal says.
-    async fn assume(
+    pub(crate) async fn assume(
         &self,
         role_arn: &RoleArn,
         external_id: Option<&ExternalId>,
@@ -102,58 +102,6 @@ impl StsAssumer {
             }
         }
     }
-
-    /// Asks IAM, as the role itself, what the role may do on one resource.
-    async fn simulate(
-        &self,
-        session: &Credentials,
-        role_arn: &RoleArn,
-        scope: Scope,
-        actions: &[String],
-    ) -> Result<Vec<(String, Decision)>, Inspection> {
-        let resource = match scope {
-            Scope::Role => role_arn.as_str(),
-            Scope::Any => "*",
-        };
-        let iam = self
-            .iam
-            .get_or_init(|| aws_sdk_iam::Client::new(&self.iam_config));
-        let mut decisions = Vec::with_capacity(actions.len());
-        let mut marker = None;
-        loop {
-            let credentials = aws_sdk_iam::config::Builder::new().credentials_provider(session.clone());
-            let page = iam
-                .simulate_principal_policy()
-                .policy_source_arn(role_arn.as_str())
-                .set_action_names(Some(actions.to_vec()))
-                .resource_arns(resource)
-                .set_marker(marker)
-                .customize()
-                .config_override(credentials)
-                .send()
-                .await;
-            let page = page.map_err(|error| {
-                let code = error.code();
-                tracing::warn!("iam.code" = code, "inspection.failed");
-                if is_access_denied(code) {
-                    Inspection::NotPermitted
-                } else {
-                    // Never `Throttled`: IAM counts by the customer's account, and one customer's quota must not
-                    // slow the sweep of all others down.
-                    Inspection::Inconclusive(Cause::ServiceError)
-                }
-            })?;
-            decisions.extend(
-                page.evaluation_results()
-                    .iter()
-                    .map(|result| (result.eval_action_name().to_owned(), decision(result))),
-            );
-            marker = page.marker().filter(|_| page.is_truncated()).map(str::to_owned);
-            if marker.is_none() {
-                return Ok(decisions);
-            }
-        }
-    }
 }
 
 #[async_trait]
@@ -174,36 +122,6 @@ impl RoleAssumer for StsAssumer {
     }
 }
 
-#[async_trait]
-impl RoleInspector for StsAssumer {
-    async fn inspect(
-        &self,
-        role_arn: &RoleArn,
-        external_id: &ExternalId,
-        session: &ConnectionId,
-        questions: &BTreeMap<Scope, Vec<String>>,
-    ) -> Inspection {
-        let policy = look_at_itself(role_arn);
-        let session = match self.assume(role_arn, Some(external_id), session, &policy).await {
-            Ok(session) => session,
-            Err(Probe::Inconclusive(cause)) => return Inspection::Inconclusive(cause),
-            // Refused after all, as a role can be in its first seconds.
-            Err(_) => return Inspection::Inconclusive(Cause::ServiceError),
-        };
-        let Some(credentials) = credentials(&session) else {
-            return Inspection::Inconclusive(Cause::ServiceError);
-        };
-        let mut decisions = BTreeMap::new();
-        for (scope, actions) in questions {
-            match self.simulate(&credentials, role_arn, *scope, actions).await {
-                Ok(decided) => decisions.extend(decided),
-                Err(inspection) => return inspection,
-            }
-        }
-        Inspection::Decided(decisions)
-    }
-}
-
 /// The account that was entered: STS names the role that was assumed, `arn:aws:sts::<account>:assumed-role/…`, so that
 /// nobody has to ask with the session who it is.
 fn entered_account(answer: &AssumeRoleOutput) -> Option<AccountId> {
@@ -212,48 +130,6 @@ fn entered_account(answer: &AssumeRoleOutput) -> Option<AccountId> {
     let (service, _region, account, resource) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let is_session = service == "sts" && resource.starts_with("assumed-role/");
     AccountId::parse(account).ok().filter(|_| is_session)
-}
-
-fn credentials(answer: &AssumeRoleOutput) -> Option<Credentials> {
-    let credentials = answer.credentials()?;
-    Some(Credentials::new(
-        credentials.access_key_id(),
-        credentials.secret_access_key(),
-        Some(credentials.session_token().to_owned()),
-        None,
-        "latchkey-probe",
-    ))
-}
-
-/// The session policy of an inspection: the two calls that look at the role itself, and nothing else (I7).
-fn look_at_itself(role_arn: &RoleArn) -> String {
-    serde_json::json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Action": ["iam:GetRole", "iam:SimulatePrincipalPolicy"],
-            "Resource": role_arn,
-        }],
-    })
-    .to_string()
-}
-
-/// What IAM decided, and whose policy it says stands against it.
-fn decision(result: &EvaluationResult) -> Decision {
-    if *result.eval_decision() == PolicyEvaluationDecisionType::Allowed {
-        return Decision::Allowed;
-    }
-    let organization = result.organizations_decision_detail();
-    let boundary = result.permissions_boundary_decision_detail();
-    Decision::Denied(
-        if organization.is_some_and(|detail| !detail.allowed_by_organizations()) {
-            DeniedBy::Organization
-        } else if boundary.is_some_and(|detail| !detail.allowed_by_permissions_boundary()) {
-            DeniedBy::PermissionsBoundary
-        } else {
-            DeniedBy::Role
-        },
-    )
 }
 
 fn is_refusal(error: &SdkError<AssumeRoleError>) -> bool {
@@ -273,7 +149,7 @@ fn refused(code: Option<&str>, message: Option<&str>) -> bool {
     is_access_denied(code) && !names_the_callers_policies(message)
 }
 
-fn is_access_denied(code: Option<&str>) -> bool {
+pub(crate) fn is_access_denied(code: Option<&str>) -> bool {
     matches!(code, Some("AccessDenied" | "AccessDeniedException"))
 }
 
@@ -338,73 +214,6 @@ mod tests {
             assert!(!refused(Some(code), Some(PLAIN)), "{code}");
         }
         assert!(!refused(None, None));
-    }
-
-    /// The shape of IAM's answer, as its service model has it.
-    fn result(decision: &str, organization: Option<bool>, boundary: Option<bool>) -> EvaluationResult {
-        use aws_sdk_iam::types::{OrganizationsDecisionDetail, PermissionsBoundaryDecisionDetail};
-        let organization = organization.map(|allowed| {
-            OrganizationsDecisionDetail::builder()
-                .allowed_by_organizations(allowed)
-                .build()
-        });
-        let boundary = boundary.map(|allowed| {
-            PermissionsBoundaryDecisionDetail::builder()
-                .allowed_by_permissions_boundary(allowed)
-                .build()
-        });
-        EvaluationResult::builder()
-            .eval_action_name("ec2:DescribeRegions")
-            .eval_decision(PolicyEvaluationDecisionType::from(decision))
-            .set_organizations_decision_detail(organization)
-            .set_permissions_boundary_decision_detail(boundary)
-            .build()
-            .unwrap()
-    }
-
-    #[test]
-    fn it_is_told_apart_whose_policy_denies_an_action() {
-        for (result, expected) in [
-            (result("allowed", Some(true), Some(true)), Decision::Allowed),
-            (
-                result("implicitDeny", None, None),
-                Decision::Denied(DeniedBy::Role),
-            ),
-            (
-                result("implicitDeny", Some(true), Some(true)),
-                Decision::Denied(DeniedBy::Role),
-            ),
-            (
-                result("implicitDeny", Some(true), Some(false)),
-                Decision::Denied(DeniedBy::PermissionsBoundary),
-            ),
-            (
-                result("explicitDeny", Some(false), Some(true)),
-                Decision::Denied(DeniedBy::Organization),
-            ),
-            (
-                result("explicitDeny", Some(false), Some(false)),
-                Decision::Denied(DeniedBy::Organization),
-            ),
-            (
-                result("somethingNew", None, None),
-                Decision::Denied(DeniedBy::Role),
-            ),
-        ] {
-            assert_eq!(decision(&result), expected, "{result:?}");
-        }
-    }
-
-    #[test]
-    fn an_inspections_session_can_look_at_its_own_role_and_do_nothing_else() {
-        let role = RoleArn::parse("arn:aws:iam::222222222222:role/a/b").unwrap();
-        let policy: serde_json::Value = serde_json::from_str(&look_at_itself(&role)).unwrap();
-        assert_eq!(policy["Statement"].as_array().unwrap().len(), 1);
-        assert_eq!(policy["Statement"][0]["Resource"], role.as_str());
-        assert_eq!(
-            policy["Statement"][0]["Action"],
-            serde_json::json!(["iam:GetRole", "iam:SimulatePrincipalPolicy"])
-        );
     }
 
     #[test]

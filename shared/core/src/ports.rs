@@ -13,9 +13,10 @@ use crate::domain::{
     ids::{ConnectionId, TenantId},
     listener_access::Grant,
     proof::{
-        permissions::{Inspection, Scope},
+        permissions::{Inspection, Questions},
         reason::ReasonCode,
-        verdict::Probe,
+        trust_report::TrustReading,
+        verdict::{Cause, Probe},
     },
     request::{
         custom_resource::{Envelope, RequestKey},
@@ -383,17 +384,37 @@ pub trait RoleAssumer: Send + Sync {
     ) -> Probe;
 }
 
-/// Asks IAM, as a role, what that role may do.
+/// What a role was seen to be by its own eyes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Its trust policy.
+    pub trust: TrustReading,
+    /// What it may do.
+    pub permissions: Inspection,
+}
+
+impl Look {
+    /// One that nothing came of.
+    pub fn unclear(cause: Cause) -> Self {
+        Self {
+            trust: TrustReading::Unclear(cause),
+            permissions: Inspection::Inconclusive(cause),
+        }
+    }
+}
+
+/// Asks IAM, as a role, whom that role lets in and what it may do.
 #[async_trait]
 pub trait RoleInspector: Send + Sync {
-    /// Simulates the actions of `questions`, under a session that can look at the role itself and nothing else (I7).
+    /// Reads the role's trust policy and simulates the actions of `questions`, under a session that can look at the
+    /// role itself and nothing else (I7).
     async fn inspect(
         &self,
         role_arn: &RoleArn,
         external_id: &ExternalId,
         session: &ConnectionId,
-        questions: &BTreeMap<Scope, Vec<String>>,
-    ) -> Inspection;
+        questions: &Questions,
+    ) -> Look;
 }
 
 /// One verification that waits on the queue.

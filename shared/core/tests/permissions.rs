@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use latchkey_core::{
     domain::{
+        aws::Region,
         connection::{Connection, Status},
         proof::{
             permissions::{Decision, DeniedBy, Inspection},
@@ -18,7 +19,7 @@ use latchkey_core::{
     use_cases::{answer_stack::Answered, start_connection::NewConnection, verify_role::Verified},
 };
 use latchkey_testing::{
-    builders::{account, tenant, wish},
+    builders::{REGION, account, tenant, wish},
     customer_stack::StackRequest,
     scripted_sts::tier,
     world::{PATIENCE_SECONDS, World},
@@ -31,7 +32,8 @@ const UNREACHABLE: Inspection = Inspection::Inconclusive(Cause::Unreachable);
 /// IAM's answer where exactly `allowed` is allowed and the rest is denied by `by`.
 fn allowed(allowed: &[&str], by: DeniedBy) -> Inspection {
     let tier = tier();
-    let actions = tier.questions().into_values().flatten();
+    let questions = tier.questions(Region::parse(REGION).unwrap());
+    let actions = questions.actions.into_values().flatten();
     let decide = |action: String| {
         let decision = if allowed.contains(&action.as_str()) {
             Decision::Allowed

@@ -41,7 +41,7 @@ async fn a_role_that_is_as_it_should_be_is_proven_again_without_a_line_in_the_lo
     assert_eq!(checked.last_verified_at(), Some(world.clock.now()));
     let binding = |connection: &Connection| {
         let mut binding = connection.live_binding().unwrap().clone();
-        binding.permissions = None;
+        (binding.permissions, binding.trust) = (None, None);
         binding
     };
     assert_eq!(binding(&checked), binding(&customer.connection));

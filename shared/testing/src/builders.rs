@@ -21,6 +21,7 @@ use latchkey_core::{
 use serde_json::Value;
 
 pub const VENDOR_ACCOUNT: &str = "111111111111";
+pub const VENDOR_ROLE_PATH: &str = "/latchkey/";
 /// The region of every stack that does not say otherwise.
 pub const REGION: &str = "eu-west-1";
 /// How long a link works, in seconds.

@@ -1,7 +1,7 @@
 //! A world of roles, and the STS that hands out their sessions.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -13,15 +13,20 @@ use latchkey_core::{
         external_id::ExternalId,
         ids::ConnectionId,
         proof::{
-            permissions::{Decision, DeniedBy, Inspection, Scope, Tier},
+            permissions::{Decision, DeniedBy, Inspection, Questions, Tier},
             tiers::Tiers,
+            trust_report::TrustReading,
             verdict::{Cause, Probe},
         },
     },
-    ports::{Clock, RoleAssumer, RoleInspector},
+    ports::{Clock, Look, RoleAssumer, RoleInspector},
 };
+use serde_json::{Value, json};
 
-use super::manual_clock::ManualClock;
+use super::{
+    builders::{VENDOR_ACCOUNT, VENDOR_ROLE_PATH},
+    manual_clock::ManualClock,
+};
 
 /// Whom a role lets in, of those who come from the vendor's account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +35,7 @@ pub struct Trust {
     without: bool,
     any: bool,
     beginning: Option<String>,
+    beside: Vec<Value>,
 }
 
 impl Trust {
@@ -68,6 +74,13 @@ impl Trust {
         }
     }
 
+    /// Another statement of the policy, which lets in others than the vendor's verifier.
+    #[must_use]
+    pub fn beside(mut self, statement: Value) -> Self {
+        self.beside.push(statement);
+        self
+    }
+
     pub fn open() -> Self {
         Self::wildcard().if_exists()
     }
@@ -75,6 +88,36 @@ impl Trust {
     /// A condition that nobody meets, or another principal.
     pub fn nobody() -> Self {
         Self::default()
+    }
+
+    /// The policy's document.
+    pub fn document(&self) -> String {
+        let arn = format!("arn:aws:iam::{VENDOR_ACCOUNT}:role{VENDOR_ROLE_PATH}*");
+        let verifier = |operator: &str, key: &str, values: Value| {
+            let mut condition = json!({ "ArnLike": { "aws:PrincipalArn": arn } });
+            condition[operator] = json!({ key: values });
+            json!({
+                "Effect": "Allow",
+                "Principal": { "AWS": format!("arn:aws:iam::{VENDOR_ACCOUNT}:root") },
+                "Action": "sts:AssumeRole",
+                "Condition": condition,
+            })
+        };
+        const KEY: &str = "sts:ExternalId";
+        let mut statements = self.beside.clone();
+        if !self.accepts.is_empty() {
+            statements.push(verifier("StringEquals", KEY, json!(self.accepts)));
+        }
+        if self.without {
+            statements.push(verifier("Null", KEY, json!("true")));
+        }
+        if self.any {
+            statements.push(verifier("StringLike", KEY, json!("*")));
+        }
+        if let Some(beginning) = &self.beginning {
+            statements.push(verifier("StringLike", KEY, json!(format!("{beginning}*"))));
+        }
+        json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
     }
 
     fn lets_in(&self, external_id: Option<&ExternalId>) -> bool {
@@ -114,6 +157,7 @@ pub struct ScriptedSts {
     next: Mutex<VecDeque<Option<Cause>>>,
     calls: Mutex<Vec<AssumeRoleCall>>,
     inspection: Mutex<Option<Inspection>>,
+    reading: Mutex<Option<TrustReading>>,
 }
 
 impl ScriptedSts {
@@ -125,12 +169,18 @@ impl ScriptedSts {
             next: Mutex::default(),
             calls: Mutex::default(),
             inspection: Mutex::default(),
+            reading: Mutex::default(),
         }
     }
 
     /// What IAM says from now on of what roles may do; `None` for exactly what the tier asks for.
     pub fn inspect_as(&self, inspection: Option<Inspection>) {
         *self.inspection.lock().unwrap() = inspection;
+    }
+
+    /// What comes from now on of reading trust policies; `None` for the policies themselves.
+    pub fn read_trust_as(&self, reading: Option<TrustReading>) {
+        *self.reading.lock().unwrap() = reading;
     }
 
     /// Makes a role, or changes its trust policy.
@@ -188,11 +238,13 @@ impl ScriptedSts {
                 without,
                 any,
                 beginning,
+                beside,
             } = &role.trust;
             accepts.contains(external_id.as_str())
                 && !without
                 && !any
                 && beginning.is_none()
+                && beside.is_empty()
                 && role.acts_in == role_arn.account()
                 && role.assumable_from.is_none_or(|from| from <= self.clock.now())
         })
@@ -253,13 +305,21 @@ pub fn tiers() -> Tiers {
 impl RoleInspector for ScriptedSts {
     async fn inspect(
         &self,
-        _role_arn: &RoleArn,
+        role_arn: &RoleArn,
         _external_id: &ExternalId,
         _session: &ConnectionId,
-        questions: &BTreeMap<Scope, Vec<String>>,
-    ) -> Inspection {
+        questions: &Questions,
+    ) -> Look {
+        let scripted = self.reading.lock().unwrap().clone();
+        let read = || {
+            let roles = self.roles.lock().unwrap();
+            roles.get(role_arn).map(|role| role.trust.document())
+        };
+        let trust = scripted.or_else(|| read().map(TrustReading::Read));
+        let trust = trust.unwrap_or(TrustReading::Unclear(Cause::ServiceError));
         if let Some(inspection) = &*self.inspection.lock().unwrap() {
-            return inspection.clone();
+            let permissions = inspection.clone();
+            return Look { trust, permissions };
         }
         let required: BTreeSet<String> = tier()
             .required
@@ -277,6 +337,7 @@ impl RoleInspector for ScriptedSts {
                 },
             )
         };
-        Inspection::Decided(questions.values().flatten().map(decide).collect())
+        let permissions = Inspection::Decided(questions.actions.values().flatten().map(decide).collect());
+        Look { trust, permissions }
     }
 }

@@ -10,7 +10,7 @@ use latchkey_core::{
         connection::{Connection, Organization, Status},
         external_id::ExternalId,
         ids::ConnectionId,
-        proof::{reason::ReasonCode, tiers::TierName},
+        proof::{reason::ReasonCode, tiers::TierName, trust_report::OnOpenTrust},
         request::custom_resource::{RequestKey, RequestType},
         sweep::SweepPlan,
     },
@@ -25,7 +25,7 @@ use latchkey_core::{
         keep_doors::KeepDoors,
         last_verified::LastVerified,
         members::Members,
-        probe_role::ProbeRole,
+        probe_role::{ProbeRole, TrustRules},
         recheck_role::{RecheckRole, Rechecked},
         register_by_hand::RegisterByHand,
         register_role::{Received, RegisterRole},
@@ -37,7 +37,7 @@ use latchkey_core::{
 };
 
 use super::{
-    builders::{LINK_LIFETIME_SECONDS, REGION, VENDOR_ACCOUNT, account, role, tenant, wish},
+    builders::{LINK_LIFETIME_SECONDS, REGION, VENDOR_ACCOUNT, VENDOR_ROLE_PATH, account, role, tenant, wish},
     cloudformation_bucket::{CloudFormationBucket, StackAnswer},
     customer_stack::{CustomerStack, StackRequest},
     faults::{Faults, Operation, When},
@@ -158,9 +158,15 @@ impl<S: Store + 'static> World<S> {
         let probes = Arc::new(ProbeRole {
             assumer: sts.clone(),
             inspector: sts.clone(),
+            store: store.clone(),
             ids: ids.clone(),
             clock: clock.clone(),
             tiers: tiers(),
+            trust: TrustRules {
+                vendor: account(VENDOR_ACCOUNT),
+                role_path: VENDOR_ROLE_PATH.parse().unwrap(),
+                on_open: OnOpenTrust::Refuse,
+            },
         });
         let members = Members {
             store: store.clone(),

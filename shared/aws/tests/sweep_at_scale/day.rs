@@ -11,7 +11,7 @@ use latchkey_aws::{dynamodb::DynamoDbStore, paced_sts::PacedSts, system::Cuid2Id
 use latchkey_core::{
     domain::{
         connection::{Connection, State, Status},
-        proof::reason::ReasonCode,
+        proof::{reason::ReasonCode, trust_report::OnOpenTrust},
         sweep::SweepPlan,
     },
     ports::{Clock as _, ConnectionStore as _},
@@ -19,13 +19,13 @@ use latchkey_core::{
         check_chunk::CheckChunk,
         last_verified::LastVerified,
         members::Members,
-        probe_role::ProbeRole,
+        probe_role::{ProbeRole, TrustRules},
         recheck_role::RecheckRole,
         revalidate::{Revalidate, SweepBudget},
     },
 };
 use latchkey_testing::{
-    builders::created,
+    builders::{VENDOR_ACCOUNT, VENDOR_ROLE_PATH, account, created},
     dynamodb_stub::{Crowd, InProcess, Table, Units, number_of_sort_key},
     scripted_sts::tiers,
 };
@@ -150,9 +150,15 @@ async fn play_here(plan: SweepPlan, plot: Plot) -> Report {
                 probes: Arc::new(ProbeRole {
                     assumer: paced.clone(),
                     inspector: paced.clone(),
+                    store: store.clone(),
                     ids: Arc::new(Cuid2Ids),
                     clock: clock.clone(),
                     tiers: tiers(),
+                    trust: TrustRules {
+                        vendor: account(VENDOR_ACCOUNT),
+                        role_path: VENDOR_ROLE_PATH.parse().unwrap(),
+                        on_open: OnOpenTrust::Refuse,
+                    },
                 }),
                 verified: verified.clone(),
                 members: Members {

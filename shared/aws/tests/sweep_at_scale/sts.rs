@@ -15,13 +15,14 @@ use latchkey_core::{
         external_id::ExternalId,
         ids::ConnectionId,
         proof::{
-            permissions::{Decision, DeniedBy, Inspection, Scope},
+            permissions::{Decision, DeniedBy, Inspection, Questions},
+            trust_report::TrustReading,
             verdict::{Cause, Probe},
         },
     },
-    ports::{RoleAssumer, RoleInspector},
+    ports::{Look, RoleAssumer, RoleInspector},
 };
-use latchkey_testing::scripted_sts::tier;
+use latchkey_testing::scripted_sts::{Trust, tier};
 
 use crate::world::{SimClock, external_id_of, number_of};
 
@@ -126,15 +127,16 @@ impl RoleInspector for SimSts {
     async fn inspect(
         &self,
         _role_arn: &RoleArn,
-        _external_id: &ExternalId,
+        external_id: &ExternalId,
         _session: &ConnectionId,
-        questions: &BTreeMap<Scope, Vec<String>>,
-    ) -> Inspection {
+        questions: &Questions,
+    ) -> Look {
         if let Err(cause) = self.answer().await {
-            return Inspection::Inconclusive(cause);
+            return Look::unclear(cause);
         }
-        self.asked.lock().unwrap().simulations += questions.len() as u64;
-        tokio::time::sleep(LATENCY * u32::try_from(questions.len()).unwrap()).await;
+        let calls = questions.actions.len();
+        self.asked.lock().unwrap().simulations += calls as u64;
+        tokio::time::sleep(LATENCY * u32::try_from(calls).unwrap()).await;
         let tier = tier();
         let decide = |action: &String| {
             let is_required = tier.required.iter().any(|required| required.action == *action);
@@ -144,6 +146,9 @@ impl RoleInspector for SimSts {
                 if is_required { Decision::Allowed } else { denied },
             )
         };
-        Inspection::Decided(questions.values().flatten().map(decide).collect())
+        Look {
+            trust: TrustReading::Read(Trust::only(external_id).document()),
+            permissions: Inspection::Decided(questions.actions.values().flatten().map(decide).collect()),
+        }
     }
 }

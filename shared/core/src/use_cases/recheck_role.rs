@@ -6,7 +6,7 @@ use super::{
     is_stored,
     last_verified::LastVerified,
     members::Members,
-    probe_role::{Finding, ProbeRole},
+    probe_role::{Candidate, Finding, ProbeRole},
     retry_commit, store_event,
 };
 use crate::{
@@ -132,26 +132,26 @@ impl RecheckRole {
         let Some(binding) = settled else {
             return Ok(Some(Rechecked::NotLive));
         };
-        let tier = binding.permission_tier.as_ref();
-        let mut finding = self
-            .probes
-            .run(before, &binding.role_arn, before.external_id(), tier)
-            .await;
+        let bound = Candidate {
+            role_arn: &binding.role_arn,
+            external_id: before.external_id(),
+            tier: binding.permission_tier.as_ref(),
+            stack_id: binding.stack_id(),
+        };
+        let mut finding = self.probes.run(before, bound).await?;
         // The customer's update has changed the role already, and is about to tell us so.
         if let (Verdict::NotAssumable, Some(next)) = (&finding.verdict, before.rotation_at(self.clock.now()))
         {
-            finding = self
-                .probes
-                .run(before, &binding.role_arn, &next.external_id, tier)
-                .await;
+            let external_id = &next.external_id;
+            let updated = Candidate { external_id, ..bound };
+            finding = self.probes.run(before, updated).await?;
         }
         if !stores_time && is_no_news(before, &finding) {
             return Ok(Some(Rechecked::AsItWas));
         }
         let event = match finding.verdict {
             Verdict::Proven(proof) => Event::CheckPassed(proof),
-            Verdict::Unsafe(code) => Event::CheckFailed(code.into()),
-            Verdict::Unfit(reason) => Event::CheckFailed(reason),
+            Verdict::Unsafe(reason) | Verdict::Unfit(reason) => Event::CheckFailed(reason),
             // Its stack was deleted, in a message that did not name the resource as we know it.
             Verdict::NotAssumable if binding.deletion_seen_at.is_some() => {
                 Event::Disconnected(ReasonCode::StackDeleted.into())
@@ -171,6 +171,10 @@ impl RecheckRole {
             .map_err(|error| Unavailable::new("recheck_role", error))?;
         let after = match finding.permissions {
             Some(report) => after.with_permissions(report),
+            None => after,
+        };
+        let after = match finding.trust {
+            Some(report) => after.with_trust(report),
             None => after,
         };
         let news = after.state().status() != before.state().status() || after.reason() != before.reason();
@@ -193,8 +197,14 @@ fn is_no_news(before: &Connection, finding: &Finding) -> bool {
         (Some(known), Some(found)) => known.says_the_same_as(found),
         (None, Some(_)) => false,
     };
+    let same_trust = match (&binding.trust, &finding.trust) {
+        (_, None) => true,
+        (Some(known), Some(found)) => known.says_the_same_as(found),
+        (None, Some(_)) => false,
+    };
     matches!(finding.verdict, Verdict::Proven(_))
         && before.state().status() == Status::Active
         && binding.deletion_seen_at.is_none()
         && same_permissions
+        && same_trust
 }

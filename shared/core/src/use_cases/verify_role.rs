@@ -6,7 +6,7 @@ use super::{
     answer_stack::{AnswerStack, Answered},
     is_stored,
     members::Members,
-    probe_role::ProbeRole,
+    probe_role::{Candidate, Finding, ProbeRole},
     retry_commit,
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
             permissions::PermissionReport,
             reason::{Reason, ReasonCode},
             tiers::TierName,
+            trust_report::TrustReport,
             verdict::{Cause, Proof, Verdict},
         },
         request::{
@@ -94,11 +95,12 @@ impl VerifyRole {
             let connection = facts.member.as_ref().unwrap_or(&facts.found);
             let decision = match self.obstacle(&facts, &record) {
                 Some(reason) => Decision::Refuse(reason),
-                None => self.decide(connection, &record, tries).await,
+                None => self.decide(connection, &record, tries).await?,
             };
             let stored = match decision {
-                Decision::Connect(proof, permissions) => {
-                    self.connect(&facts, &record, (proof, permissions), tries).await?
+                Decision::Connect(proof, permissions, trust) => {
+                    self.connect(&facts, &record, (proof, permissions, trust), tries)
+                        .await?
                 }
                 Decision::Refuse(reason) => self.refuse(connection, &record, reason).await?,
                 Decision::TryAgainIn(seconds) => Stored::TryAgainIn(seconds),
@@ -170,35 +172,57 @@ impl VerifyRole {
         (!is_offered).then(|| not_offered.into())
     }
 
-    async fn decide(&self, connection: &Connection, record: &RequestRecord, tries: u32) -> Decision {
-        let tier = tier(connection, record);
-        let finding = self
-            .probes
-            .run(connection, &record.role_arn, &record.external_id, tier)
-            .await;
-        let reason = match finding.verdict {
-            Verdict::Proven(proof) => return Decision::Connect(proof, finding.permissions),
-            // A trust policy that was just repaired may look open for a while yet; a new role never was.
-            Verdict::Unsafe(code) if record.request_type == RequestType::Create => {
-                return Decision::Refuse(code.into());
+    async fn decide(
+        &self,
+        connection: &Connection,
+        record: &RequestRecord,
+        tries: u32,
+    ) -> Result<Decision, Unavailable> {
+        let candidate = Candidate {
+            role_arn: &record.role_arn,
+            external_id: &record.external_id,
+            tier: tier(connection, record),
+            stack_id: record.key.stack_id.as_ref(),
+        };
+        let Finding {
+            verdict,
+            permissions,
+            trust,
+            is_unclear,
+            ..
+        } = self.probes.run(connection, candidate).await?;
+        let reason = match verdict {
+            // IAM may know a new role later than STS does. At the end a later look fills in what is missing.
+            Verdict::Proven(proof) => {
+                let connect = Decision::Connect(proof, permissions, trust);
+                let again = is_unclear.then(|| self.next_try(record, tries)).flatten();
+                return Ok(again.map_or(connect, Decision::TryAgainIn));
             }
-            Verdict::Unsafe(code) => code.into(),
+            // A trust policy that was just repaired may look open for a while yet; a new role never was.
+            Verdict::Unsafe(reason) if record.request_type == RequestType::Create => {
+                return Ok(Decision::Refuse(reason));
+            }
+            Verdict::Unsafe(reason) => reason,
             // A policy takes as long to be everywhere as a role does.
             Verdict::Unfit(reason) => reason,
             Verdict::NotAssumable => ReasonCode::RoleNotAssumable.into(),
             Verdict::Inconclusive(Cause::VendorNotPermitted) => ReasonCode::VendorMisconfigured.into(),
             Verdict::Inconclusive(_) => ReasonCode::VerificationInconclusive.into(),
         };
-        self.wait(record, tries, reason)
+        Ok(self.wait(record, tries, reason))
     }
 
     /// Another try, as long as the stack has the patience for one; then a refusal for `reason`.
     fn wait(&self, record: &RequestRecord, tries: u32, reason: Reason) -> Decision {
+        let next = self.next_try(record, tries);
+        next.map_or(Decision::Refuse(reason), Decision::TryAgainIn)
+    }
+
+    /// The seconds until another try, while the stack has the patience for one.
+    fn next_try(&self, record: &RequestRecord, tries: u32) -> Option<u32> {
         let seconds_left = record.deadline.duration_since(self.clock.now()).as_secs();
-        match u32::try_from(seconds_left) {
-            Ok(left) if left > 0 => Decision::TryAgainIn(retry_delay_seconds(tries).min(left)),
-            _ => Decision::Refuse(reason),
-        }
+        let left = u32::try_from(seconds_left).ok().filter(|left| *left > 0)?;
+        Some(retry_delay_seconds(tries).min(left))
     }
 
     /// Stores the proven connection and the decision in one step.
@@ -206,7 +230,7 @@ impl VerifyRole {
         &self,
         facts: &Facts,
         record: &RequestRecord,
-        (proof, permissions): (Proof, Option<PermissionReport>),
+        (proof, permissions, trust): (Proof, Option<PermissionReport>, Option<TrustReport>),
         tries: u32,
     ) -> Result<Stored, Unavailable> {
         let connection = facts.member.as_ref().unwrap_or(&facts.found);
@@ -219,6 +243,10 @@ impl VerifyRole {
             template_version: record.template_version.clone(),
             permission_tier: tier(connection, record).cloned(),
             permissions,
+            trust: trust.or_else(|| {
+                let bound = connection.live_binding()?;
+                bound.trust.clone().filter(|_| bound.role_arn == record.role_arn)
+            }),
             deletion_seen_at: None,
             unsettled: None,
         });
@@ -293,7 +321,7 @@ fn tier<'a>(connection: &'a Connection, record: &'a RequestRecord) -> Option<&'a
 }
 
 enum Decision {
-    Connect(Proof, Option<PermissionReport>),
+    Connect(Proof, Option<PermissionReport>, Option<TrustReport>),
     Refuse(Reason),
     TryAgainIn(u32),
 }

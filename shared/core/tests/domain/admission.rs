@@ -48,6 +48,7 @@ fn bound(unsettled: Option<Option<State>>) -> Binding {
         template_version: "1.0.0".to_owned(),
         permission_tier: None,
         permissions: None,
+        trust: None,
         deletion_seen_at: None,
         unsettled: unsettled.map(|replaces| Unsettled {
             replaces: replaces.map(Box::new),

@@ -59,6 +59,7 @@ fn binding(stack: &str, request_id: &str, role_name: &str) -> Binding {
         template_version: "1.0.0".to_owned(),
         permission_tier: None,
         permissions: None,
+        trust: None,
         deletion_seen_at: None,
         unsettled: None,
     }
@@ -279,6 +280,7 @@ fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
         "S" => {
             let settled = Binding {
                 permissions: None,
+        trust: None,
                 unsettled: None,
                 ..bound()
             };

@@ -158,6 +158,7 @@ impl Case {
             template_version: "1.0.0".to_owned(),
             permission_tier: None,
             permissions: None,
+            trust: None,
             deletion_seen_at: None,
             unsettled: None,
         };

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use bolero::{TypeGenerator, check};
 use jiff::Timestamp;
-use latchkey_core::domain::proof::permissions::{Decision, DeniedBy, Tier};
+use latchkey_core::domain::{
+    aws::Region,
+    proof::permissions::{Decision, DeniedBy, Tier},
+};
 use serde_json::Value;
 
 use super::{INPUTS, each_value};
@@ -38,7 +41,8 @@ impl Answers {
 #[test]
 fn whatever_iam_answers_the_report_names_our_own_actions_alone() {
     let tier = Tier::parse(TIER).unwrap();
-    let asked: Vec<String> = tier.questions().into_values().flatten().collect();
+    let region = Region::parse("eu-west-1").unwrap();
+    let asked: Vec<String> = tier.questions(region).actions.into_values().flatten().collect();
     check!()
         .with_type::<Answers>()
         .with_iterations(INPUTS)

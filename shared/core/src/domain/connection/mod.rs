@@ -20,7 +20,9 @@ use crate::domain::{
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
     profile::Profile,
-    proof::{permissions::PermissionReport, reason::Reason, tiers::TierName},
+    proof::{
+        permissions::PermissionReport, reason::Reason, tiers::TierName, trust_report::TrustReport,
+    },
     request::{custom_resource::RequestKey, request_budget::RequestBudget},
 };
 
@@ -251,6 +253,9 @@ pub struct Binding {
     /// is undone takes it along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<PermissionReport>,
+    /// Whom the role lets in, when that was last read. It goes with the role as the above does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustReport>,
     /// When CloudFormation sent a Delete of this resource under an id that we never gave it: should the role turn out
     /// to be gone, the stack was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -370,6 +375,15 @@ impl Connection {
     pub fn with_permissions(mut self, report: PermissionReport) -> Self {
         if let State::Active { binding, .. } | State::Degraded { binding, .. } = &mut self.state {
             binding.permissions = Some(report);
+        }
+        self
+    }
+
+    /// The same connection, with what was found out about whom its role lets in.
+    #[must_use]
+    pub fn with_trust(mut self, report: TrustReport) -> Self {
+        if let State::Active { binding, .. } | State::Degraded { binding, .. } = &mut self.state {
+            binding.trust = Some(report);
         }
         self
     }

@@ -4,4 +4,5 @@ pub mod permissions;
 pub mod reason;
 pub mod tiers;
 pub mod trust_policy;
+pub mod trust_report;
 pub mod verdict;

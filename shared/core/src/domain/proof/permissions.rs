@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::proof::{
-    reason::{Reason, ReasonCode},
-    verdict::Cause,
+use crate::domain::{
+    aws::Region,
+    proof::{
+        reason::{Reason, ReasonCode},
+        verdict::Cause,
+    },
 };
 
 /// Most actions that a tier may name in all: as many as IAM simulates in a few calls.
 pub const MAX_TIER_ACTIONS: usize = 200;
+/// The action by which a role shows whom it lets in.
+pub const READ_TRUST: &str = "iam:GetRole";
 /// The action by which a role tells what it may do.
 const SELF_INSPECTION: &str = "iam:SimulatePrincipalPolicy";
 /// Most actions that are named in a reason; it has to fit a stack event.
@@ -55,6 +60,15 @@ pub enum Scope {
     Any,
 }
 
+/// What IAM is asked about a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Questions {
+    /// The actions, by what they are simulated on.
+    pub actions: BTreeMap<Scope, Vec<String>>,
+    /// Where the role would act: policies may allow an action in some regions alone.
+    pub region: Region,
+}
+
 /// What a finding does to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,20 +100,20 @@ impl Tier {
         Ok(tier)
     }
 
-    /// All that is to be simulated, by what it is simulated on.
-    pub fn questions(&self) -> BTreeMap<Scope, Vec<String>> {
-        let mut questions: BTreeMap<Scope, Vec<String>> = BTreeMap::new();
+    /// All that is to be simulated, of a role that would act in `region`.
+    pub fn questions(&self, region: Region) -> Questions {
+        let mut actions: BTreeMap<Scope, Vec<String>> = BTreeMap::new();
         for required in &self.required {
-            questions
+            actions
                 .entry(required.on)
                 .or_default()
                 .push(required.action.clone());
         }
-        questions
+        actions
             .entry(Scope::Any)
             .or_default()
             .extend(self.canaries.iter().cloned());
-        questions
+        Questions { actions, region }
     }
 
     /// Holds what was simulated against what the tier asks for.

@@ -39,6 +39,8 @@ pub enum ReasonCode {
     RoleNotAssumable,
     /// STS gives us the role without the right external ID.
     ExternalIdNotEnforced,
+    /// The role's trust policy lets in whom it should not, which the probes cannot see.
+    TrustTooOpen,
     /// AWS gave no clear answer before the deadline.
     VerificationInconclusive,
     /// The vendor's own policy kept the verifier from asking.
@@ -67,7 +69,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::InvalidRequest,
         Self::ExternalIdUnknown,
         Self::LinkExpired,
@@ -81,6 +83,7 @@ impl ReasonCode {
         Self::VendorAccount,
         Self::RoleNotAssumable,
         Self::ExternalIdNotEnforced,
+        Self::TrustTooOpen,
         Self::VerificationInconclusive,
         Self::VendorMisconfigured,
         Self::PermissionsMissing,
@@ -111,6 +114,7 @@ impl ReasonCode {
             Self::VendorAccount => "vendor_account",
             Self::RoleNotAssumable => "role_not_assumable",
             Self::ExternalIdNotEnforced => "external_id_not_enforced",
+            Self::TrustTooOpen => "trust_too_open",
             Self::VerificationInconclusive => "verification_inconclusive",
             Self::VendorMisconfigured => "vendor_misconfigured",
             Self::PermissionsMissing => "permissions_missing",
@@ -175,6 +179,10 @@ impl ReasonCode {
             Self::ExternalIdNotEnforced => {
                 "The role can be assumed without the right external ID, which is not safe; restore the \
                  sts:ExternalId condition of the template's trust policy and try again."
+            }
+            Self::TrustTooOpen => {
+                "The role's trust policy lets in others than the vendor with this external ID, which is not safe; \
+                 restore the template's trust policy and try again."
             }
             Self::VerificationInconclusive => {
                 "AWS gave no clear answer about the role in time, so nothing was connected; delete this stack \

@@ -80,7 +80,7 @@ pub enum Verdict {
     /// account is the claimed one.
     Proven(Proof),
     /// The role is not safe, or not the claimed one.
-    Unsafe(ReasonCode),
+    Unsafe(Reason),
     /// The role is safe, and cannot do what its tier needs, or can do more than it allows.
     Unfit(Reason),
     /// STS refuses the role to us. A new role often is refused for half a minute.
@@ -101,13 +101,13 @@ pub fn judge(probes: &Probes, claimed_role: &RoleArn) -> Verdict {
         .iter()
         .any(|probe| matches!(probe, Some(Probe::Accepted { .. })))
     {
-        return Verdict::Unsafe(ReasonCode::ExternalIdNotEnforced);
+        return Verdict::Unsafe(ReasonCode::ExternalIdNotEnforced.into());
     }
     match &probes.right_external_id {
         Probe::Refused => return Verdict::NotAssumable,
         Probe::Inconclusive(cause) => return Verdict::Inconclusive(*cause),
         Probe::Accepted { caller_account } if *caller_account != claimed_role.account() => {
-            return Verdict::Unsafe(ReasonCode::RoleInOtherAccount);
+            return Verdict::Unsafe(ReasonCode::RoleInOtherAccount.into());
         }
         Probe::Accepted { .. } => {}
     }
@@ -219,25 +219,25 @@ mod tests {
                 yes(),
                 Some(yes()),
                 refused(),
-                Verdict::Unsafe(ReasonCode::ExternalIdNotEnforced),
+                Verdict::Unsafe(ReasonCode::ExternalIdNotEnforced.into()),
             ),
             (
                 yes(),
                 refused(),
                 Some(yes()),
-                Verdict::Unsafe(ReasonCode::ExternalIdNotEnforced),
+                Verdict::Unsafe(ReasonCode::ExternalIdNotEnforced.into()),
             ),
             (
                 yes(),
                 throttled(),
                 Some(yes()),
-                Verdict::Unsafe(ReasonCode::ExternalIdNotEnforced),
+                Verdict::Unsafe(ReasonCode::ExternalIdNotEnforced.into()),
             ),
             (
                 accepted("333333333333"),
                 refused(),
                 refused(),
-                Verdict::Unsafe(ReasonCode::RoleInOtherAccount),
+                Verdict::Unsafe(ReasonCode::RoleInOtherAccount.into()),
             ),
         ] {
             let tried = none.as_ref().map(|_| Probe::Refused);

@@ -185,6 +185,12 @@ impl Condition {
         values.filter(|value| !value.contains(['*', '?', '$']))
     }
 
+    /// The values, where each names one thing.
+    pub(super) fn all_named(&self) -> Option<Vec<&str>> {
+        let named: Vec<_> = self.named().collect();
+        (Some(named.len()) == self.values.as_ref().map(Vec::len)).then_some(named)
+    }
+
     /// The last moment that a condition on the time lets through, where it is one that ends.
     pub(super) fn end(&self) -> Option<Timestamp> {
         let operator = self.operator?;

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use self::{
     document::{Principal, Statement},
-    witness::{Request, named_external_ids},
+    witness::{Request, named_external_ids, named_organizations},
 };
 pub use self::{truth::Truth, witness::Witness};
 use crate::domain::{
@@ -33,6 +33,8 @@ use crate::domain::{
 pub const MAX_TRUST_POLICY_CHARS: usize = 4_096;
 /// The longest policy document in IAM's service model, white space and all.
 const MAX_DOCUMENT_BYTES: usize = 131_072;
+/// An organization that no document names.
+pub const UNNAMED_ORGANIZATION: &str = "o-~";
 const ASSUME_ROLE: &str = "sts:AssumeRole";
 
 /// What a document is judged by.
@@ -42,7 +44,8 @@ pub struct Facts<'a> {
     pub role: &'a RoleArn,
     /// The vendor's account.
     pub vendor: &'a AccountId,
-    /// The vendor's organization, where it is known.
+    /// The vendor's organization, where it is known. [`UNNAMED_ORGANIZATION`] stands for any that the
+    /// document does not name, and for none.
     pub organization: Option<&'a str>,
     /// The path of the vendor's roles that may assume customers' roles, such as `/latchkey/`.
     pub role_path: &'a str,
@@ -141,6 +144,34 @@ impl TrustPolicy {
         }
         let named = |(position, opening)| (self.name(position), opening);
         found.into_iter().map(named).collect()
+    }
+
+    /// The same where the vendor's organization is not known: what opens whichever it is, and the
+    /// statements that open if it is one that the document names. An organization in which our own
+    /// role would get in without the right external ID is not the vendor's: the probes were refused.
+    pub fn findings_in_any_organization(
+        &self,
+        facts: &Facts<'_>,
+    ) -> (Vec<(StatementName, Opening)>, Vec<StatementName>) {
+        let within = |organization| Facts { organization, ..*facts };
+        let certain = self.findings(&within(Some(UNNAMED_ORGANIZATION)));
+        let named = named_organizations(&self.statements);
+        // Where one is not named in full it may be any.
+        let possible = named.map_or_else(|| vec![None], |ids| ids.into_iter().map(Some).collect());
+        let mut perhaps = Vec::new();
+        for facts in possible.into_iter().map(within) {
+            let probed = [Witness::NoExternalId, Witness::WrongExternalId];
+            if probed.iter().any(|it| self.lets_in(*it, &facts) == Truth::Yes) {
+                continue;
+            }
+            for (name, _) in self.findings(&facts) {
+                let is_known = certain.iter().any(|(known, _)| *known == name);
+                if !is_known && !perhaps.contains(&name) {
+                    perhaps.push(name);
+                }
+            }
+        }
+        (certain, perhaps)
     }
 
     /// Whether `witness` gets in.

@@ -1,7 +1,9 @@
 //! Those who must not get in, and we, as the requests that they would send.
 
+use std::collections::BTreeSet;
+
 use super::{
-    Facts, Truth,
+    Facts, Truth, UNNAMED_ORGANIZATION,
     condition::Key,
     document::{Principal, Statement},
     pattern::{UNNAMED, arn_matches},
@@ -172,8 +174,10 @@ impl<'a> Request<'a> {
     /// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
     fn key(&self, key: &str) -> Key {
         let is = |text: &str| Key::Is(text.to_owned());
-        let organization = |suffix: &str| match self.facts.organization {
-            _ if self.is_stranger => Key::Perhaps(format!("o-~{suffix}")),
+        let of = self.facts.organization;
+        let is_unnamed = self.is_stranger || of == Some(UNNAMED_ORGANIZATION);
+        let organization = |suffix: &str| match of {
+            _ if is_unnamed => Key::Perhaps(format!("{UNNAMED_ORGANIZATION}{suffix}")),
             Some(id) => Key::Is(format!("{id}{suffix}")),
             None => Key::Open,
         };
@@ -221,4 +225,19 @@ pub(super) fn named_external_ids(statements: &[Statement]) -> impl Iterator<Item
     about_it
         .flat_map(|condition| condition.named())
         .filter(can_be_sent)
+}
+
+/// The organizations that the conditions name, as far as each is named in full; `None` where one is
+/// not.
+pub(super) fn named_organizations(statements: &[Statement]) -> Option<BTreeSet<&str>> {
+    let conditions = statements.iter().flat_map(|statement| &statement.conditions);
+    let mut named = BTreeSet::new();
+    for condition in conditions {
+        match condition.key.as_str() {
+            "aws:principalorgid" => named.extend(condition.all_named()?),
+            "aws:principalorgpaths" => return None,
+            _ => {}
+        }
+    }
+    Some(named)
 }
