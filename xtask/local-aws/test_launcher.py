@@ -149,7 +149,7 @@ class Simulations(TestCase):
         for attached in iam.list_role_policies(RoleName="looker")["PolicyNames"]:
             iam.delete_role_policy(RoleName="looker", PolicyName=attached)
         policy = {"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": role}]}
+            {"Effect": "Allow", "Action": ["iam:GetRole", "iam:SimulatePrincipalPolicy"], "Resource": role}]}
         iam.put_role_policy(RoleName="looker", PolicyName="look", PolicyDocument=json.dumps(policy))
         as_role = AWS.client_with("iam", "us-east-1", **session)
 
@@ -161,6 +161,9 @@ class Simulations(TestCase):
         self.assertEqual(decisions(role), {"iam:SimulatePrincipalPolicy": "allowed", "s3:GetObject": "implicitDeny"})
         with self.assertRaisesRegex(ClientError, "AccessDenied"):
             decisions(other)
+        self.assertEqual(as_role.get_role(RoleName="looker")["Role"]["Arn"], role)
+        with self.assertRaisesRegex(ClientError, "AccessDenied"):
+            as_role.get_role(RoleName="other")
 
 
 class Requests(TestCase):

@@ -119,13 +119,7 @@ mod tests {
 
     #[async_trait]
     impl RoleInspector for Says {
-        async fn inspect(
-            &self,
-            _: &RoleArn,
-            _: &ExternalId,
-            _: &ConnectionId,
-            _: &Questions,
-        ) -> Look {
+        async fn inspect(&self, _: &RoleArn, _: &ExternalId, _: &ConnectionId, _: &Questions) -> Look {
             Look::unclear(self.0)
         }
     }

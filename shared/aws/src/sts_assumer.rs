@@ -54,7 +54,8 @@ impl StsAssumer {
 
     /// IAM, to be asked with the credentials of a session.
     pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
-        self.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.iam_config))
+        self.iam
+            .get_or_init(|| aws_sdk_iam::Client::new(&self.iam_config))
     }
 
     /// One AssumeRole for the shortest session, under `session_policy`; or what the refusal says.

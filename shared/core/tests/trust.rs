@@ -122,15 +122,17 @@ async fn a_role_loosened_later_is_shown_for_thirty_days_and_then_degraded() {
         assert_eq!(world.check(connection).await, ACTIVE);
     }
     world.clock.advance(2);
-    assert_eq!(
-        world.check(connection).await,
-        Rechecked::Stands(Status::Degraded)
-    );
+    assert_eq!(world.check(connection).await, Rechecked::Stands(Status::Degraded));
     let degraded = world.reload(connection).await;
     assert_eq!(degraded.reason().unwrap().code, ReasonCode::TrustTooOpen);
     // Not by an update either, until the policy is repaired.
     let update = world.signed(customer.update(&customer.role_arn));
-    assert!(world.complete(&update).await.failed_with(ReasonCode::TrustTooOpen));
+    assert!(
+        world
+            .complete(&update)
+            .await
+            .failed_with(ReasonCode::TrustTooOpen)
+    );
     world.sts.put_role(&customer.role_arn, right);
     assert_eq!(world.check(connection).await, ACTIVE);
     let repaired = report(&world.reload(connection).await);
@@ -148,7 +150,12 @@ async fn another_role_of_the_connection_does_not_begin_the_time_anew() {
     world.clock.advance(3_600);
     let other = role(&account(ACCOUNT), "Other");
     world.sts.put_role(&other, open);
-    assert!(world.complete(&world.signed(customer.update(&other))).await.success);
+    assert!(
+        world
+            .complete(&world.signed(customer.update(&other)))
+            .await
+            .success
+    );
     let stored = world.reload(connection).await;
     assert_eq!(findings(&stored), [LetsIn::VendorWithoutExternalId]);
     assert_eq!(report(&stored).open_since, Some(found_at));
@@ -157,7 +164,10 @@ async fn another_role_of_the_connection_does_not_begin_the_time_anew() {
 #[tokio::test]
 async fn what_cannot_be_read_is_shown_as_not_read_and_the_probes_decide() {
     for (reading, why) in [
-        (TrustReading::Denied(DeniedBy::Organization), NotRead::Organization),
+        (
+            TrustReading::Denied(DeniedBy::Organization),
+            NotRead::Organization,
+        ),
         (TrustReading::Unclear(Cause::ServiceError), NotRead::NoAnswer),
         (TrustReading::Read("{}".to_owned()), NotRead::NotUnderstood),
     ] {
@@ -194,10 +204,7 @@ async fn what_was_found_stays_found_while_nobody_can_read_it() {
         assert_eq!(findings(&world.reload(connection).await), [LetsIn::Anybody]);
     }
     world.clock.advance(GRACE_SECONDS);
-    assert_eq!(
-        world.check(connection).await,
-        Rechecked::Stands(Status::Degraded)
-    );
+    assert_eq!(world.check(connection).await, Rechecked::Stands(Status::Degraded));
 }
 
 #[tokio::test]

@@ -37,7 +37,9 @@ use latchkey_core::{
 };
 
 use super::{
-    builders::{LINK_LIFETIME_SECONDS, REGION, VENDOR_ACCOUNT, VENDOR_ROLE_PATH, account, role, tenant, wish},
+    builders::{
+        LINK_LIFETIME_SECONDS, REGION, VENDOR_ACCOUNT, VENDOR_ROLE_PATH, account, role, tenant, wish,
+    },
     cloudformation_bucket::{CloudFormationBucket, StackAnswer},
     customer_stack::{CustomerStack, StackRequest},
     faults::{Faults, Operation, When},

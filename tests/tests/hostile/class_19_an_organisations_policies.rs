@@ -1,6 +1,6 @@
 //! Class 19: policies of the customer's organisation, and permissions boundaries, that stand in the way.
 //!
-//! Guard: whose policy denies is told apart as IAM tells it (`decision`, `shared/aws/src/sts_assumer.rs`), and the
+//! Guard: whose policy denies is told apart as IAM tells it (`decision`, `shared/aws/src/role_inspector.rs`), and the
 //! stack fails with that reason (`Tier::objection`, `shared/core/src/domain/proof/permissions.rs`). The local IAM has no
 //! organisations: their answer is put into IAM's by a proxy, in the shape that AWS documents.
 

@@ -1,14 +1,15 @@
-"""Correction: a simulation of a role's policies is authorised on that role, and finds it by its path."""
+"""Correction: calls about a role are authorised on that role, path and all, and a simulation finds it by its path."""
 
 from .wrapping import wrap
 
 
 def apply():
-    """Let a role that may simulate itself do so, with and without a path.
+    """Let a role that may look at itself do so, with and without a path.
 
-    AWS: ``iam:SimulatePrincipalPolicy`` is authorised on the principal that ``PolicySourceArn`` names, and
-    a role with a path is simulated like any other. MiniStack authorises it on ``*``, so that a policy for
-    the role alone is refused, and takes the path for a part of the role's name, so that nothing is allowed.
+    AWS: ``iam:SimulatePrincipalPolicy`` is authorised on the principal that ``PolicySourceArn`` names, ``iam:GetRole``
+    and its like on the role's own ARN, and a role with a path is simulated like any other. MiniStack authorises the
+    one on ``*`` and the others on an ARN without the path, so that a policy for the role alone is refused, and takes
+    the path for a part of the role's name, so that nothing is allowed.
     """
     from ministack.core import iam_actions
     from ministack.services import iam
@@ -16,9 +17,12 @@ def apply():
     def make_resource(original):
         def extract(service, method, path, headers, body, query_params, region, account_id):
             arn = original(service, method, path, headers, body, query_params, region, account_id)
-            if service == "iam" and arn == "*":
+            if service != "iam":
+                return arn
+            if arn == "*":
                 return iam_actions._query_param(query_params, "PolicySourceArn") or arn
-            return arn
+            role = iam._roles.get_scoped(account_id, None, iam_actions._query_param(query_params, "RoleName"))
+            return (role or {}).get("Arn") or arn
         return extract
 
     def make_simulation(original):

@@ -158,8 +158,8 @@ impl ProbeRole {
             .inspect(role_arn, external_id, connection.id(), &tier.questions(region))
             .await;
         let now = self.clock.now();
-        let is_unclear = matches!(trust, TrustReading::Unclear(_))
-            || matches!(permissions, Inspection::Inconclusive(_));
+        let is_unclear =
+            matches!(trust, TrustReading::Unclear(_)) || matches!(permissions, Inspection::Inconclusive(_));
         let permissions = self.permissions(tier, permissions, &trust);
         let state = connection.state_at(now);
         let bound = state

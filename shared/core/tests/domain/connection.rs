@@ -280,7 +280,7 @@ fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
         "S" => {
             let settled = Binding {
                 permissions: None,
-        trust: None,
+                trust: None,
                 unsettled: None,
                 ..bound()
             };

@@ -20,9 +20,7 @@ use crate::domain::{
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
     profile::Profile,
-    proof::{
-        permissions::PermissionReport, reason::Reason, tiers::TierName, trust_report::TrustReport,
-    },
+    proof::{permissions::PermissionReport, reason::Reason, tiers::TierName, trust_report::TrustReport},
     request::{custom_resource::RequestKey, request_budget::RequestBudget},
 };
 

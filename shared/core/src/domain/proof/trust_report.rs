@@ -76,12 +76,18 @@ impl FromStr for RolePath {
         let is_plain = |segments: &str| {
             let mut segments = segments.split('/');
             segments.all(|it| {
-                !it.is_empty() && it.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c))
+                !it.is_empty()
+                    && it
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c))
             })
         };
         match segments {
             Some(segments) if is_plain(segments) => Ok(Self(text.to_owned())),
-            _ => Err(Invalid::new("role path", "must begin and end with a slash and name something")),
+            _ => Err(Invalid::new(
+                "role path",
+                "must begin and end with a slash and name something",
+            )),
         }
     }
 }

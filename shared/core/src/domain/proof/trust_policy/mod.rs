@@ -153,7 +153,10 @@ impl TrustPolicy {
         &self,
         facts: &Facts<'_>,
     ) -> (Vec<(StatementName, Opening)>, Vec<StatementName>) {
-        let within = |organization| Facts { organization, ..*facts };
+        let within = |organization| Facts {
+            organization,
+            ..*facts
+        };
         let certain = self.findings(&within(Some(UNNAMED_ORGANIZATION)));
         let named = named_organizations(&self.statements);
         // Where one is not named in full it may be any.
