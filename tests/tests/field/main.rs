@@ -27,8 +27,5 @@
 //! | A22 | the stack is told why it failed, and the vendor is not |
 
 mod api;
-<<<<<<< HEAD
 mod deployment;
-=======
 mod trust;
->>>>>>> c656a9d (Docs: who gets in by a role's trust policy)
