@@ -10,6 +10,9 @@ use latchkey_tests::{
 };
 use serde_json::{Value, json};
 
+/// A name, and the trust policy or the statements of such a role.
+type Case = (&'static str, fn(&StackTemplate) -> Value);
+
 /// A trust policy of these statements.
 fn policy(statements: Value) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
@@ -32,15 +35,19 @@ fn external_id(template: &StackTemplate) -> Value {
 #[tokio::test]
 async fn a_role_open_to_anybody_with_the_external_id_fails() -> Result<(), Error> {
     let scene = Scene::open()?;
-    let like = |it: &StackTemplate| json!({ "StringLike": { "sts:ExternalId": it.external_id } });
-    let cases: [(&str, &dyn Fn(&StackTemplate) -> Value); 5] = [
-        ("AWS *", &|it| allow(json!({ "AWS": "*" }), external_id(it))),
-        ("*", &|it| allow(json!("*"), external_id(it))),
-        ("StringLike", &|it| allow(json!({ "AWS": "*" }), like(it))),
-        ("beside", &|it| {
+    let cases: [Case; 5] = [
+        ("AWS *", |it| allow(json!({ "AWS": "*" }), external_id(it))),
+        ("*", |it| allow(json!("*"), external_id(it))),
+        ("StringLike", |it| {
+            allow(
+                json!({ "AWS": "*" }),
+                json!({ "StringLike": { "sts:ExternalId": it.external_id } }),
+            )
+        }),
+        ("beside", |it| {
             json!([published(it), allow(json!({ "AWS": "*" }), external_id(it))])
         }),
-        ("the vendor's other roles", &|it| {
+        ("the vendor's other roles", |it| {
             let path = json!({ "aws:PrincipalArn": it.vendor_roles()["aws:PrincipalArn"] });
             let root = published(it)["Principal"].clone();
             json!([published(it), allow(root, json!({ "ArnNotLike": path }))])
@@ -117,24 +124,24 @@ async fn a_role_that_hides_its_trust_policy_lacks_a_permission() -> Result<(), E
 #[tokio::test]
 async fn trust_policies_that_customers_write_connect() -> Result<(), Error> {
     let scene = Scene::open()?;
-    let cases: [(&str, &dyn Fn(&StackTemplate) -> Value); 14] = [
-        ("StringEqualsIgnoreCase", &|it| {
+    let cases: [Case; 14] = [
+        ("StringEqualsIgnoreCase", |it| {
             let same = json!({ "sts:ExternalId": it.external_id });
             let condition = json!({ "ArnLike": it.vendor_roles(), "StringEqualsIgnoreCase": same });
             policy(json!([allow(published(it)["Principal"].clone(), condition)]))
         }),
-        ("Null", &|it| {
+        ("Null", |it| {
             let mut statement = published(it);
             statement["Condition"]["Null"] = json!({ "sts:ExternalId": "false" });
             policy(json!([statement]))
         }),
-        ("a list of external IDs", &|it| {
+        ("a list of external IDs", |it| {
             let mut statement = published(it);
             statement["Condition"]["StringEquals"] =
                 json!({ "sts:ExternalId": ["snowflake_SFCRole=2_a1b2c3", it.external_id, "dbt-4711"] });
             policy(json!([statement]))
         }),
-        ("a key in lower case", &|it| {
+        ("a key in lower case", |it| {
             let mut statement = published(it);
             statement["Condition"]["StringEquals"] = json!({ "sts:externalid": it.external_id });
             policy(json!([statement]))
@@ -143,17 +150,17 @@ async fn trust_policies_that_customers_write_connect() -> Result<(), Error> {
             "an old version, one statement",
             |it| json!({ "Version": "2008-10-17", "Statement": published(it) }),
         ),
-        ("a plain account", &|it| {
+        ("a plain account", |it| {
             let mut statement = published(it);
             statement["Principal"] = json!({ "AWS": "111111111111" });
             policy(json!([statement]))
         }),
-        ("several vendors", &|it| {
+        ("several vendors", |it| {
             let theirs = json!({ "StringEquals": { "sts:ExternalId": "theirs" } });
             let other = allow(json!({ "AWS": "arn:aws:iam::333333333333:root" }), theirs);
             policy(json!([published(it), other]))
         }),
-        ("own admins, a service, a provider", &|it| {
+        ("own admins, a service, a provider", |it| {
             let provider = json!({ "Federated": "arn:aws:iam::222222222222:oidc-provider/token.example" });
             let mut federated = allow(
                 provider,
@@ -167,36 +174,36 @@ async fn trust_policies_that_customers_write_connect() -> Result<(), Error> {
                 federated,
             ]))
         }),
-        ("sts:*", &|it| {
+        ("sts:*", |it| {
             let mut statement = published(it);
             statement["Action"] = json!("sts:*");
             policy(json!([statement]))
         }),
-        ("tags and source identities", &|it| {
+        ("tags and source identities", |it| {
             let mut statement = published(it);
             statement["Action"] = json!(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]);
             policy(json!([statement]))
         }),
-        ("StringLike on the ARN", &|it| {
+        ("StringLike on the ARN", |it| {
             let condition = json!({ "StringLike": it.vendor_roles(), "StringEquals": { "sts:ExternalId": it.external_id } });
             policy(json!([allow(published(it)["Principal"].clone(), condition)]))
         }),
-        ("a region", &|it| {
+        ("a region", |it| {
             let mut statement = published(it);
             statement["Condition"]["StringLike"] = json!({ "aws:RequestedRegion": "us-*" });
             policy(json!([statement]))
         }),
-        ("a date in the future", &|it| {
+        ("a date in the future", |it| {
             let mut statement = published(it);
             statement["Condition"]["DateLessThan"] = json!({ "aws:CurrentTime": "2099-01-01T00:00:00Z" });
             policy(json!([statement]))
         }),
-        ("the customer's own organization", &|it| {
+        ("the customer's own organization", |it| {
             let own = json!({ "StringEquals": { "aws:PrincipalOrgID": "o-customers0" } });
             policy(json!([published(it), allow(json!({ "AWS": "*" }), own)]))
         }),
     ];
-    let connects = async |name: &str, trust: &dyn Fn(&StackTemplate) -> Value| {
+    let connects = async |name: &str, trust: fn(&StackTemplate) -> Value| {
         let api = scene.acme()?;
         let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
         let trust = trust(&link.template);

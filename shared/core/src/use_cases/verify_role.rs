@@ -98,10 +98,7 @@ impl VerifyRole {
                 None => self.decide(connection, &record, tries).await?,
             };
             let stored = match decision {
-                Decision::Connect(proof, permissions, trust) => {
-                    self.connect(&facts, &record, (proof, permissions, trust), tries)
-                        .await?
-                }
+                Decision::Connect(proven) => self.connect(&facts, &record, *proven, tries).await?,
                 Decision::Refuse(reason) => self.refuse(connection, &record, reason).await?,
                 Decision::TryAgainIn(seconds) => Stored::TryAgainIn(seconds),
             };
@@ -194,9 +191,13 @@ impl VerifyRole {
         let reason = match verdict {
             // IAM may know a new role later than STS does. At the end a later look fills in what is missing.
             Verdict::Proven(proof) => {
-                let connect = Decision::Connect(proof, permissions, trust);
+                let proven = Proven {
+                    proof,
+                    permissions,
+                    trust,
+                };
                 let again = is_unclear.then(|| self.next_try(record, tries)).flatten();
-                return Ok(again.map_or(connect, Decision::TryAgainIn));
+                return Ok(again.map_or_else(|| Decision::Connect(Box::new(proven)), Decision::TryAgainIn));
             }
             // A trust policy that was just repaired may look open for a while yet; a new role never was.
             Verdict::Unsafe(reason) if record.request_type == RequestType::Create => {
@@ -230,10 +231,15 @@ impl VerifyRole {
         &self,
         facts: &Facts,
         record: &RequestRecord,
-        (proof, permissions, trust): (Proof, Option<PermissionReport>, Option<TrustReport>),
+        proven: Proven,
         tries: u32,
     ) -> Result<Stored, Unavailable> {
         let connection = facts.member.as_ref().unwrap_or(&facts.found);
+        let Proven {
+            proof,
+            permissions,
+            trust,
+        } = proven;
         let binding = Box::new(Binding {
             role_arn: record.role_arn.clone(),
             external_id: record.external_id.clone(),
@@ -320,8 +326,15 @@ fn tier<'a>(connection: &'a Connection, record: &'a RequestRecord) -> Option<&'a
     connection.permission_tier().or(record.permission_tier.as_ref())
 }
 
+/// What is known of a role that is to be connected.
+struct Proven {
+    proof: Proof,
+    permissions: Option<PermissionReport>,
+    trust: Option<TrustReport>,
+}
+
 enum Decision {
-    Connect(Proof, Option<PermissionReport>, Option<TrustReport>),
+    Connect(Box<Proven>),
     Refuse(Reason),
     TryAgainIn(u32),
 }
