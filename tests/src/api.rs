@@ -21,6 +21,8 @@ pub struct Api {
 pub struct Answer {
     pub status: u16,
     pub content_type: String,
+    /// Where what was made is shown.
+    pub location: Option<String>,
     /// The JSON body; null where there is none.
     pub body: Value,
 }
@@ -75,16 +77,13 @@ impl Api {
         }
         let response = request.send().await?;
         let status = response.status().as_u16();
-        let content_type = response
-            .headers()
-            .get("content-type")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
+        let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let (content_type, location) = (header("content-type").unwrap_or_default(), header("location"));
         let text = response.text().await?;
         Ok(Answer {
             status,
             content_type,
+            location,
             body: serde_json::from_str(&text).unwrap_or(Value::Null),
         })
     }

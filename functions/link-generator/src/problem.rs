@@ -21,6 +21,7 @@ impl Problem {
     fn new(status: u16, code: &str, title: &str, detail: impl ToString) -> Self {
         Self(ProblemBody {
             detail: detail.to_string(),
+            request_id: None,
             status,
             title: title.to_owned(),
             kind: format!("{TYPE_PREFIX}{code}"),
@@ -31,8 +32,9 @@ impl Problem {
         Self::new(400, "invalid_request", "The request cannot be read", detail)
     }
 
-    pub fn no_tenant() -> Self {
-        let detail = "The token carries no usable tenant claim.";
+    /// The token's claim `claim` names no tenant, for this reason.
+    pub fn no_tenant(claim: &str, rule: &str) -> Self {
+        let detail = format!("The claim {claim:?} of the token, which names the caller's tenant, {rule}.");
         Self::new(403, "no_tenant", "The caller belongs to no tenant", detail)
     }
 

@@ -3,13 +3,19 @@
 use std::collections::BTreeMap;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use latchkey_api_types::reading::{self, Takes, Unread};
+use latchkey_api_types::{
+    reading::{self, Takes, Unread},
+    request::Nothing,
+};
 use latchkey_core::domain::ids::{ConnectionId, TenantId};
 
 use crate::problem::Problem;
 
 /// How a client may write the one field that it never sends (I1).
 const EXTERNAL_ID_NAMES: [&str; 3] = ["external_id", "externalId", "ExternalId"];
+
+/// The path of all connections.
+const CONNECTIONS: &str = "/v1/connections";
 
 /// A request of a caller whose tenant is known.
 pub struct Request<'a> {
@@ -23,11 +29,12 @@ impl<'a> Request<'a> {
         let authorizer = event.request_context.authorizer.as_ref();
         let claims = authorizer.and_then(|authorizer| authorizer.jwt.as_ref());
         let claim = claims.and_then(|jwt| jwt.claims.get(tenant_claim));
-        let tenant = claim.and_then(|claim| TenantId::parse(claim).ok());
-        Ok(Self {
-            tenant: tenant.ok_or_else(Problem::no_tenant)?,
-            event,
-        })
+        let tenant = match claim {
+            Some(claim) => TenantId::parse(claim).map_err(|error| error.rule),
+            None => Err("is missing"),
+        };
+        let tenant = tenant.map_err(|rule| Problem::no_tenant(tenant_claim, rule))?;
+        Ok(Self { tenant, event })
     }
 
     /// The id in the path. One that is none of ours is nobody's connection: the same answer as for another tenant's (I8).
@@ -45,12 +52,20 @@ impl<'a> Request<'a> {
         reading::body(text).map_err(unread::<T>)
     }
 
-    /// For a route that takes no body: `otherwise` says why.
-    pub fn no_body(&self, otherwise: &str) -> Result<(), Problem> {
+    /// For a route that has nothing to be told: no body, or the empty object that many HTTP clients send.
+    pub fn no_body(&self) -> Result<(), Problem> {
         match self.event.body.as_deref() {
             None | Some("") => Ok(()),
-            Some(_) => Err(Problem::invalid_request(otherwise)),
+            Some(_) => self.body::<Nothing>().map(drop),
         }
+    }
+
+    /// Where a connection is shown. API Gateway says how its path begins here: with a stage, or with what a domain
+    /// maps to this API.
+    pub fn path_of(&self, id: &ConnectionId) -> String {
+        let path = self.event.raw_path.as_deref().unwrap_or_default();
+        let (begin, _) = path.split_once(CONNECTIONS).unwrap_or_default();
+        format!("{begin}{CONNECTIONS}/{id}")
     }
 
     pub fn query<T: Takes>(&self) -> Result<T, Problem> {

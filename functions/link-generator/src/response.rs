@@ -1,8 +1,8 @@
 //! An answer in API Gateway's payload format 2.0.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use latchkey_api_types::problem::CONTENT_TYPE;
+use latchkey_api_types::problem::{CONTENT_TYPE, ProblemBody};
 use serde::Serialize;
 
 use crate::problem::Problem;
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     pub status_code: u16,
-    pub headers: BTreeMap<&'static str, &'static str>,
+    pub headers: BTreeMap<&'static str, Cow<'static, str>>,
     pub body: String,
 }
 
@@ -29,15 +29,22 @@ impl Response {
         ];
         Self {
             status_code,
-            headers: headers.into(),
+            headers: headers.map(|(name, value)| (name, value.into())).into(),
             // Our own types, with text keys alone: they always serialise.
             body: serde_json::to_string(body).unwrap_or_default(),
         }
     }
-}
 
-impl From<Problem> for Response {
-    fn from(Problem(body): Problem) -> Self {
-        Self::new(body.status, CONTENT_TYPE, &body)
+    /// Why the request `request_id` was not done.
+    pub fn problem(Problem(body): Problem, request_id: Option<&str>) -> Self {
+        let request_id = request_id.map(str::to_owned);
+        Self::new(body.status, CONTENT_TYPE, &ProblemBody { request_id, ..body })
+    }
+
+    /// The same answer, which says where what was made is shown.
+    #[must_use]
+    pub fn at(mut self, location: String) -> Self {
+        self.headers.insert("location", location.into());
+        self
     }
 }

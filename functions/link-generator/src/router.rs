@@ -59,11 +59,14 @@ pub const ROUTES: &[Route] = &[
 
 /// Answers one request. Whatever happens is an HTTP answer; nothing makes the invocation itself fail.
 pub async fn answer(state: &State, event: &ApiGatewayV2httpRequest) -> Response {
-    let response = route(state, event).await.unwrap_or_else(Response::from);
+    let request_id = event.request_context.request_id.as_deref();
+    let response = route(state, event)
+        .await
+        .unwrap_or_else(|problem| Response::problem(problem, request_id));
     tracing::info!(
         "http.route" = event.route_key,
         "http.status" = response.status_code,
-        "http.request_id" = event.request_context.request_id,
+        "http.request_id" = request_id,
         "request.answered"
     );
     response

@@ -12,6 +12,9 @@ pub const TYPE_PREFIX: &str = "urn:latchkey:problem:";
 pub struct ProblemBody {
     /// What happened here, and what to do.
     pub detail: String,
+    /// API Gateway's id of the request, for the vendor's support: the logs have it, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// The HTTP status.
     pub status: u16,
     /// What happened, the same for each problem of its type.

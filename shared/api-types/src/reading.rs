@@ -1,6 +1,10 @@
 //! Reads requests strictly, and says in plain words which field is wrong: serde's words are for programmers.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    marker::PhantomData,
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -38,11 +42,11 @@ impl Unread {
         match self {
             Self::UnknownField(name) => {
                 let known: Vec<&str> = T::FIELDS.iter().map(|(name, _)| *name).collect();
-                format!(
-                    "{name:?} is not known here; {} may have {}",
-                    T::WHAT,
-                    known.join(", ")
-                )
+                let known = match known.as_slice() {
+                    [] => "no field".to_owned(),
+                    known => known.join(", "),
+                };
+                format!("{name:?} is not known here; {} may have {known}", T::WHAT)
             }
             Self::Other(sentence) => sentence.clone(),
         }
@@ -85,7 +89,7 @@ pub fn query<T: Takes>(parameters: BTreeMap<String, Vec<String>>) -> Result<T, U
                 "{name} must be given once, and has no comma"
             )));
         };
-        values.insert(name, value.into());
+        values.insert(name, as_meant(&value).into());
     }
     serde_path_to_error::deserialize(serde_json::Value::Object(values)).map_err(|error| unread::<T>(&error))
 }
@@ -163,16 +167,66 @@ where
     Ok(read.map(|Object(read)| read))
 }
 
-/// Reads the name of an enum's variant: serde would take `{"name":null}` for it as well.
-pub(crate) fn name<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+/// A value as it was meant where a person pasted it: without what stands around it, and an account without the dashes
+/// that AWS's console shows it with.
+pub(crate) fn as_meant(pasted: &str) -> String {
+    let text = pasted.trim();
+    let groups: Vec<&str> = text.split('-').collect();
+    let is_group = |group: &&str| group.len() == 4 && group.bytes().all(|b| b.is_ascii_digit());
+    if groups.len() == 3 && groups.iter().all(is_group) {
+        groups.concat()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Reads a value that a person may have pasted ([`as_meant`]). As serde does it by itself, `{"name":null}` would be
+/// taken for the name of an enum's variant.
+pub(crate) fn pasted<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    T::deserialize(String::deserialize(deserializer)?.into_deserializer())
+    T::deserialize(as_meant(&String::deserialize(deserializer)?).into_deserializer())
 }
 
-/// Reads an object with keys of the sender's own, each once.
+/// The same where there may be one.
+pub(crate) fn pasted_if_any<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| T::deserialize(as_meant(&text).into_deserializer()))
+        .transpose()
+}
+
+/// The same for a list of them.
+pub(crate) fn pasted_list<'de, D, T>(deserializer: D) -> Result<Option<BTreeSet<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Ord,
+{
+    let texts = Option::<Vec<String>>::deserialize(deserializer)?;
+    let read = |text: String| T::deserialize(as_meant(&text).into_deserializer());
+    texts
+        .map(|texts| texts.into_iter().map(read).collect())
+        .transpose()
+}
+
+/// Reads a text of a person's own, without the blanks around it.
+pub(crate) fn trimmed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(text.trim().to_owned())
+}
+
+/// The same where there may be one.
+pub(crate) fn trimmed_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.map(|text| text.trim().to_owned()))
+}
+
+/// Reads an object with keys of the sender's own, each once, without the blanks around keys and values.
 pub(crate) fn unique<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,
@@ -188,8 +242,11 @@ where
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut read = BTreeMap::new();
-            while let Some((key, value)) = map.next_entry()? {
-                if read.insert(key, value).is_some() {
+            while let Some((key, value)) = map.next_entry::<String, String>()? {
+                if read
+                    .insert(key.trim().to_owned(), value.trim().to_owned())
+                    .is_some()
+                {
                     return Err(A::Error::custom("a key twice"));
                 }
             }

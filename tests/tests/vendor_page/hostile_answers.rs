@@ -1,6 +1,6 @@
 //! What a hostile name, reason or link, or an answer of another shape, cannot do.
 
-use latchkey_core::domain::profile::is_plain_text;
+use latchkey_core::domain::plain_text::is_plain_text;
 use latchkey_tests::{Error, scene::text};
 use serde_json::{Value, json};
 

@@ -17,7 +17,7 @@ use crate::{problem::Problem, request::Request, response::Response, state::State
 pub async fn create(state: &State, request: &Request<'_>) -> Result<Response, Problem> {
     let new = new_connection(request.body()?)?;
     let (connection, link) = state.start.run(request.tenant.clone(), new).await?;
-    Ok(view::made(state, &connection, &link))
+    Ok(view::made(state, &connection, &link).at(request.path_of(connection.id())))
 }
 
 /// What a body asks for, within the limits of each field.

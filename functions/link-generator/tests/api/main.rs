@@ -28,6 +28,9 @@ use serde_json::{Value, json};
 /// The claim that names the tenant.
 const TENANT_CLAIM: &str = "custom:tenant";
 
+/// API Gateway's id of every request here.
+const REQUEST_ID: &str = "JKJaXmPLvHcESHA=";
+
 /// The function over the fakes, and the world that it works in.
 struct Api {
     world: World,
@@ -91,7 +94,7 @@ impl Call<'_> {
             "requestContext": {
                 "authorizer": { "jwt": { "claims": claims, "scopes": null } },
                 "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.10", "userAgent": "x" },
-                "requestId": "r", "routeKey": self.key, "stage": "$default", "timeEpoch": 0,
+                "requestId": REQUEST_ID, "routeKey": self.key, "stage": "$default", "timeEpoch": 0,
             },
             "body": self.body,
             "isBase64Encoded": self.is_base64,

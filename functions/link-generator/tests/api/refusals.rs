@@ -132,6 +132,7 @@ fn problem(answer: &Response) -> Value {
     );
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["status"], answer.status_code);
+    assert_eq!(body["request_id"], crate::REQUEST_ID, "{answer:?}");
     for field in ["title", "detail"] {
         assert!(
             body[field].as_str().is_some_and(|text| !text.is_empty()),
@@ -186,6 +187,13 @@ async fn every_route_answers_a_good_request() {
         assert_eq!(answer.headers["cache-control"], "no-store");
         let body: Value = serde_json::from_str(&answer.body).unwrap();
         assert!(!body.as_object().unwrap().is_empty());
+        let made = (row.status == 201).then(|| format!("/v1/connections/{}", body["id"].as_str().unwrap()));
+        assert_eq!(
+            answer.headers.get("location").map(AsRef::as_ref),
+            made.as_deref(),
+            "{}",
+            row.key
+        );
         if row.key.contains("{id}") {
             assert_eq!(body["id"], json!(id));
         }
@@ -195,20 +203,26 @@ async fn every_route_answers_a_good_request() {
 #[tokio::test]
 async fn no_route_serves_a_caller_without_a_tenant() {
     let long = "a".repeat(129);
+    let rule = "must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ / + = | -";
     let claims = [
-        json!({}),
-        json!({ "tenant": "acme" }),
-        json!({ TENANT_CLAIM: "" }),
-        json!({ TENANT_CLAIM: "a#b<c>" }),
-        json!({ TENANT_CLAIM: long }),
+        (json!({}), "is missing"),
+        (json!({ "tenant": "acme" }), "is missing"),
+        (json!({ TENANT_CLAIM: "" }), rule),
+        (json!({ TENANT_CLAIM: "a#b<c>" }), rule),
+        (json!({ TENANT_CLAIM: "Acme GmbH" }), rule),
+        (json!({ TENANT_CLAIM: long }), rule),
     ];
     for row in ROWS {
         let (api, id) = row.open().await;
         let before = api.world.store.item_count();
-        for claims in &claims {
+        for (claims, rule) in &claims {
             let answer = api.send(row.good(&id).event(claims)).await;
             assert_eq!(answer.status_code, 403, "{}: {claims}", row.key);
-            assert_eq!(problem(&answer)["type"], "urn:latchkey:problem:no_tenant");
+            let body = problem(&answer);
+            assert_eq!(body["type"], "urn:latchkey:problem:no_tenant");
+            let said =
+                format!("The claim {TENANT_CLAIM:?} of the token, which names the caller's tenant, {rule}.");
+            assert_eq!(body["detail"], said);
         }
         let mut nobody = row.good(&id).event(&json!({}));
         nobody["requestContext"]["authorizer"] = Value::Null;
@@ -317,20 +331,28 @@ async fn a_body_where_none_is_taken_is_refused() {
         .filter(|row| row.key.starts_with("POST") && row.body.is_none())
     {
         let (api, id) = row.open().await;
-        for body in [
-            r#"{"external_id":"tz4a98xxat96iws9zmbrgj3atz4a98xx"}"#,
-            "[]",
-            "x",
-            &"x".repeat(70_000),
+        for (body, said) in [
+            (
+                r#"{"external_id":"tz4a98xxat96iws9zmbrgj3atz4a98xx"}"#,
+                "`external_id`",
+            ),
+            (
+                r#"{"days":7}"#,
+                "\"days\" is not known here; the body may have no field",
+            ),
+            ("[]", "must be a JSON object"),
+            ("null", "must be a JSON object"),
+            ("x", "not JSON"),
+            (&"x".repeat(70_000), "65536"),
         ] {
-            for is_base64 in [false, true] {
-                let call = Call {
-                    body: Some(body),
-                    is_base64,
-                    ..row.good(&id)
-                };
-                assert_refused(&api.call("acme", &call).await, body, "no body");
-            }
+            let call = Call {
+                body: Some(body),
+                ..row.good(&id)
+            };
+            assert_refused(&api.call("acme", &call).await, body, said);
+            let is_base64 = true;
+            let coded = Call { is_base64, ..call };
+            assert_refused(&api.call("acme", &coded).await, body, "application/json");
         }
         let id = id.parse().unwrap();
         let kept = api
@@ -341,6 +363,45 @@ async fn a_body_where_none_is_taken_is_refused() {
             .unwrap()
             .unwrap();
         assert_eq!(kept.rotation(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_post_without_a_body_takes_an_empty_object_or_nothing() {
+    for row in ROWS
+        .iter()
+        .filter(|row| row.key.starts_with("POST") && row.body.is_none())
+    {
+        for body in [None, Some(""), Some("{}"), Some(" {\n} ")] {
+            let (api, id) = row.open().await;
+            let call = Call {
+                body,
+                ..row.good(&id)
+            };
+            let answer = api.call("acme", &call).await;
+            assert_eq!(answer.status_code, row.status, "{body:?}: {answer:?}");
+        }
+    }
+}
+
+/// A stage or a domain of the vendor's may stand before our own path.
+#[tokio::test]
+async fn what_was_made_is_found_under_the_path_that_was_called() {
+    for before in ["", "/prod", "/connect/eu"] {
+        let call = Call {
+            key: "POST /v1/connections",
+            body: Some(r#"{"name":"x"}"#),
+            ..Call::default()
+        };
+        let mut event = call.event(&json!({ TENANT_CLAIM: "acme" }));
+        event["rawPath"] = json!(format!("{before}/v1/connections"));
+        let answer = Api::new().send(event).await;
+        let made: Value = serde_json::from_str(&answer.body).unwrap();
+        let id = made["id"].as_str().unwrap();
+        assert_eq!(
+            answer.headers["location"],
+            format!("{before}/v1/connections/{id}")
+        );
     }
 }
 
@@ -397,7 +458,7 @@ async fn a_field_outside_its_limits_is_refused_and_named() {
         ("description", json!({})),
         ("tags", json!({ "a": 1 })),
         ("tags", json!({ "a\u{0}": "b" })),
-        ("tags", json!({ "a": "b\r" })),
+        ("tags", json!({ "a": "b\rc" })),
         ("tags", json!({ "": "b" })),
         ("tags", Value::Object(many)),
         ("account_id", json!("1234")),

@@ -18,14 +18,14 @@ pub const CONNECTION_ID_CUID_CHARS: usize = 24;
 pub struct TenantId(String);
 
 impl TenantId {
-    /// Accepts 1 to [`MAX_TENANT_ID_CHARS`] of `A-Z a-z 0-9 . _ : @ / + = -`: what identity providers issue, and
+    /// Accepts 1 to [`MAX_TENANT_ID_CHARS`] of `A-Z a-z 0-9 . _ : @ / + = | -`: what identity providers issue, and
     /// nothing that could be read as the separator of a table key.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "._:@/+=-".contains(c);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._:@/+=|-".contains(c);
         if text.is_empty() || text.len() > MAX_TENANT_ID_CHARS || !text.chars().all(allowed) {
             return Err(Invalid::new(
                 "tenant",
-                "must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ / + = -",
+                "must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ / + = | -",
             ));
         }
         Ok(Self(text.to_owned()))
@@ -111,7 +111,14 @@ mod tests {
         ] {
             assert!(TenantId::parse(text).is_err(), "{text:?}");
         }
-        for text in ["acme", "org:42/eu", "a@b.example", &"a".repeat(128)] {
+        for text in [
+            "acme",
+            "org:42/eu",
+            "a@b.example",
+            "auth0|5f7c8ec7c33c6c004bbafe82",
+            "samlp|corp|jane@corp.example",
+            &"a".repeat(128),
+        ] {
             assert_eq!(TenantId::parse(text).unwrap().as_str(), text);
         }
     }

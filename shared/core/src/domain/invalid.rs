@@ -1,20 +1,61 @@
 //! The error of every parser in the domain.
 
+use std::fmt;
+
 /// Why an input was refused. It names the field and the rule, and never repeats the input, so that it is safe in
 /// a log, a stack event and a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {rule}")]
 pub struct Invalid {
     /// The field as the sender knows it, such as `RoleArn`.
     pub what: &'static str,
     /// The rule that it breaks, as the rest of a sentence, such as `is missing`.
     pub rule: &'static str,
+    /// The character that breaks it, where one does.
+    pub character: Option<Character>,
 }
 
 impl Invalid {
     /// An error for `what` that breaks `rule`.
     pub const fn new(what: &'static str, rule: &'static str) -> Self {
-        Self { what, rule }
+        Self {
+            what,
+            rule,
+            character: None,
+        }
+    }
+
+    /// The same for this character.
+    #[must_use]
+    pub const fn at(self, character: Character) -> Self {
+        Self {
+            character: Some(character),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.what, self.rule)?;
+        match self.character {
+            Some(character) => write!(f, "; {character} is not taken there"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A character of an input, by its number: most of those that are refused do not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Character {
+    /// Which one.
+    pub code: char,
+    /// Where it stands, counted from 1.
+    pub position: usize,
+}
+
+impl fmt::Display for Character {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "character {} (U+{:04X})", self.position, u32::from(self.code))
     }
 }
 

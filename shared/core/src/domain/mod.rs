@@ -8,6 +8,7 @@ pub mod ids;
 pub mod instructions;
 pub mod invalid;
 pub mod listener_access;
+pub mod plain_text;
 pub mod profile;
 pub mod proof;
 pub mod request;

@@ -6,10 +6,8 @@ use bolero::check;
 use latchkey_api_types::reading;
 use latchkey_core::domain::{
     ids::TenantId,
-    profile::{
-        MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, MAX_TAG_KEY_CHARS, MAX_TAG_VALUE_CHARS, MAX_TAGS,
-        is_plain_text,
-    },
+    plain_text::is_plain_text,
+    profile::{MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, MAX_TAG_KEY_CHARS, MAX_TAG_VALUE_CHARS, MAX_TAGS},
 };
 use latchkey_testing::{
     builders::{VENDOR_ACCOUNT, account},

@@ -281,7 +281,7 @@ impl From<Invalid> for Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::profile::is_plain_text;
+    use crate::domain::plain_text::is_plain_text;
 
     #[test]
     fn every_code_is_written_the_same_everywhere() {
