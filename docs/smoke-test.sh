@@ -3,8 +3,9 @@
 # A smoke test of a deployed Latchkey against real accounts: connect, prove, disconnect.
 #
 # It asks the API for a connection, creates the customer's stack from the published template in a *second* account, waits
-# until the connection is active, deletes the stack and waits until the connection is disconnected. It takes about three
-# minutes, costs nothing worth naming, and removes what it made, also when it fails.
+# until the connection is active, updates the stack to another tier, rotates the external ID, deletes the stack and waits
+# until the connection is disconnected. It takes about six minutes, costs nothing worth naming, and removes what it made,
+# also when it fails.
 #
 #   LATCHKEY_API_URL=https://….execute-api.eu-west-1.amazonaws.com \
 #   LATCHKEY_TOKEN=eyJ… \
@@ -14,7 +15,9 @@
 #   LATCHKEY_API_URL   output ApiUrl of the vendor's stack
 #   LATCHKEY_TOKEN     a token of your identity provider, as your product's UI would send it
 #   CUSTOMER_PROFILE   a profile of the AWS CLI with administrator's rights in an account that is NOT the vendor's
-#   CUSTOMER_REGION    where to launch; one of ListenerRegions (default: DefaultRegion of the deployment)
+#   CUSTOMER_REGION    where to launch; one of ListenerRegions, best not the hub's (default: DefaultRegion of the deployment)
+#   UNSAFE_ROLE_TRIES  how often a role without the sts:ExternalId condition is offered, and has to be refused (default: 0;
+#                      ten once, before the first customer)
 #
 # Needs: bash, curl, python3, the AWS CLI. Exits 0 when every step was as it should be, 1 otherwise.
 set -euo pipefail
@@ -33,6 +36,7 @@ readonly DISCONNECT_PATIENCE=60
 work=$(mktemp -d)
 connection_id=""
 stack_id=""
+unsafe_role=""
 region="${CUSTOMER_REGION:-}"
 
 say() { echo "▸ $*" >&2; }
@@ -85,6 +89,7 @@ clean_up() {
     say "cleaning up: ending $connection_id"
     api DELETE "/v1/connections/$connection_id" > /dev/null || true
   fi
+  [[ -z "$unsafe_role" ]] || customer iam delete-role --role-name "$unsafe_role" || true
   rm -rf "$work"
   exit "$code"
 }
@@ -130,6 +135,57 @@ role=$(customer cloudformation describe-stacks --stack-name "$stack_id" \
   --query 'Stacks[0].Outputs[?OutputKey==`RoleArn`].OutputValue')
 [[ $(field role_arn <<< "$connection") == "$role" ]] || fail "another role is connected than $role: $connection"
 say "active: $role"
+
+# update_stack PARAMETER...: the same template with these parameters.
+update_stack() {
+  customer cloudformation update-stack --stack-name "$stack_id" --use-previous-template \
+    --capabilities CAPABILITY_NAMED_IAM --parameters "$@" > /dev/null
+  if ! customer cloudformation wait stack-update-complete --stack-name "$stack_id"; then
+    stack_reasons
+    fail "the stack was not updated"
+  fi
+  connection=$(api GET "/v1/connections/$connection_id")
+  expect 200 "showing the connection"
+  [[ $(field status <<< "$connection") == active ]] || fail "not active after an update: $connection"
+}
+
+say "updating the stack to the tier inventory"
+update_stack ParameterKey=ExternalId,UsePreviousValue=true ParameterKey=PermissionTier,ParameterValue=inventory
+
+say "rotating the external ID"
+connection=$(api POST "/v1/connections/$connection_id/rotate-external-id")
+expect 201 "starting a rotation"
+next=$(field rotation.external_id <<< "$connection")
+update_stack "ParameterKey=ExternalId,ParameterValue=$next" ParameterKey=PermissionTier,UsePreviousValue=true
+[[ $(field external_id <<< "$connection") == "$next" ]] || fail "the rotation is not over: $connection"
+
+# Each try is a new role, and STS may know it in one place and not in another: that must never look like a refusal of
+# whoever has no external ID.
+for ((try = 1; try <= ${UNSAFE_ROLE_TRIES:-0}; try++)); do
+  say "a role without the condition, try $try"
+  unsafe_role="latchkey-smoke-unsafe-$RANDOM$RANDOM"
+  customer iam get-role --role-name "${role##*/}" --query Role.AssumeRolePolicyDocument --output json | python3 -c '
+import json, sys
+policy = json.load(sys.stdin)
+for statement in policy["Statement"]:
+    for conditions in statement.get("Condition", {}).values():
+        conditions.pop("sts:ExternalId", None)
+    statement["Condition"] = {name: keys for name, keys in statement.get("Condition", {}).items() if keys}
+print(json.dumps(policy))' > "$work/trust"
+  unsafe_arn=$(customer iam create-role --role-name "$unsafe_role" --assume-role-policy-document "file://$work/trust" --query Role.Arn)
+  offered=$(api POST /v1/connections '{"name": "Smoke test, unsafe role"}')
+  offered_id=$(field id <<< "$offered")
+  api POST "/v1/connections/$offered_id/role" "{\"role_arn\": \"$unsafe_arn\"}" > /dev/null
+  while :; do
+    offered=$(api GET "/v1/connections/$offered_id")
+    [[ -z $(field reason.code <<< "$offered") && $(field status <<< "$offered") != active ]] || break
+    sleep 2
+  done
+  customer iam delete-role --role-name "$unsafe_role"
+  unsafe_role=""
+  api DELETE "/v1/connections/$offered_id" > /dev/null
+  [[ $(field reason.code <<< "$offered") == external_id_not_enforced ]] || fail "an unsafe role was not refused: $offered"
+done
 
 say "deleting the stack"
 customer cloudformation delete-stack --stack-name "$stack_id"
