@@ -125,7 +125,7 @@ impl File {
     ) -> Self {
         let sha256 = sha256_hex(&content);
         let key = format!("{PUBLIC_PREFIX}{}/{sha256}/{name}", source.version);
-        let (bucket, region) = (&deployment.bucket, &deployment.region);
+        let (bucket, region) = (&deployment.bucket, &deployment.bucket_region);
         // The regional form: it needs no redirect, and exists in every partition. No part needs encoding.
         let url = format!(
             "https://{bucket}.s3.{region}.{}/{key}",

@@ -12,9 +12,11 @@ use crate::deployment_template::{RolePath, TemplateValues, TopicName};
 /// A deployed vendor stack, as its outputs tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
-    /// The hub region, which the bucket and the table are in.
+    /// The hub region, which the table is in.
     pub region: Region,
     pub bucket: String,
+    /// The bucket's own region: one that was made elsewhere may be in another.
+    pub bucket_region: Region,
     /// The table that knows which template is current.
     pub table: String,
     /// What is written into the template.
@@ -37,6 +39,7 @@ impl Deployment {
         Ok(Self {
             region: Region::parse("us-east-1")?,
             bucket: "latchkey-example".to_owned(),
+            bucket_region: Region::parse("us-east-1")?,
             table: "latchkey-example".to_owned(),
             values: TemplateValues {
                 vendor_account: AccountId::parse("111111111111")?,
@@ -53,6 +56,7 @@ impl Deployment {
         Ok(Self {
             region: stack.region(),
             bucket: output("TemplateBucketName")?.clone(),
+            bucket_region: stack.region(),
             table: output("TableName")?.clone(),
             values: TemplateValues {
                 vendor_account: stack.account(),

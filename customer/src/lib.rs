@@ -12,6 +12,7 @@ pub mod diff;
 pub mod manifest;
 pub mod markdown;
 pub mod policy;
+pub mod preflight;
 pub mod publish;
 pub mod rendering;
 pub mod snapshot;

@@ -4,12 +4,19 @@
 use std::{collections::HashMap, io::Write as _, path::PathBuf, process::ExitCode};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use jiff::Timestamp;
-use latchkey_aws::{aws_clients::http_client, trust::Roots};
+use latchkey_aws::{
+    aws_clients::{connector, http_client},
+    config::local_endpoint::LocalEndpoint,
+    public_reader::AnonymousReader,
+    trust::Roots,
+};
 use latchkey_customer::{
     bundle::Bundle,
     check::check,
     deployment::Deployment,
+    preflight::{self, Level, Plan},
     publish::{cause, publish},
     rendering::{Source, release, render_all, repository_folder, stale, write},
     verify::{Checked, Finding, verify},
@@ -30,10 +37,15 @@ Renders what customers run and read from customer/permissions.yaml, and publishe
                                       only print the template that would be published
   latchkey-publish --print-example    print it with example values, for linters
   latchkey-publish --stack-name <name> [--region <region>] --verify
-                                      compare what lies in the bucket with what was published
+                                      compare what lies in the bucket with what was published, and read it as customers do
+  latchkey-publish preflight --stack-name <name> [--region <region>] [Parameter=Value ...]
+                                      ask, read only, what would fail a deployment with these parameters of template.yaml
 
 `--folder <folder>` works on another folder than the repository's customer/. Credentials and region come from where the AWS CLI has
-them. For an SSO profile, run `eval \"$(aws configure export-credentials --format env)\"` first.";
+them: the environment, and profiles with keys, roles, `credential_process`, `sso` or `login`.";
+
+/// The command that asks before a deployment.
+const PREFLIGHT: &str = "preflight";
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -51,6 +63,11 @@ enum Job {
         region: Option<String>,
         what: What,
     },
+    Preflight {
+        stack_name: String,
+        region: Option<String>,
+        parameters: Vec<String>,
+    },
 }
 
 /// What to do with a deployment's template.
@@ -67,6 +84,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(Job, PathBuf), Error> {
 
     let (mut stack_name, mut region, mut folder) = (None, None, repository_folder().to_owned());
     let (mut word, mut what, mut check_only, mut example) = (None, What::Publish, false, false);
+    let mut parameters = Vec::new();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("stack-name") => stack_name = Some(arguments.value()?.string()?),
@@ -78,6 +96,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(Job, PathBuf), Error> {
             Long("print-example") => example = true,
             Long("help") | Short('h') => return Ok((Job::Help, folder)),
             Value(value) if word.is_none() => word = Some(value.string()?),
+            Value(value) if word.as_deref() == Some(PREFLIGHT) => parameters.push(value.string()?),
             _ => return Err(format!("{}\n\n{USAGE}", argument.unexpected()).into()),
         }
     }
@@ -86,6 +105,11 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(Job, PathBuf), Error> {
         (Some("check"), None) => Job::Check,
         (Some("release"), None) => Job::Release,
         (None, None) if example => Job::PrintExample,
+        (Some(PREFLIGHT), Some(stack_name)) => Job::Preflight {
+            stack_name,
+            region,
+            parameters,
+        },
         (None, Some(stack_name)) => Job::Publish {
             stack_name,
             region,
@@ -93,7 +117,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(Job, PathBuf), Error> {
         },
         (Some(other), None) => return Err(format!("unknown command {other}\n\n{USAGE}").into()),
         (None, None) => return Err(format!("a command or --stack-name is missing\n\n{USAGE}").into()),
-        (Some(_), Some(_)) => return Err(format!("--stack-name is for publishing\n\n{USAGE}").into()),
+        (Some(_), Some(_)) => {
+            return Err(format!("--stack-name is for publishing and preflight\n\n{USAGE}").into());
+        }
     };
     if check_only && !matches!(job, Job::Render { .. }) {
         return Err(format!("--check is for render\n\n{USAGE}").into());
@@ -122,12 +148,20 @@ async fn main() -> ExitCode {
 }
 
 async fn run(job: Job, folder: PathBuf) -> Result<String, Error> {
+    if let Job::Preflight {
+        stack_name,
+        region,
+        parameters,
+    } = &job
+    {
+        return ask_before(stack_name, region.clone(), parameters).await;
+    }
     if matches!(job, Job::Help) {
         return Ok(USAGE.to_owned());
     }
     let source = Source::read(&folder)?;
     match job {
-        Job::Help => Ok(USAGE.to_owned()),
+        Job::Help | Job::Preflight { .. } => Ok(USAGE.to_owned()),
         Job::Render { check_only: false } => {
             let changed = write(&folder, &render_all(&source)?)?;
             Ok(if changed.is_empty() {
@@ -174,23 +208,25 @@ async fn to_aws(
     region: Option<String>,
     what: What,
 ) -> Result<String, Error> {
-    let config = aws(region).await;
-    if config.region().is_none() {
-        return Err("no region is configured: give --region, the region of the vendor stack".into());
-    }
-    let deployment = deployment(&config, stack_name).await?;
-    let s3 = aws_sdk_s3::Client::new(&config);
+    let connector = connector(&Roots::Host);
+    let config = aws(region, &connector).await?;
+    let mut deployment = deployment(&config, stack_name).await?;
+    deployment.bucket_region = bucket_region(&config, &deployment).await?;
+    let in_its_region = Region::new(deployment.bucket_region.to_string());
+    let s3 = aws_sdk_s3::Client::new(&config.to_builder().region(in_its_region).build());
+    let local = config.endpoint_url().and_then(LocalEndpoint::parse);
+    let reader = AnonymousReader::new(connector, local);
     let dynamodb = aws_sdk_dynamodb::Client::new(&config);
     match what {
         What::Print => return template(source, &deployment),
-        What::Verify => return report(&verify(&s3, &dynamodb, &deployment).await?),
+        What::Verify => return report(&verify(&s3, &dynamodb, &reader, &deployment).await?),
         What::Publish => {}
     }
     let problems = check(&source.manifest);
     if let Some(problem) = problems.first() {
         return Err(format!("the manifest is refused: {problem}").into());
     }
-    let published = publish(&s3, &dynamodb, &deployment, source, Timestamp::now()).await?;
+    let published = publish(&s3, &dynamodb, &reader, &deployment, source, Timestamp::now()).await?;
     let files = published
         .files
         .iter()
@@ -221,11 +257,14 @@ fn report(checked: &[Checked]) -> Result<String, Error> {
         .iter()
         .map(|it| {
             let finding = match it.finding {
-                Finding::AsPublished => "as published",
+                Finding::AsPublished => "as published".to_owned(),
                 Finding::Changed => {
-                    "CHANGED: withdraw the links of this version, and see who wrote to the bucket"
+                    "CHANGED: withdraw the links of this version, and see who wrote to the bucket".to_owned()
                 }
-                Finding::Gone => "GONE: links of this version open no template",
+                Finding::Gone => "GONE: links of this version open no template".to_owned(),
+                Finding::Unreadable(status) => format!(
+                    "UNREADABLE: customers get {status}; look at the account's S3 Block Public Access and the bucket's policy"
+                ),
             };
             let current = if it.is_current { " (current)" } else { "" };
             format!("{} {}{current}: {finding}", it.version, it.sha256)
@@ -240,12 +279,62 @@ fn report(checked: &[Checked]) -> Result<String, Error> {
     }
 }
 
-async fn aws(region: Option<String>) -> SdkConfig {
+/// Says what a deployment would fail for; an error where something does.
+async fn ask_before(
+    stack_name: &str,
+    region: Option<String>,
+    parameters: &[String],
+) -> Result<String, Error> {
+    let connector = connector(&Roots::Host);
+    let config = aws(region, &connector).await?;
+    let hub = config.region().map(Region::as_ref).unwrap_or_default();
+    let plan = Plan::new(stack_name, hub, parameters)?;
+    let findings = preflight::run(&config, &connector, &plan).await;
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    if findings.iter().any(|finding| finding.level == Level::Stop) {
+        return Err(format!("this deployment would fail\n{}", lines.join("\n")).into());
+    }
+    Ok(lines.join("\n"))
+}
+
+async fn aws(region: Option<String>, connector: &SharedHttpConnector) -> Result<SdkConfig, Error> {
     // The engineer's machine: profiles and all that the SDK's loader finds, and what the machine trusts.
-    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(&Roots::Host));
-    match region {
+    let client = http_client(connector.clone());
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);
+    let config = match region {
         Some(region) => loader.region(Region::new(region)).load().await,
         None => loader.load().await,
+    };
+    if config.region().is_none() {
+        return Err("no region is configured: give --region, the region of the vendor stack".into());
+    }
+    Ok(config)
+}
+
+/// Where the bucket is: S3 tells it also by refusing, where it is asked elsewhere.
+async fn bucket_region(
+    config: &SdkConfig,
+    deployment: &Deployment,
+) -> Result<latchkey_core::domain::aws::Region, Error> {
+    let asked = aws_sdk_s3::Client::new(config)
+        .head_bucket()
+        .bucket(&deployment.bucket)
+        .send()
+        .await;
+    let named =
+        match &asked {
+            Ok(answer) => answer.bucket_region(),
+            Err(error) => {
+                let headers = error.raw_response().map(|response| response.headers());
+                let named = headers.and_then(|headers| headers.get("x-amz-bucket-region"));
+                Some(named.ok_or_else(|| {
+                    format!("looking for the bucket {}: {}", deployment.bucket, cause(error))
+                })?)
+            }
+        };
+    match named {
+        Some(region) => Ok(latchkey_core::domain::aws::Region::parse(region)?),
+        None => Ok(deployment.region.clone()),
     }
 }
 

@@ -8,8 +8,14 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::AttributeValue};
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use latchkey_aws::dynamodb::{SCHEMA, SCHEMA_VERSION};
-use latchkey_core::domain::template_version::{PublishedVersion, TEMPLATE_PK};
+use latchkey_aws::{
+    dynamodb::{SCHEMA, SCHEMA_VERSION},
+    telemetry::causes,
+};
+use latchkey_core::{
+    domain::template_version::{PublishedVersion, TEMPLATE_PK},
+    ports::PublicReader,
+};
 
 use crate::{
     bundle::{Bundle, BundleError},
@@ -34,6 +40,11 @@ pub enum PublishError {
     /// An item of the table cannot be written or read.
     #[error("the item of the version: {0}")]
     Item(#[from] serde_dynamo::Error),
+    /// What is not readable for everybody is not readable for a customer's CloudFormation.
+    #[error(
+        "{url} answers {status} to whoever has no credentials, and so would it to customers: new links stay as they are; look at the          account's S3 Block Public Access, at your organization's policies and at the bucket's policy (docs/DEPLOY.md)"
+    )]
+    Unreadable { url: String, status: u16 },
     /// AWS refused a step, or was not reached. Publishing again is safe.
     #[error("{step}: {cause}")]
     Aws { step: &'static str, cause: String },
@@ -59,11 +70,12 @@ pub fn cause(error: &(impl std::error::Error + ProvideErrorMetadata)) -> String 
 }
 
 /// Renders everything for `deployment`, uploads it, remembers the version, and makes new links point to it, in this order, so that no
-/// link ever opens a template that is not there. Doing it again changes nothing but the time of the pointer; a version that was
+/// link ever opens a template that is not there, or that not everybody can read. Doing it again changes nothing but the time of the pointer; a version that was
 /// published with other content is refused, and the pointer stays.
 pub async fn publish(
     s3: &aws_sdk_s3::Client,
     dynamodb: &aws_sdk_dynamodb::Client,
+    reader: &dyn PublicReader,
     deployment: &Deployment,
     source: &Source,
     published_at: Timestamp,
@@ -88,6 +100,10 @@ pub async fn publish(
             .await
             .map_err(refused("uploading a file"))?;
     }
+    if let Err(status) = read(reader, &version.url).await? {
+        let url = version.url;
+        return Err(PublishError::Unreadable { url, status });
+    }
     remember(dynamodb, &deployment.table, &version).await?;
     dynamodb
         .put_item()
@@ -97,6 +113,14 @@ pub async fn publish(
         .await
         .map_err(refused("pointing new links to the version"))?;
     Ok(version)
+}
+
+/// What everybody can read at `url`, or the status of the refusal.
+pub(crate) async fn read(reader: &dyn PublicReader, url: &str) -> Result<Result<Vec<u8>, u16>, PublishError> {
+    reader.read(url).await.map_err(|error| PublishError::Aws {
+        step: "reading the template without credentials",
+        cause: causes(&error),
+    })
 }
 
 /// Writes the version's item, unless it is there with the same content.

@@ -5,13 +5,13 @@
 
 use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::AttributeValue};
 
-use latchkey_core::domain::template_version::TEMPLATE_PK;
+use latchkey_core::{domain::template_version::TEMPLATE_PK, ports::PublicReader};
 
 use crate::{
     bundle::{PUBLIC_PREFIX, TEMPLATE_NAME},
     deployment::Deployment,
     deployment_template::sha256_hex,
-    publish::{CURRENT_SK, PublishError, refused},
+    publish::{CURRENT_SK, PublishError, read, refused},
 };
 
 /// What became of a published text.
@@ -22,6 +22,8 @@ pub enum Finding {
     Changed,
     /// Nothing does: links to it open no template.
     Gone,
+    /// Whoever has no credentials of ours gets this HTTP status, and so does a customer's CloudFormation.
+    Unreadable(u16),
 }
 
 /// One published template, and what was found.
@@ -38,6 +40,7 @@ pub struct Checked {
 pub async fn verify(
     s3: &aws_sdk_s3::Client,
     dynamodb: &aws_sdk_dynamodb::Client,
+    reader: &dyn PublicReader,
     deployment: &Deployment,
 ) -> Result<Vec<Checked>, PublishError> {
     let mut pages = dynamodb
@@ -53,27 +56,37 @@ pub async fn verify(
     while let Some(item) = pages.next().await {
         let item = item.map_err(refused("reading what was published"))?;
         let text = |name: &str| item.get(name)?.as_s().ok().cloned();
-        let (Some(sk), Some(version), Some(sha256)) = (text("sk"), text("version"), text("sha256")) else {
+        let named = (text("sk"), text("version"), text("sha256"), text("url"));
+        let (Some(sk), Some(version), Some(sha256), Some(url)) = named else {
             continue;
         };
         if sk == CURRENT_SK {
-            current = Some((version, sha256));
+            current = Some((version, sha256, url));
         } else {
-            published.push((text("published_at"), version, sha256));
+            published.push((text("published_at"), version, sha256, url));
         }
     }
     published.sort();
     // Were it not among the published ones, it would be looked at all the same.
-    if let Some((version, sha256)) = &current
-        && !published.iter().any(|(_, _, known)| known == sha256)
+    if let Some((version, sha256, url)) = &current
+        && !published.iter().any(|(_, _, known, _)| known == sha256)
     {
-        published.push((None, version.clone(), sha256.clone()));
+        published.push((None, version.clone(), sha256.clone(), url.clone()));
     }
     let mut checked = Vec::with_capacity(published.len());
-    for (_, version, sha256) in published {
+    for (_, version, sha256, url) in published {
+        let finding = match look(s3, deployment, &version, &sha256).await? {
+            // With our own credentials the bucket says nothing of what customers can read.
+            Finding::AsPublished => match read(reader, &url).await? {
+                Ok(text) if sha256_hex(&text) == sha256 => Finding::AsPublished,
+                Ok(_) => Finding::Changed,
+                Err(status) => Finding::Unreadable(status),
+            },
+            other => other,
+        };
         checked.push(Checked {
-            finding: look(s3, deployment, &version, &sha256).await?,
-            is_current: current.as_ref().is_some_and(|(_, current)| *current == sha256),
+            finding,
+            is_current: current.as_ref().is_some_and(|(_, current, _)| *current == sha256),
             version,
             sha256,
         });

@@ -453,16 +453,29 @@ impl OwnScene {
         Ok((own, api))
     }
 
+    /// Starts one whose customer templates lie in a bucket that the stack did not make.
+    pub async fn with_bucket(bucket: &str) -> Result<Self, Error> {
+        Self::start(Options {
+            bucket_elsewhere: Some(bucket.to_owned()),
+            ..Options::default()
+        })
+        .await
+    }
+
     /// Starts one with other parameters of `template.yaml`.
     pub async fn with(parameters: &[(&str, &str)]) -> Result<Self, Error> {
         let parameters = parameters
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let options = Options {
+        Self::start(Options {
             parameters,
             ..Options::default()
-        };
+        })
+        .await
+    }
+
+    async fn start(options: Options) -> Result<Self, Error> {
         let aws = LocalAws::start(options, |_| {}).await?;
         Ok(Self {
             scene: Scene::of(aws.ready.clone()),

@@ -190,8 +190,8 @@ fn the_parameters_that_the_readme_explains_are_those_that_the_template_has() {
 }
 
 #[test]
-fn the_readme_deploys_with_what_our_own_checks_run() {
-    let readme = read("README.md");
+fn a_deployment_is_made_with_what_our_own_checks_run() {
+    let guide = read("docs/DEPLOY.md");
     for (file, tool) in [
         ("xtask/template-lint-requirements.txt", "aws-sam-cli=="),
         ("xtask/cargo-lambda-requirements.txt", "cargo-lambda=="),
@@ -199,11 +199,15 @@ fn the_readme_deploys_with_what_our_own_checks_run() {
     ] {
         let requirements = read(file);
         let wanted = requirements.lines().find(|line| line.starts_with(tool));
-        let found: Vec<&str> = readme
+        let found: Vec<&str> = guide
             .split_whitespace()
             .filter(|word| word.starts_with(tool))
             .collect();
-        assert_eq!(found, [wanted.unwrap()], "README.md names what {file} installs");
+        assert_eq!(
+            found,
+            [wanted.unwrap()],
+            "docs/DEPLOY.md names what {file} installs"
+        );
     }
 }
 

@@ -50,7 +50,10 @@ const FILES: &[Function] = &[
                 Http(404, "type", "urn:latchkey:problem:not_found"),
                 "get get-with-a-bad-id delete name-a-role rotate cancel-rotation",
             ),
-            (Http(200, "", ""), "template-versions list list-with-a-limit"),
+            (
+                Http(200, "", ""),
+                "options template-versions list list-with-a-limit",
+            ),
         ],
     ),
     (

@@ -14,7 +14,7 @@ use latchkey_customer::{
 };
 use latchkey_tests::{
     Error,
-    local_aws::aws,
+    local_aws::aws::{self, open_to_everybody},
     own_table::new_table,
     scene::{Item, Scene},
 };
@@ -28,9 +28,11 @@ async fn a_deployment_of_its_own(scene: &Scene) -> Result<Deployment, Error> {
         .bucket(&bucket)
         .send()
         .await?;
+    open_to_everybody(&scene.vendor, &bucket).await?;
     Ok(Deployment {
         region: Region::parse(&scene.ready.hub_region)?,
         bucket,
+        bucket_region: Region::parse(&scene.ready.hub_region)?,
         table,
         values: TemplateValues {
             vendor_account: AccountId::parse(&scene.ready.vendor_account)?,
@@ -60,10 +62,11 @@ async fn a_version_is_there_with_all_its_files_and_publishing_it_again_changes_n
         aws::s3(&scene.vendor),
         aws_sdk_dynamodb::Client::new(&scene.vendor),
     );
+    let reader = aws::stranger(&scene.ready.endpoint);
     let source = Source::of_repository()?;
     let first: Timestamp = "2026-11-21T12:00:00Z".parse()?;
     let later: Timestamp = "2026-11-22T12:00:00Z".parse()?;
-    let published = publish(&s3, &dynamodb, &deployment, &source, first).await?;
+    let published = publish(&s3, &dynamodb, &reader, &deployment, &source, first).await?;
     let files = published.files.iter().map(|file| (&file.url, &file.sha256));
     for (url, sha256) in files.chain([(&published.url, &published.sha256)]) {
         let key = url.split_once(".amazonaws.com/").ok_or("no key")?.1;
@@ -75,7 +78,7 @@ async fn a_version_is_there_with_all_its_files_and_publishing_it_again_changes_n
             "{key}"
         );
     }
-    publish(&s3, &dynamodb, &deployment, &source, later).await?;
+    publish(&s3, &dynamodb, &reader, &deployment, &source, later).await?;
     let remembered: PublishedVersion =
         serde_dynamo::from_item(item(&scene, &deployment, &published.sk()).await?)?;
     assert_eq!(remembered, published);
@@ -93,11 +96,28 @@ async fn a_version_that_was_published_is_not_published_with_other_content() -> R
         aws::s3(&scene.vendor),
         aws_sdk_dynamodb::Client::new(&scene.vendor),
     );
+    let reader = aws::stranger(&scene.ready.endpoint);
     let source = Source::of_repository()?;
-    let published = publish(&s3, &dynamodb, &deployment, &source, Timestamp::UNIX_EPOCH).await?;
+    let published = publish(
+        &s3,
+        &dynamodb,
+        &reader,
+        &deployment,
+        &source,
+        Timestamp::UNIX_EPOCH,
+    )
+    .await?;
     let mut other = source.clone();
     other.manifest.vendor.name = latchkey_customer::manifest::texts::Sentence::parse("Another Vendor")?;
-    let refused = publish(&s3, &dynamodb, &deployment, &other, Timestamp::UNIX_EPOCH).await;
+    let refused = publish(
+        &s3,
+        &dynamodb,
+        &reader,
+        &deployment,
+        &other,
+        Timestamp::UNIX_EPOCH,
+    )
+    .await;
     assert!(
         matches!(&refused, Err(PublishError::VersionTaken(version)) if *version == published.version),
         "{refused:?}"
@@ -106,7 +126,15 @@ async fn a_version_that_was_published_is_not_published_with_other_content() -> R
     assert_eq!(pointer["sha256"], AttributeValue::S(published.sha256.clone()));
     // Under a version of its own it is welcome, and the former one stays.
     other.version = latchkey_customer::deployment_template::TemplateVersion::parse("9.0.0")?;
-    let next = publish(&s3, &dynamodb, &deployment, &other, Timestamp::UNIX_EPOCH).await?;
+    let next = publish(
+        &s3,
+        &dynamodb,
+        &reader,
+        &deployment,
+        &other,
+        Timestamp::UNIX_EPOCH,
+    )
+    .await?;
     assert_eq!(
         item(&scene, &deployment, "CURRENT").await?["url"],
         AttributeValue::S(next.url)

@@ -70,6 +70,7 @@ fn the_url_is_on_the_partitions_own_domain() {
     ] {
         let mut deployment = Deployment::example().unwrap();
         deployment.region = Region::parse(code).unwrap();
+        deployment.bucket_region = deployment.region.clone();
         let bundle = bundle(&deployment);
         assert!(
             bundle.template.url.starts_with(&format!("https://{host}/")),

@@ -95,6 +95,13 @@ pub fn render_all(source: &Source) -> Result<Vec<Rendered>, RenderingError> {
         .map(|tier| verifier_tier(&source.manifest, tier))
         .collect();
     rendered.push(json("rendered/tiers.json", &tiers));
+    let offered: Vec<_> = source
+        .manifest
+        .offered()
+        .into_iter()
+        .map(|tier| serde_json::json!({ "name": tier.name.as_str(), "summary": tier.summary.to_string() }))
+        .collect();
+    rendered.push(json("rendered/offered-tiers.json", &offered));
     if let Some(tier) = tiers
         .iter()
         .find(|tier| tier.name == source.manifest.default_tier.as_str())

@@ -40,16 +40,17 @@ impl Function for State {
             config.settings.sweep_plan,
         );
         let queue = SqsQueue::new(&aws.config(Service::Sqs), config.queue_url);
-        let topics = config.single_accounts.map(|topics| {
-            let topics = SnsTopics::new(&aws.config(Service::Sns), topics.vendor_account, topics.name);
-            Arc::new(topics) as Arc<dyn TopicPermissions>
-        });
+        let (account, name) = (config.topics.vendor_account, config.topics.name);
+        let topics = Arc::new(SnsTopics::new(&aws.config(Service::Sns), account, name));
+        let permissions = config
+            .lets_in_single_accounts
+            .then(|| topics.clone() as Arc<dyn TopicPermissions>);
         let system = (Arc::new(SystemClock) as _, Arc::new(Cuid2Ids) as _);
         Ok(Self::new(
             config.settings,
             Arc::new(store),
             Arc::new(queue),
-            topics,
+            (topics, permissions),
             system,
         ))
     }

@@ -99,7 +99,7 @@ impl From<Invalid> for Problem {
 impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::RegionNotServed
+            StartError::RegionNotServed(..)
             | StartError::AccountRequired
             | StartError::OrganizationNotServed
             | StartError::TierNotOffered(_) => Self::invalid_request(error),

@@ -8,7 +8,7 @@ use crate::{
     problem::Problem,
     request::Request,
     response::Response,
-    routes::{connections, roles, rotation, templates},
+    routes::{connections, options, roles, rotation, templates},
     state::State,
 };
 
@@ -50,6 +50,10 @@ pub const ROUTES: &[Route] = &[
     Route {
         key: "DELETE /v1/connections/{id}/rotate-external-id",
         answer: |state, request| Box::pin(rotation::cancel(state, request)),
+    },
+    Route {
+        key: "GET /v1/options",
+        answer: |state, request| Box::pin(options::options(state, request)),
     },
     Route {
         key: "GET /v1/template-versions",

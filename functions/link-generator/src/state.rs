@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use latchkey_api_types::options::TierBody;
 use latchkey_core::{
-    domain::{aws::AccountId, sweep::SweepPlan},
+    domain::{
+        aws::{AccountId, Region},
+        sweep::SweepPlan,
+    },
     ports::{
-        Clock, ConnectionSearch, ConnectionStore, GrantStore, IdSource, SweepLedger, TemplateCatalog,
-        TopicPermissions, VerificationQueue,
+        Clock, ConnectionSearch, ConnectionStore, GrantStore, IdSource, KnownTopicsStore, ListenerTopics,
+        SweepLedger, TemplateCatalog, TopicPermissions, VerificationQueue,
     },
     use_cases::{
         disconnect::DisconnectByVendor,
@@ -15,6 +19,7 @@ use latchkey_core::{
         members::Members,
         register_by_hand::RegisterByHand,
         rotate_external_id::RotateExternalId,
+        served_regions::ServedRegions,
         start_connection::{Doors, LinkPolicy, StartConnection},
     },
 };
@@ -24,6 +29,10 @@ pub struct Settings {
     /// The claim of the verified token that names the tenant.
     pub tenant_claim: String,
     pub link_policy: LinkPolicy,
+    /// Where it has listener topics, or wants some.
+    pub listener_regions: Vec<Region>,
+    /// What customers' roles can be for.
+    pub tiers: Vec<TierBody>,
     pub sweep_plan: SweepPlan,
     pub vendor_account: AccountId,
     /// How long a role that was made by hand may take to become assumable.
@@ -33,6 +42,7 @@ pub struct Settings {
 /// All that a route may use.
 pub struct State {
     pub tenant_claim: String,
+    pub tiers: Vec<TierBody>,
     pub start: StartConnection,
     pub by_hand: RegisterByHand,
     pub members: Members,
@@ -46,16 +56,22 @@ pub struct State {
 }
 
 impl State {
-    /// `topics` are given where a deployment lets in single accounts.
+    /// `permissions` are given where a deployment lets in single accounts.
     pub fn new<S>(
         settings: Settings,
         store: Arc<S>,
         queue: Arc<dyn VerificationQueue>,
-        topics: Option<Arc<dyn TopicPermissions>>,
+        (topics, permissions): (Arc<dyn ListenerTopics>, Option<Arc<dyn TopicPermissions>>),
         (clock, ids): (Arc<dyn Clock>, Arc<dyn IdSource>),
     ) -> Self
     where
-        S: ConnectionStore + ConnectionSearch + TemplateCatalog + SweepLedger + GrantStore + 'static,
+        S: ConnectionStore
+            + ConnectionSearch
+            + TemplateCatalog
+            + SweepLedger
+            + GrantStore
+            + KnownTopicsStore
+            + 'static,
     {
         let members = Members {
             store: store.clone(),
@@ -63,13 +79,20 @@ impl State {
         };
         Self {
             tenant_claim: settings.tenant_claim,
+            tiers: settings.tiers,
             start: StartConnection {
                 store: store.clone(),
                 templates: store.clone(),
                 clock: clock.clone(),
                 ids: ids.clone(),
                 policy: settings.link_policy,
-                doors: topics.map(|topics| Doors {
+                regions: Arc::new(ServedRegions {
+                    named: settings.listener_regions,
+                    topics,
+                    known: store.clone(),
+                    clock: clock.clone(),
+                }),
+                doors: permissions.map(|topics| Doors {
                     grants: store.clone(),
                     topics,
                 }),

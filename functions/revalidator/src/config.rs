@@ -1,6 +1,8 @@
 //! The revalidator's configuration.
 
-use latchkey_aws::config::{ConfigError, Environment, listener_topics::ListenerTopics};
+use latchkey_aws::config::{
+    ConfigError, Environment, listener_topics::ListenerTopics, local_endpoint::LocalEndpoint,
+};
 use latchkey_core::{domain::sweep::SweepPlan, use_cases::revalidate::SweepBudget};
 
 pub struct Config {
@@ -9,6 +11,7 @@ pub struct Config {
     pub sweep_plan: SweepPlan,
     pub budget: SweepBudget,
     pub single_accounts: Option<ListenerTopics>,
+    pub local_endpoint: Option<LocalEndpoint>,
 }
 
 impl Config {
@@ -18,6 +21,7 @@ impl Config {
             queue_url: environment.text("SWEEP_QUEUE_URL")?,
             sweep_plan: environment.sweep_plan()?,
             single_accounts: ListenerTopics::for_single_accounts(environment)?,
+            local_endpoint: LocalEndpoint::from_environment(environment)?,
             budget: SweepBudget {
                 calls_per_second: environment.sts_calls_per_second()?,
                 tick_seconds: environment.number("SWEEP_TICK_SECONDS")?,

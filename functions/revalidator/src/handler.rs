@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use lambda_runtime::Error;
 use latchkey_aws::telemetry::causes;
 use latchkey_core::{
-    domain::sweep::tick_at,
+    domain::sweep::{begins_period, tick_at},
     use_cases::{
         keep_doors::{self, KeepDoors},
         revalidate::Revalidate,
+        watch_template::{self, Found, WatchTemplate},
     },
 };
 use serde::Serialize;
@@ -18,6 +19,7 @@ const SCHEDULER: &str = "aws.scheduler";
 
 pub struct Handler {
     pub revalidate: Revalidate,
+    pub watch_template: WatchTemplate,
     /// Where single accounts are let in at the listener topics.
     pub keep_doors: Option<KeepDoors>,
 }
@@ -30,6 +32,8 @@ pub struct Summary {
     queued: usize,
     messages: usize,
     left: usize,
+    /// What was found where new links lead, where that was looked at.
+    template: Option<&'static str>,
 }
 
 impl Handler {
@@ -48,7 +52,9 @@ impl Handler {
         );
         let tick_seconds = self.revalidate.budget.tick_seconds;
         let keep_doors = self.keep_doors.as_ref();
-        if let Some(keep_doors) = keep_doors.filter(|_| are_doors_due(&event, tick_seconds)) {
+        if let Some(keep_doors) =
+            keep_doors.filter(|_| is_due(&event, tick_seconds, keep_doors::LOOK_SECONDS))
+        {
             let kept = keep_doors.run().await.inspect_err(|error| {
                 tracing::error!(error = causes(error), "doors.failed");
             })?;
@@ -60,23 +66,51 @@ impl Handler {
                 "doors.kept"
             );
         }
+        let mut template = None;
+        if is_due(&event, tick_seconds, watch_template::LOOK_SECONDS) {
+            template = Some(self.look_at_template().await);
+        }
         Ok(Summary {
             tick: swept.tick,
             slots: swept.slots,
             queued: swept.queued,
             messages: swept.messages,
             left: swept.left,
+            template,
         })
+    }
+
+    /// Never fails the tick: what was queued is queued, and the next look is due in an hour.
+    async fn look_at_template(&self) -> &'static str {
+        match self.watch_template.run().await {
+            Ok(found) => {
+                let outcome = found.code();
+                match found {
+                    Found::Unreadable { url, status } => tracing::error!(
+                        "template.outcome" = outcome,
+                        "template.url" = url,
+                        "template.status" = status,
+                        "template.watched"
+                    ),
+                    _ => tracing::info!("template.outcome" = outcome, "template.watched"),
+                }
+                outcome
+            }
+            Err(error) => {
+                tracing::error!(error = causes(&error), "template.failed");
+                "not_looked_at"
+            }
+        }
     }
 }
 
 /// Now and then when the schedule asks, always when somebody does by hand. The schedule's event says when it was to tick: a
-/// second try of a look that failed is of the same tick, however late it is. Without a time that can be read, they are.
-fn are_doors_due(event: &Value, tick_seconds: u32) -> bool {
+/// second try of a look that failed is of the same tick, however late it is. Without a time that can be read, it is due.
+fn is_due(event: &Value, tick_seconds: u32, period_seconds: u32) -> bool {
     let time: Option<Timestamp> = event["time"].as_str().and_then(|time| time.parse().ok());
     match time {
         Some(time) if event["source"] == SCHEDULER => {
-            keep_doors::is_due(tick_at(time, tick_seconds), tick_seconds)
+            begins_period(tick_at(time, tick_seconds), tick_seconds, period_seconds)
         }
         _ => true,
     }
@@ -89,15 +123,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schedule_has_the_doors_looked_at_now_and_then_and_a_person_at_once() {
+    fn the_schedule_has_things_looked_at_now_and_then_and_a_person_at_once() {
         let mut tick: Value =
             serde_json::from_str(include_str!("../../../events/revalidator/tick.json")).unwrap_or_default();
-        assert!(are_doors_due(&tick, 60), "12:00, whenever it is tried");
+        assert!(is_due(&tick, 60, 300), "12:00, whenever it is tried");
         tick["time"] = json!("2026-11-21T12:01:00Z");
-        assert!(!are_doors_due(&tick, 60));
-        assert!(are_doors_due(&tick, 300));
+        assert!(!is_due(&tick, 60, 300));
+        assert!(is_due(&tick, 300, 300));
+        assert!(is_due(&tick, 300, 3_600), "12:00 is the tick's time");
+        assert!(!is_due(&tick, 60, 3_600));
         tick["time"] = json!("noon");
-        assert!(are_doors_due(&tick, 60));
-        assert!(are_doors_due(&json!({ "time": "2026-11-21T12:01:00Z" }), 60));
+        assert!(is_due(&tick, 60, 300));
+        assert!(is_due(&json!({ "time": "2026-11-21T12:01:00Z" }), 60, 300));
     }
 }

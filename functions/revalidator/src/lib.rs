@@ -11,11 +11,14 @@ use latchkey_aws::{
     bootstrap::Function,
     config::Environment,
     dynamodb::DynamoDbStore,
+    public_reader::AnonymousReader,
     sns_topics::SnsTopics,
     sqs_queue::SqsQueue,
     system::SystemClock,
 };
-use latchkey_core::use_cases::{keep_doors::KeepDoors, revalidate::Revalidate};
+use latchkey_core::use_cases::{
+    keep_doors::KeepDoors, revalidate::Revalidate, watch_template::WatchTemplate,
+};
 use serde_json::Value;
 
 use crate::{
@@ -46,6 +49,10 @@ impl Function for Handler {
                 clock: clock.clone(),
                 plan: config.sweep_plan,
                 budget: config.budget,
+            },
+            watch_template: WatchTemplate {
+                templates: store.clone(),
+                reader: Arc::new(AnonymousReader::new(aws.connector(), config.local_endpoint)),
             },
             keep_doors: config.single_accounts.map(|topics| KeepDoors {
                 store: store.clone(),

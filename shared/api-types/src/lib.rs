@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod connection;
+pub mod options;
 pub mod organization;
 pub mod page;
 pub mod problem;

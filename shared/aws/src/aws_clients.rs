@@ -18,7 +18,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::{SdkConfig, region, sdk_config::SharedCredentialsProvider};
 use latchkey_core::domain::aws::Region;
 
-use super::{prewarm, trust::Roots};
+use super::{prewarm, tls_refused::TellsIssuer, trust::Roots};
 use crate::config::{ConfigError, Environment};
 
 /// Longest time for a connection to one of AWS's endpoints, TLS included.
@@ -183,14 +183,13 @@ impl Aws {
     }
 }
 
-/// An HTTP client over one connector of its own, for programs that find their configuration with the SDK's loader.
-pub fn http_client(roots: &Roots) -> SharedHttpClient {
-    let connector = connector(roots);
+/// An HTTP client over one connector, for programs that find their configuration with the SDK's loader.
+pub fn http_client(connector: SharedHttpConnector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
 /// The one connector. Its time-outs hold for all clients: those of a client's configuration would be ignored.
-fn connector(roots: &Roots) -> SharedHttpConnector {
+pub fn connector(roots: &Roots) -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
@@ -201,7 +200,7 @@ fn connector(roots: &Roots) -> SharedHttpConnector {
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(roots.context())
         .build();
-    SharedHttpConnector::new(connector)
+    SharedHttpConnector::new(TellsIssuer(SharedHttpConnector::new(connector)))
 }
 
 fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {

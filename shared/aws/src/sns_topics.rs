@@ -6,7 +6,11 @@ use async_trait::async_trait;
 use aws_sdk_sns::{
     Client,
     config::{Builder, Region as SdkRegion},
-    operation::{add_permission::AddPermissionError, remove_permission::RemovePermissionError},
+    error::ProvideErrorMetadata as _,
+    operation::{
+        add_permission::AddPermissionError, get_topic_attributes::GetTopicAttributesOutput,
+        remove_permission::RemovePermissionError,
+    },
 };
 use latchkey_core::{
     domain::{
@@ -14,12 +18,18 @@ use latchkey_core::{
         invalid::Invalid,
         listener_access::{MAX_POLICY_BYTES, MAX_POLICY_STATEMENTS, PermissionLabel},
     },
-    ports::{Permitted, TopicPermissions, Unavailable},
+    ports::{ListenerTopics, Permitted, TopicPermissions, Unavailable},
 };
 use serde::Deserialize;
 
+use crate::telemetry::causes;
+
 /// What an account may do with a listener topic.
 const ACTION: &str = "Publish";
+/// The call that asks for a topic.
+const READ: &str = "sns.GetTopicAttributes";
+/// SNS's answers that there is no topic for us. The last is that of a region that is not enabled for the account.
+const NOT_THERE: [&str; 3] = ["NotFound", "AuthorizationError", "InvalidClientTokenId"];
 /// Most bytes that one more statement of ours takes in a policy, generously.
 const STATEMENT_BYTES: usize = 512;
 
@@ -60,29 +70,50 @@ impl SnsTopics {
             .to_string())
     }
 
-    /// The text of a topic's policy, and what we read of it.
-    async fn policy(&self, region: &Region) -> Result<(usize, Policy), Unavailable> {
-        const OPERATION: &str = "sns.GetTopicAttributes";
-        let output = self
+    /// `None` where the region has no topic, or does not let us ask: one that an organization's policy denies, or that is
+    /// not enabled for the account.
+    async fn attributes(&self, region: &Region) -> Result<Option<GetTopicAttributesOutput>, Unavailable> {
+        let asked = self
             .client
             .get_topic_attributes()
             .topic_arn(self.topic(region)?)
             .customize()
             .config_override(in_region(region))
             .send()
-            .await
-            .map_err(|error| Unavailable::new(OPERATION, error))?;
+            .await;
+        match asked {
+            Ok(output) => Ok(Some(output)),
+            Err(error) if error.code().is_some_and(|code| NOT_THERE.contains(&code)) => Ok(None),
+            Err(error) => Err(Unavailable::new(READ, error)),
+        }
+    }
+
+    /// The text of a topic's policy, and what we read of it.
+    async fn policy(&self, region: &Region) -> Result<(usize, Policy), Unavailable> {
+        let output = self.attributes(region).await?;
+        let output = output.ok_or_else(|| Unavailable::new(READ, "there is no topic"))?;
         let text = output
             .attributes()
             .and_then(|attributes| attributes.get("Policy"))
             .map_or("{}", String::as_str);
-        let policy = serde_json::from_str(text).map_err(|error| Unavailable::new(OPERATION, error))?;
+        let policy = serde_json::from_str(text).map_err(|error| Unavailable::new(READ, error))?;
         Ok((text.len(), policy))
     }
 }
 
 fn in_region(region: &Region) -> Builder {
     Builder::new().region(SdkRegion::new(region.as_str().to_owned()))
+}
+
+#[async_trait]
+impl ListenerTopics for SnsTopics {
+    async fn is_there(&self, region: &Region) -> Result<bool, Unavailable> {
+        let asked = self.attributes(region).await;
+        let asked = asked.inspect_err(|error| {
+            tracing::warn!(error = causes(error), "topic.region" = %region, "topic.unknown");
+        });
+        Ok(asked?.is_some())
+    }
 }
 
 #[async_trait]

@@ -1,5 +1,7 @@
 //! What the use cases need from the outside world, as narrow as they need it.
 
+mod topics;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
@@ -7,11 +9,10 @@ use jiff::Timestamp;
 
 use crate::domain::{
     audit::{Actor, AuditEntry},
-    aws::{AccountId, Region, RoleArn, StackId},
+    aws::{AccountId, RoleArn, StackId},
     connection::{Connection, TemplateRef, claims::Claim, filing::Filing, organization::Counter},
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
-    listener_access::Grant,
     proof::{
         permissions::{Inspection, Questions},
         reason::ReasonCode,
@@ -26,6 +27,8 @@ use crate::domain::{
     sweep::{Chunk, Cursor, Member, SweepKey, ledger::ChunkRecord},
     template_version::PublishedVersion,
 };
+
+pub use topics::{GrantStore, KnownTopicsStore, ListenerTopics, Permitted, TopicPermissions};
 
 /// That a service of ours could not be used. The step is tried again by whatever delivered it.
 #[derive(Debug, thiserror::Error)]
@@ -326,39 +329,11 @@ pub trait SweepLedger: Send + Sync {
     ) -> Result<BTreeMap<String, Vec<ChunkRecord>>, Unavailable>;
 }
 
-/// Which accounts may publish, and on whose behalf.
+/// Reads what is published, as a customer's CloudFormation does: without our credentials.
 #[async_trait]
-pub trait GrantStore: Send + Sync {
-    /// Remembers a grant; again, it is a repetition.
-    async fn remember_grant(&self, grant: &Grant) -> Result<(), Unavailable>;
-
-    /// Forgets a grant; one that is not there is forgotten.
-    async fn forget_grant(&self, grant: &Grant) -> Result<(), Unavailable>;
-
-    /// Every grant, as it stands at this moment.
-    async fn grants(&self) -> Result<Vec<Grant>, Unavailable>;
-}
-
-/// What a listener topic made of a permission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permitted {
-    /// The account may publish, now or already.
-    Yes,
-    /// The topic's policy takes no more statements.
-    PolicyFull,
-}
-
-/// The policies of the listener topics.
-#[async_trait]
-pub trait TopicPermissions: Send + Sync {
-    /// Lets an account publish to a region's topic; again, it is a repetition.
-    async fn permit(&self, region: &Region, account: &AccountId) -> Result<Permitted, Unavailable>;
-
-    /// Takes that back; again, it is a repetition.
-    async fn withdraw(&self, region: &Region, account: &AccountId) -> Result<(), Unavailable>;
-
-    /// The accounts that were permitted.
-    async fn permitted(&self, region: &Region) -> Result<BTreeSet<AccountId>, Unavailable>;
+pub trait PublicReader: Send + Sync {
+    /// What lies at `url`, or the HTTP status of the refusal. An error is a network that does not work.
+    async fn read(&self, url: &str) -> Result<Result<Vec<u8>, u16>, Unavailable>;
 }
 
 /// The customer template that new links open.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+use std::sync::Arc;
+
 use latchkey_core::{
     domain::{
         aws::Region,
@@ -10,7 +12,10 @@ use latchkey_core::{
         proof::tiers::TierName,
     },
     ports::ConnectionStore,
-    use_cases::start_connection::{NewConnection, StartError},
+    use_cases::{
+        served_regions::{KEPT, KEPT_WHILE_ONE_IS_MISSING, ServedRegions},
+        start_connection::{NewConnection, StartError},
+    },
 };
 use latchkey_testing::{
     builders::{account, template, tenant, wish},
@@ -60,8 +65,70 @@ async fn every_connection_has_an_external_id_of_its_own() {
 async fn a_region_without_a_listener_makes_no_link() {
     let world = World::default();
     let error = world.start.run(acme(), new(Some("us-east-2"))).await.unwrap_err();
-    assert!(matches!(error, StartError::RegionNotServed), "{error}");
+    assert!(matches!(error, StartError::RegionNotServed(..)), "{error}");
     assert_eq!(world.store.item_count(), 0);
+}
+
+/// A deployment that names three regions.
+fn with_three_regions() -> (World, [Region; 3]) {
+    let mut world = World::default();
+    let named = ["eu-west-1", "us-east-1", "af-south-1"].map(|region| Region::parse(region).unwrap());
+    world.start.regions = Arc::new(ServedRegions {
+        named: named.to_vec(),
+        topics: world.topics.clone(),
+        known: world.store.clone(),
+        clock: world.clock.clone(),
+    });
+    (world, named)
+}
+
+#[tokio::test]
+async fn a_region_whose_topic_was_not_made_is_refused_and_the_others_are_named() {
+    let (world, [_, _, missing]) = with_three_regions();
+    world.topics.make(&missing, false);
+    let error = world
+        .start
+        .run(acme(), new(Some("af-south-1")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no listener topic in the region af-south-1; customers can launch in eu-west-1, us-east-1"
+    );
+    assert!(world.start.run(acme(), new(Some("us-east-1"))).await.is_ok());
+    // It is made: a minute later there are links.
+    world.topics.make(&missing, true);
+    assert!(world.start.run(acme(), new(Some("af-south-1"))).await.is_err());
+    world.clock.advance(KEPT_WHILE_ONE_IS_MISSING.as_secs());
+    assert!(world.start.run(acme(), new(Some("af-south-1"))).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_regions_are_asked_for_their_topics_once_an_hour() {
+    let (world, [first, ..]) = with_three_regions();
+    let asked = || world.faults.count(Operation::AskForTopic);
+    assert_eq!(world.start.regions.list().await.unwrap().len(), 3);
+    world.clock.advance(KEPT.as_secs() - 1);
+    world.topics.make(&first, false);
+    assert_eq!(world.start.regions.list().await.unwrap().len(), 3);
+    assert_eq!(asked(), 3);
+    world.clock.advance(1);
+    assert_eq!(world.start.regions.list().await.unwrap().len(), 2);
+    assert_eq!(asked(), 6);
+}
+
+#[tokio::test]
+async fn a_region_that_gives_no_answer_stays_what_it_was() {
+    let (world, [first, ..]) = with_three_regions();
+    world.faults.fail_next(Operation::AskForTopic, 1, When::Before);
+    // Nothing was known: its stacks will tell.
+    assert_eq!(world.start.regions.list().await.unwrap().len(), 3);
+    world.topics.make(&first, false);
+    world.clock.advance(KEPT_WHILE_ONE_IS_MISSING.as_secs());
+    assert_eq!(world.start.regions.list().await.unwrap().len(), 2);
+    world.clock.advance(KEPT_WHILE_ONE_IS_MISSING.as_secs());
+    world.faults.fail_next(Operation::AskForTopic, 3, When::Before);
+    assert_eq!(world.start.regions.list().await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -41,6 +41,9 @@ pub enum Operation {
     Permit,
     Withdraw,
     ReadPolicy,
+    AskForTopic,
+    KnownTopics,
+    KeepKnownTopics,
 }
 
 /// Whether a failing call does what it was asked before it fails.

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use latchkey_core::{
     domain::aws::{AccountId, Region},
-    ports::{Permitted, TopicPermissions, Unavailable},
+    ports::{ListenerTopics, Permitted, TopicPermissions, Unavailable},
 };
 
 use super::faults::{Faults, Operation};
@@ -18,6 +18,7 @@ pub struct TopicPolicies {
     faults: Arc<Faults>,
     room: usize,
     permitted: Mutex<BTreeMap<Region, BTreeSet<AccountId>>>,
+    missing: Mutex<BTreeSet<Region>>,
 }
 
 impl TopicPolicies {
@@ -26,12 +27,23 @@ impl TopicPolicies {
             faults,
             room,
             permitted: Mutex::default(),
+            missing: Mutex::default(),
         }
     }
 
     pub fn accounts(&self, region: &Region) -> Vec<AccountId> {
         let permitted = self.permitted.lock().unwrap();
         permitted.get(region).into_iter().flatten().cloned().collect()
+    }
+
+    /// Somebody makes a region's topic, or takes it away.
+    pub fn make(&self, region: &Region, is_there: bool) {
+        let mut missing = self.missing.lock().unwrap();
+        if is_there {
+            missing.remove(region);
+        } else {
+            missing.insert(region.clone());
+        }
     }
 
     /// Somebody takes an account's permission away, or gives one.
@@ -43,6 +55,15 @@ impl TopicPolicies {
         } else {
             accounts.remove(account);
         }
+    }
+}
+
+#[async_trait]
+impl ListenerTopics for TopicPolicies {
+    async fn is_there(&self, region: &Region) -> Result<bool, Unavailable> {
+        self.faults.run(Operation::AskForTopic, || {
+            !self.missing.lock().unwrap().contains(region)
+        })
     }
 }
 

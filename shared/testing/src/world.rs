@@ -15,8 +15,8 @@ use latchkey_core::{
         sweep::SweepPlan,
     },
     ports::{
-        Clock, ConnectionStore, GrantStore, SweepIndex, SweepLedger, TemplateCatalog, Unavailable,
-        VerificationTask,
+        Clock, ConnectionStore, GrantStore, KnownTopicsStore, SweepIndex, SweepLedger, TemplateCatalog,
+        Unavailable, VerificationTask,
     },
     use_cases::{
         answer_stack::{AnswerStack, Answered},
@@ -31,6 +31,7 @@ use latchkey_core::{
         register_role::{Received, RegisterRole},
         revalidate::{Revalidate, SweepBudget},
         rotate_external_id::RotateExternalId,
+        served_regions::ServedRegions,
         start_connection::{Doors, LinkPolicy, NewConnection, StartConnection},
         verify_role::{MAX_TRIES_OF_UNKNOWN, Verified, VerifyRole, retry_delay_seconds},
     },
@@ -69,9 +70,15 @@ pub const BUDGET: SweepBudget = SweepBudget {
 pub const TOPIC_ROOM: usize = 3;
 
 /// A store behind every port that stores something: the fake, or the real one.
-pub trait Store: ConnectionStore + SweepIndex + SweepLedger + GrantStore + TemplateCatalog {}
+pub trait Store:
+    ConnectionStore + SweepIndex + SweepLedger + GrantStore + KnownTopicsStore + TemplateCatalog
+{
+}
 
-impl<T: ConnectionStore + SweepIndex + SweepLedger + GrantStore + TemplateCatalog> Store for T {}
+impl<T: ConnectionStore + SweepIndex + SweepLedger + GrantStore + KnownTopicsStore + TemplateCatalog> Store
+    for T
+{
+}
 
 /// A deployment over fakes, and the customers' side of it.
 pub struct World<S = InMemoryStore> {
@@ -207,10 +214,15 @@ impl<S: Store + 'static> World<S> {
                         TierName::parse("larger").unwrap(),
                     ],
                     lifetime: SignedDuration::from_secs(LINK_LIFETIME_SECONDS),
-                    listener_regions: vec![region.clone()],
                     default_region: region.clone(),
                     stack_name_prefix: "latchkey".to_owned(),
                 },
+                regions: Arc::new(ServedRegions {
+                    named: vec![region.clone()],
+                    topics: topics.clone(),
+                    known: store.clone(),
+                    clock: clock.clone(),
+                }),
                 doors: None,
             },
             register: RegisterRole {

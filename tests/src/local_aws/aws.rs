@@ -3,6 +3,10 @@
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_smithy_http_client::Builder;
+use latchkey_aws::{
+    aws_clients::connector, config::local_endpoint::LocalEndpoint, public_reader::AnonymousReader,
+    trust::Roots,
+};
 
 use crate::{Error, failed};
 
@@ -33,6 +37,24 @@ pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
         .force_path_style(true)
         .build();
     aws_sdk_s3::Client::from_conf(config)
+}
+
+/// Lets everybody read what is published in a bucket that was made without `template.yaml`.
+pub async fn open_to_everybody(config: &SdkConfig, bucket: &str) -> Result<(), Error> {
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::{bucket}/customer-templates/*"}}]}}"#
+    );
+    let s3 = s3(config);
+    let allowed = s3.delete_public_access_block().bucket(bucket).send().await;
+    allowed.map_err(|error| failed("letting a bucket have a public policy", &error))?;
+    let set = s3.put_bucket_policy().bucket(bucket).policy(policy).send().await;
+    set.map_err(|error| failed("opening a bucket", &error))?;
+    Ok(())
+}
+
+/// The eyes of somebody without credentials.
+pub fn stranger(endpoint: &str) -> AnonymousReader {
+    AnonymousReader::new(connector(&Roots::Host), LocalEndpoint::parse(endpoint))
 }
 
 /// A session of `account`'s administrator role, which is made if it is not there. Unlike root it is subject to every

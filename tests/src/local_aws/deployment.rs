@@ -39,6 +39,11 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
     for (function, _) in functions(&template) {
         put(&s3, &format!("{function}.zip"), function_zip(&function)?).await?;
     }
+    if let Some(bucket) = &options.bucket_elsewhere {
+        let made = s3.create_bucket().bucket(bucket).send().await;
+        made.map_err(|error| failed("making a bucket elsewhere", &error))?;
+        aws::open_to_everybody(&vendor, bucket).await?;
+    }
     progress("deploying template.yaml");
     let text = with_code_in_s3(&template, |local| {
         (
@@ -62,7 +67,8 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
     let deployment = Deployment::from_outputs(&stack_id, &outputs)?;
     let dynamodb = aws_sdk_dynamodb::Client::new(&vendor);
     let source = Source::of_repository()?;
-    let published = publish(&s3, &dynamodb, &deployment, &source, Timestamp::now()).await?;
+    let reader = aws::stranger(endpoint);
+    let published = publish(&s3, &dynamodb, &reader, &deployment, &source, Timestamp::now()).await?;
     let mut tokens = BTreeMap::new();
     for tenant in TENANTS {
         let of_tenant = issuer.login(&format!("{tenant}-ui"), tenant).await?;
@@ -119,6 +125,10 @@ async fn vendor_stack(
         ("StsCallsPerSecond", "10000".to_owned()),
         ("ListenerAccess", options.listener_access.as_str().to_owned()),
         ("LocalAnswerEndpoint", endpoint.to_owned()),
+        (
+            "TemplateBucketName",
+            options.bucket_elsewhere.clone().unwrap_or_default(),
+        ),
     ];
     let mut parameters = BTreeMap::from(defaults.map(|(name, value)| (name.to_owned(), value)));
     parameters.extend(options.parameters.iter().cloned());

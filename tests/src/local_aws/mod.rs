@@ -37,6 +37,8 @@ pub struct Options {
     pub verification_deadline: Duration,
     /// Whether the listener topics are open, or let in single accounts.
     pub listener_access: ListenerAccess,
+    /// A bucket that is made before the deployment, for customer templates.
+    pub bucket_elsewhere: Option<String>,
     /// Further parameters of `template.yaml`, by name.
     pub parameters: Vec<(String, String)>,
 }
@@ -47,6 +49,7 @@ impl Default for Options {
             port: None,
             verification_deadline: Duration::from_secs(30),
             listener_access: ListenerAccess::Open,
+            bucket_elsewhere: None,
             parameters: Vec::new(),
         }
     }

@@ -4,12 +4,27 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_cloudformation::types::{Capability, Parameter};
-use latchkey_tests::{Error, customer::wait_for_stack, local_aws::ARTIFACTS_BUCKET, scene::Scene};
+use jiff::Timestamp;
+use latchkey_customer::{
+    deployment::Deployment,
+    deployment_template::TemplateVersion,
+    publish::{PublishError, publish},
+    rendering::Source,
+    verify::{Finding, verify},
+};
+use latchkey_tests::{
+    Error,
+    customer::wait_for_stack,
+    local_aws::{ARTIFACTS_BUCKET, aws},
+    sam_template::repository_path,
+    scene::{OwnScene, Scene, assert_contains, text},
+};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The vendor's template, as it is deployed, with changes.
 async fn deployed_template(scene: &Scene) -> Result<Value, Error> {
-    let object = latchkey_tests::local_aws::aws::s3(&scene.vendor)
+    let object = aws::s3(&scene.vendor)
         .get_object()
         .bucket(ARTIFACTS_BUCKET)
         .key("template.json")
@@ -133,5 +148,167 @@ async fn a_list_of_regions_without_the_default_one_is_refused() -> Result<(), Er
         refused.contains("ListenerRegions needs DefaultRegion in it"),
         "{refused}"
     );
+    Ok(())
+}
+
+/// aws-review 3; failed at 51a4ca2: account-wide S3 Block Public Access killed every link, and `--verify` said fine.
+#[tokio::test]
+async fn a_template_that_customers_cannot_read_is_noticed() -> Result<(), Error> {
+    let own = OwnScene::open().await?;
+    let scene = &own.scene;
+    let cloudformation = aws_sdk_cloudformation::Client::new(&scene.vendor);
+    let stack = wait_for_stack(&cloudformation, "latchkey").await?;
+    let deployment = Deployment::from_outputs(&stack.stack_id, &stack.outputs)?;
+    let (s3, dynamodb) = (
+        aws::s3(&scene.vendor),
+        aws_sdk_dynamodb::Client::new(&scene.vendor),
+    );
+    let reader = aws::stranger(&scene.ready.endpoint);
+    let check = async || verify(&s3, &dynamodb, &reader, &deployment).await;
+    assert_eq!(check().await?[0].finding, Finding::AsPublished);
+    assert_eq!(scene.revalidate().await?["template"], "template_readable");
+
+    s3.delete_bucket_policy()
+        .bucket(&scene.ready.bucket)
+        .send()
+        .await?;
+    assert_eq!(check().await?[0].finding, Finding::Unreadable(403));
+    assert_eq!(scene.revalidate().await?["template"], "template_unreadable");
+    let mut source = Source::of_repository()?;
+    source.version = TemplateVersion::parse("9.0.0")?;
+    let published = publish(
+        &s3,
+        &dynamodb,
+        &reader,
+        &deployment,
+        &source,
+        Timestamp::UNIX_EPOCH,
+    )
+    .await;
+    assert!(
+        matches!(published, Err(PublishError::Unreadable { status: 403, .. })),
+        "{published:?}"
+    );
+    assert_eq!(
+        check().await?.len(),
+        1,
+        "what customers cannot read is not published"
+    );
+    Ok(())
+}
+
+/// aws-review 3; failed at 51a4ca2: an account that may have no public bucket could not be deployed to.
+#[tokio::test]
+async fn a_bucket_made_elsewhere_takes_the_templates() -> Result<(), Error> {
+    const BUCKET: &str = "made-elsewhere";
+    let own = OwnScene::with_bucket(BUCKET).await?;
+    let scene = &own.scene;
+    assert_eq!(scene.ready.bucket, BUCKET);
+    assert!(scene.ready.template_url.contains(&format!("//{BUCKET}.s3.")));
+    let cloudformation = aws_sdk_cloudformation::Client::new(&scene.vendor);
+    let resources = cloudformation
+        .describe_stack_resources()
+        .stack_name("latchkey")
+        .send()
+        .await?;
+    let kinds = resources.stack_resources().iter();
+    let mut buckets = kinds.filter(|resource| {
+        resource
+            .resource_type()
+            .is_some_and(|kind| kind.starts_with("AWS::S3"))
+    });
+    assert!(buckets.next().is_none());
+    let api = scene.acme()?;
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    customer.follow(&link.shown).await?;
+    api.wait_for(&link.id, "active").await?;
+    Ok(())
+}
+
+/// A14; failed at 51a4ca2: a link was made for a region whose topic was never made, and its stack failed in AWS's words.
+#[tokio::test]
+async fn a_region_without_its_topic_gets_no_link_and_the_others_are_named() -> Result<(), Error> {
+    let regions = "us-east-1,eu-west-1,ap-southeast-2,eu-central-1";
+    let own = OwnScene::with(&[("ListenerRegions", regions)]).await?;
+    let api = own.scene.acme()?;
+    let body = json!({ "name": "x", "region": "eu-central-1" });
+    let refused = api.call(Method::POST, "/v1/connections", Some(&body)).await?;
+    refused.shows(400, json!({ "type": "urn:latchkey:problem:invalid_request" }));
+    let detail = text(&refused.body, "detail")?;
+    assert_contains(
+        &detail,
+        "eu-central-1; customers can launch in us-east-1, eu-west-1, ap-southeast-2",
+    );
+    let options = api.call(Method::GET, "/v1/options", None).await?;
+    options.shows(
+        200,
+        json!({ "regions": ["us-east-1", "eu-west-1", "ap-southeast-2"], "default_region": "us-east-1" }),
+    );
+    let tiers = options.body["permission_tiers"].as_array().ok_or("no tiers")?;
+    assert!(
+        tiers
+            .iter()
+            .any(|tier| tier["name"] == "inventory" && tier["summary"].is_string())
+    );
+    Ok(())
+}
+
+/// What the program says of a deployment in the local AWS, and whether it would fail.
+async fn preflight(scene: &Scene, parameters: &[&str]) -> Result<(bool, String), Error> {
+    let output = tokio::process::Command::new(repository_path("target/debug/latchkey-publish"))
+        .args(["preflight", "--stack-name", "latchkey", "--region", "us-east-1"])
+        .args(parameters)
+        .env_clear()
+        .env("AWS_ENDPOINT_URL", &scene.ready.endpoint)
+        .env("AWS_ACCESS_KEY_ID", &scene.ready.vendor_account)
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .output()
+        .await?;
+    let text = [output.stdout, output.stderr].concat();
+    Ok((output.status.success(), String::from_utf8(text)?))
+}
+
+/// aws-review 2, 3, 5, 7, 15; at 51a4ca2 nobody asked before the deployment failed.
+#[tokio::test]
+async fn preflight_asks_the_account_that_is_deployed_to() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let (is_ready, said) = preflight(
+        &scene,
+        &["ListenerRegions=us-east-1,eu-west-1", "DefaultRegion=us-east-1"],
+    )
+    .await?;
+    assert!(is_ready, "{said}");
+    for part in [
+        "Lambda's quota is",
+        "no other role is under /latchkey/",
+        "us-east-1 has its topic",
+        "eu-west-1 has its topic",
+        "update-termination-protection",
+        "Block Public Access could not be asked",
+        "no issuer was asked",
+    ] {
+        assert_contains(&said, part);
+    }
+    // A second deployment under other names, and what it would break.
+    let iam = aws_sdk_iam::Client::new(&scene.vendor);
+    iam.create_role()
+        .role_name("somebody-elses")
+        .path("/staging/")
+        .assume_role_policy_document(r#"{"Version":"2012-10-17","Statement":[]}"#)
+        .send()
+        .await?;
+    let nobody = "JwtIssuer=http://127.0.0.1:1";
+    let (is_ready, said) =
+        preflight(&scene, &["RolePath=/staging/", "ListenerConcurrency=500", nobody]).await?;
+    assert!(!is_ready, "{said}");
+    for part in [
+        "somebody-elses",
+        "500 cannot be reserved",
+        "openid-configuration cannot be read",
+    ] {
+        assert_contains(&said, part);
+    }
+    let (_, said) = preflight(&scene, &["ListenerTopic=x"]).await?;
+    assert_contains(&said, "template.yaml has no parameter ListenerTopic");
     Ok(())
 }

@@ -83,7 +83,8 @@ async fn a_published_template_that_was_changed_or_lost_is_found_by_its_digest() 
     let cloudformation = aws_sdk_cloudformation::Client::new(&scene.vendor);
     let stack = latchkey_tests::customer::wait_for_stack(&cloudformation, "latchkey").await?;
     let deployment = Deployment::from_outputs(&stack.stack_id, &stack.outputs)?;
-    let check = async || verify(&s3, &dynamodb, &deployment).await;
+    let reader = aws::stranger(&scene.ready.endpoint);
+    let check = async || verify(&s3, &dynamodb, &reader, &deployment).await;
     let first = check().await?;
     assert_eq!(first.len(), 1, "{first:?}");
     assert_eq!(first[0].finding, Finding::AsPublished);

@@ -4,17 +4,13 @@ use serde_json::{Value, json};
 
 use crate::{
     checking::{Problems, holds_and_notices_each},
-    names::FUNCTIONS,
+    names::{FUNCTIONS, TOPICS},
     reading::{list, resources, role_of, target, texts, vendor},
 };
 
 /// Which actions on the topics each policy may hold, and for which role.
 const POLICIES: [(&str, &str, &[&str]); 2] = [
-    (
-        "LinkGeneratorDoors",
-        "LinkGeneratorRole",
-        &["sns:AddPermission", "sns:GetTopicAttributes"],
-    ),
+    ("LinkGeneratorDoors", "LinkGeneratorRole", &["sns:AddPermission"]),
     (
         "RevalidatorDoors",
         "RevalidatorRole",
@@ -25,7 +21,6 @@ const POLICIES: [(&str, &str, &[&str]); 2] = [
         ],
     ),
 ];
-const TOPICS: &str = "arn:${AWS::Partition}:sns:*:${AWS::AccountId}:${ListenerTopicName}";
 const ITEMS: [&str; 3] = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query"];
 
 fn only_single_account_deployments_change_topic_policies_and_only_those_of_the_listener(

@@ -11,6 +11,9 @@ pub const VERIFIER_ROLE: &str = "RoleVerifierRole";
 
 pub const LISTENER: &str = "CustomResourceListenerFunction";
 
+/// The listener topics: one of the same name in each region.
+pub const TOPICS: &str = "arn:${AWS::Partition}:sns:*:${AWS::AccountId}:${ListenerTopicName}";
+
 /// Enabled in every account, as of August 2026.
 pub const DEFAULT_REGIONS: &str = "\
     us-east-1 us-east-2 us-west-1 us-west-2 ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 \

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     checking::{Problems, holds_and_notices_each},
-    names::{FUNCTIONS, LISTENER, VERIFIER_ROLE},
+    names::{FUNCTIONS, LISTENER, TOPICS, VERIFIER_ROLE},
     reading::{differences, list, properties, resources, role_of, statements, target, texts, vendor},
 };
 
@@ -104,7 +104,9 @@ fn no_function_may_do_more_than_it_names(template: &Value) -> Problems {
             let is_customers_roles = role == VERIFIER_ROLE
                 && texts(&statement["Action"]) == BTreeSet::from(["sts:AssumeRole"])
                 && statement["Resource"]["Fn::Sub"] == "arn:${AWS::Partition}:iam::*:role/*";
+            let is_topics = statement["Resource"]["Fn::Sub"] == TOPICS;
             if !is_customers_roles
+                && !is_topics
                 && list(&statement["Resource"])
                     .iter()
                     .any(|r| r.to_string().contains('*'))
@@ -145,7 +147,10 @@ pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
                     "DeleteItem",
                     "Query",
                 ]),
-                vec![sends("VerificationQueue")],
+                vec![
+                    sends("VerificationQueue"),
+                    ("sns:GetTopicAttributes".to_owned(), TOPICS),
+                ],
             ]
             .concat(),
         ),
@@ -192,7 +197,10 @@ pub fn each_function_may_do_exactly_its_work(template: &Value) -> Problems {
             .flat_map(|statement| {
                 let on: Vec<&str> = list(&statement["Resource"])
                     .into_iter()
-                    .map(|r| target(r).unwrap_or("*"))
+                    .map(|r| match r["Fn::Sub"].as_str() {
+                        Some(TOPICS) => TOPICS,
+                        _ => target(r).unwrap_or("*"),
+                    })
                     .collect();
                 texts(&statement["Action"])
                     .into_iter()

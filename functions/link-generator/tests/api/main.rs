@@ -9,8 +9,9 @@ mod wire;
 
 use std::sync::Arc;
 
+use latchkey_api_types::options::TierBody;
 use latchkey_core::{
-    domain::{connection::TemplateRef, template_version::PublishedVersion},
+    domain::{connection::TemplateRef, proof::tiers::TierName, template_version::PublishedVersion},
     ports::{TemplateCatalog, Unavailable},
 };
 use latchkey_testing::{
@@ -43,12 +44,23 @@ impl Api {
         let settings = Settings {
             tenant_claim: TENANT_CLAIM.to_owned(),
             link_policy: world.start.policy.clone(),
+            listener_regions: world.start.regions.named.clone(),
+            tiers: vec![TierBody {
+                name: TierName::parse("test").unwrap(),
+                summary: "What tests look at.".to_owned(),
+            }],
             sweep_plan: PLAN,
             vendor_account: account(VENDOR_ACCOUNT),
             verification_deadline_seconds: PATIENCE_SECONDS.try_into().unwrap(),
         };
         let system = (world.clock.clone() as _, world.ids.clone() as _);
-        let mut state = State::new(settings, world.store.clone(), world.queue.clone(), None, system);
+        let mut state = State::new(
+            settings,
+            world.store.clone(),
+            world.queue.clone(),
+            (world.topics.clone(), None),
+            system,
+        );
         state.templates = Arc::new(Published(world.store.clone()));
         Self { world, state }
     }

@@ -44,7 +44,7 @@ const ROW: Row = Row {
     query: &[],
 };
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     Row {
         key: "POST /v1/connections",
         status: 201,
@@ -89,6 +89,10 @@ const ROWS: [Row; 8] = [
     Row {
         key: "DELETE /v1/connections/{id}/rotate-external-id",
         needs: Needs::Active,
+        ..ROW
+    },
+    Row {
+        key: "GET /v1/options",
         ..ROW
     },
     Row {

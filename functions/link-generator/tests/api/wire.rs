@@ -2,11 +2,12 @@
 
 use latchkey_api_types::{
     connection::ConnectionBody,
+    options::OptionsBody,
     page::PageBody,
     problem::{CONTENT_TYPE, ProblemBody},
     template::VersionsBody,
 };
-use latchkey_core::ports::Clock as _;
+use latchkey_core::{domain::proof::reason::ReasonCode, ports::Clock as _};
 use latchkey_testing::{
     builders::{account, role},
     customer_stack::CustomerStack,
@@ -25,6 +26,7 @@ const END: &str = "DELETE /v1/connections/{id}";
 const NAME_ROLE: &str = "POST /v1/connections/{id}/role";
 const ROTATE: &str = "POST /v1/connections/{id}/rotate-external-id";
 const CANCEL: &str = "DELETE /v1/connections/{id}/rotate-external-id";
+const OPTIONS: &str = "GET /v1/options";
 const VERSIONS: &str = "GET /v1/template-versions";
 
 /// The same in each run.
@@ -94,6 +96,7 @@ fn both_ways(key: &str, content_type: &str, body: &str) {
         _ if content_type == CONTENT_TYPE => again::<ProblemBody>(body),
         LIST => again::<PageBody>(body),
         VERSIONS => again::<VersionsBody>(body),
+        OPTIONS => again::<OptionsBody>(body),
         _ => again::<ConnectionBody>(body),
     };
     assert_eq!(read, body);
@@ -237,4 +240,30 @@ async fn the_wire_format_is_what_it_was() {
     )
     .await;
     insta::assert_snapshot!(all.lines);
+}
+
+/// Apart from the snapshot, which would change with each new reason.
+#[tokio::test]
+async fn what_can_be_chosen_is_told_with_its_limits_and_reasons() {
+    let api = Api::new();
+    let call = Call {
+        key: OPTIONS,
+        ..Call::default()
+    };
+    let answer = api.call("acme", &call).await;
+    both_ways(OPTIONS, "application/json", &answer.body);
+    let mut body: Value = serde_json::from_str(&answer.body).unwrap();
+    let reasons = body.as_object_mut().unwrap().remove("reasons").unwrap();
+    let codes = ReasonCode::ALL.map(|code| json!({ "code": code, "message": code.sentence() }));
+    assert_eq!(reasons, json!(codes));
+    let expected = json!({
+        "regions": ["eu-west-1"], "default_region": "eu-west-1",
+        "permission_tiers": [{ "name": "test", "summary": "What tests look at." }],
+        "limits": {
+            "link_lifetime_seconds": 604_800, "requires_account_id": false, "name_chars": 128,
+            "description_chars": 1_024, "tags": 20, "tag_key_chars": 64, "tag_value_chars": 256,
+            "accounts_of_an_organization": 1_000, "page": 100,
+        },
+    });
+    assert_eq!(body, expected);
 }

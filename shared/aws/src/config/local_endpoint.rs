@@ -20,11 +20,15 @@ impl LocalEndpoint {
         let Some(text) = environment.optional_text(LOCAL_ENDPOINT) else {
             return Ok(None);
         };
-        let error = || ConfigError {
+        Self::parse(&text).map(Some).ok_or_else(|| ConfigError {
             variable: LOCAL_ENDPOINT,
             problem: "must be empty, or http(s):// and a loopback address for a local AWS".to_owned(),
-        };
-        let url = Url::parse(&text).map_err(|_| error())?;
+        })
+    }
+
+    /// None of what is not http(s) on a loopback address.
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
         let address: Option<IpAddr> = url
             .host_str()
             .and_then(|host| host.trim_matches(['[', ']']).parse().ok());
@@ -34,9 +38,9 @@ impl LocalEndpoint {
             && url.path() == "/"
             && url.query().is_none()
         {
-            Ok(Some(Self(url)))
+            Some(Self(url))
         } else {
-            Err(error())
+            None
         }
     }
 

@@ -166,6 +166,10 @@ impl Key {
         Self::new("TEMPLATE".to_owned(), "CURRENT")
     }
 
+    pub(super) fn known_topics() -> Self {
+        Self::new("TOPICS".to_owned(), "KNOWN")
+    }
+
     pub(super) fn sweep_cursor() -> Self {
         Self::new("SWEEP".to_owned(), "CURSOR")
     }

@@ -3,6 +3,7 @@
 mod commit;
 mod grants;
 mod items;
+mod known_topics;
 mod ledger;
 mod schema;
 mod search;

@@ -1,6 +1,6 @@
 //! Who may publish to the listener topics: everybody, or the accounts that a link was made for.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,15 @@ impl FromStr for ListenerAccess {
             .find(|access| access.as_str() == text)
             .ok_or(Invalid::new("listener access", "must be open or per-account"))
     }
+}
+
+/// What is known of the listener topics: a StackSet may not have come to every region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownTopics {
+    /// When the regions were asked.
+    pub asked_at: Timestamp,
+    /// Whether each has its topic.
+    pub topics: BTreeMap<Region, bool>,
 }
 
 /// A connection on whose behalf an account may publish in a region.

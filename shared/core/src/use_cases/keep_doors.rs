@@ -19,13 +19,6 @@ use crate::{
 /// region for its topic: once a minute that would cost more than the sweep, and no permission is that urgent.
 pub const LOOK_SECONDS: u32 = 300;
 
-/// Whether it is tick `tick` of the sweep at which the schedule has the doors looked at: the first in each
-/// [`LOOK_SECONDS`].
-pub fn is_due(tick: i64, tick_seconds: u32) -> bool {
-    let began = tick.saturating_mul(tick_seconds.into());
-    began.rem_euclid(LOOK_SECONDS.into()) < tick_seconds.into()
-}
-
 /// What was put right.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kept {
@@ -116,20 +109,5 @@ impl KeepDoors {
             return Ok(false);
         }
         Ok(true)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_schedule_has_the_doors_looked_at_every_five_minutes_or_as_often_as_it_ticks() {
-        let due =
-            |tick_seconds: u32| -> Vec<i64> { (0..12).filter(|tick| is_due(*tick, tick_seconds)).collect() };
-        assert_eq!(due(60), [0, 5, 10]);
-        assert_eq!(due(120), [0, 3, 5, 8, 10]);
-        assert_eq!(due(300), (0..12).collect::<Vec<_>>());
-        assert_eq!(due(3_600), (0..12).collect::<Vec<_>>());
     }
 }

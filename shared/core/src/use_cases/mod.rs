@@ -14,8 +14,10 @@ pub mod register_by_hand;
 pub mod register_role;
 pub mod revalidate;
 pub mod rotate_external_id;
+pub mod served_regions;
 pub mod start_connection;
 pub mod verify_role;
+pub mod watch_template;
 
 use jiff::Timestamp;
 

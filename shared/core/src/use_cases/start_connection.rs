@@ -22,13 +22,13 @@ use crate::{
     },
 };
 
+use super::served_regions::ServedRegions;
+
 /// What a deployment decides about its links.
 #[derive(Debug, Clone)]
 pub struct LinkPolicy {
     /// How long a link may be used.
     pub lifetime: SignedDuration,
-    /// Where there is a listener topic.
-    pub listener_regions: Vec<Region>,
     /// Where a link opens the console if the vendor's UI does not say.
     pub default_region: Region,
     /// Whether the vendor's UI has to name the account, so that no link can be taken by another one.
@@ -82,8 +82,8 @@ pub struct NewConnection {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// There is no listener in the wished region.
-    #[error("there is no listener topic in this region")]
-    RegionNotServed,
+    #[error("there is no listener topic in the region {0}; customers can launch in {1}")]
+    RegionNotServed(Region, String),
     /// The deployment makes links for named accounts only.
     #[error(
         "account_id is missing; this deployment makes links for one named account only (or for an organization whose \
@@ -128,6 +128,8 @@ pub struct StartConnection {
     pub ids: Arc<dyn IdSource>,
     /// What the deployment decides.
     pub policy: LinkPolicy,
+    /// Where there is a listener topic.
+    pub regions: Arc<ServedRegions>,
     /// Where an account has to be let in before its stack can publish; none where the topics are open.
     pub doors: Option<Doors>,
 }
@@ -148,8 +150,10 @@ impl StartConnection {
         new: NewConnection,
     ) -> Result<(Connection, LaunchLink), StartError> {
         let region = new.region.unwrap_or_else(|| self.policy.default_region.clone());
-        if !self.policy.listener_regions.contains(&region) {
-            return Err(StartError::RegionNotServed);
+        let served = self.regions.list().await?;
+        if !served.contains(&region) {
+            let served: Vec<&str> = served.iter().map(Region::as_str).collect();
+            return Err(StartError::RegionNotServed(region, served.join(", ")));
         }
         if new.organization.is_some() && self.doors.is_some() {
             return Err(StartError::OrganizationNotServed);

@@ -3,6 +3,7 @@
 mod commit;
 mod connections;
 mod grants;
+mod known_topics;
 mod sweep;
 mod tables;
 

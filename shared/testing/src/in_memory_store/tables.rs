@@ -10,7 +10,7 @@ use latchkey_core::domain::{
     connection::{Connection, TemplateRef, claims::Claim, organization::Counter},
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
-    listener_access::Grant,
+    listener_access::{Grant, KnownTopics},
     request::{custom_resource::RequestKey, request_record::RequestRecord},
     sweep::{Cursor, Member},
     template_version::PublishedVersion,
@@ -42,6 +42,7 @@ pub(super) struct Tables {
     pub template: Option<TemplateRef>,
     pub versions: Vec<PublishedVersion>,
     pub grants: Vec<Grant>,
+    pub known_topics: Option<KnownTopics>,
 }
 
 impl Tables {

@@ -7,9 +7,9 @@ use super::{
 use latchkey_core::{
     domain::{
         connection::{Connection, Launch},
-        listener_access::Grant,
+        listener_access::{Grant, KnownTopics},
     },
-    ports::GrantStore,
+    ports::{GrantStore, KnownTopicsStore},
 };
 
 /// One for each connection, whatever else it has in common with another.
@@ -38,5 +38,23 @@ pub(super) async fn a_grant_is_remembered_once_and_forgotten<S: GrantStore>(stor
     for _ in 0..2 {
         store.forget_grant(&one).await.unwrap();
         assert_eq!(kept().await, std::slice::from_ref(&other));
+    }
+}
+
+/// One item for all: whoever asked last knows best.
+pub(super) async fn what_is_known_of_the_topics_is_what_was_kept_last<S: KnownTopicsStore>(store: &S) {
+    for topics in [
+        &[("eu-west-1", true), ("us-east-1", false)][..],
+        &[("us-east-1", true)],
+    ] {
+        let topics = topics
+            .iter()
+            .map(|(region, is_there)| (region.parse().unwrap(), *is_there));
+        let known = KnownTopics {
+            asked_at: now(),
+            topics: topics.collect(),
+        };
+        store.keep_known_topics(&known).await.unwrap();
+        assert_eq!(store.known_topics().await.unwrap(), Some(known));
     }
 }

@@ -35,8 +35,8 @@ use latchkey_core::{
         sweep::SweepPlan,
     },
     ports::{
-        Change, Conflict, ConnectionSearch, ConnectionStore, GrantStore, RequestChange, SweepIndex,
-        SweepLedger, Unavailable,
+        Change, Conflict, ConnectionSearch, ConnectionStore, GrantStore, KnownTopicsStore, RequestChange,
+        SweepIndex, SweepLedger, Unavailable,
     },
 };
 
@@ -79,8 +79,9 @@ pub async fn every_search_rule<S: ConnectionStore + ConnectionSearch>(store: &S)
     search::the_holder_of_an_account_is_found_while_it_holds_it(store).await;
 }
 
-/// Every rule of [`GrantStore`].
-pub async fn every_grant_rule<S: GrantStore>(store: &S) {
+/// Every rule of [`GrantStore`] and [`KnownTopicsStore`].
+pub async fn every_grant_rule<S: GrantStore + KnownTopicsStore>(store: &S) {
+    grants::what_is_known_of_the_topics_is_what_was_kept_last(store).await;
     grants::a_grant_is_remembered_once_and_forgotten(store).await;
 }
 

@@ -77,12 +77,20 @@ fn state(world: &World) -> State {
     let settings = Settings {
         tenant_claim: "custom:tenant".to_owned(),
         link_policy: world.start.policy.clone(),
+        listener_regions: world.start.regions.named.clone(),
+        tiers: vec![],
         sweep_plan: PLAN,
         vendor_account: account(VENDOR_ACCOUNT),
         verification_deadline_seconds: 240,
     };
     let system = (world.clock.clone() as _, world.ids.clone() as _);
-    State::new(settings, world.store.clone(), world.queue.clone(), None, system)
+    State::new(
+        settings,
+        world.store.clone(),
+        world.queue.clone(),
+        (world.topics.clone(), None),
+        system,
+    )
 }
 
 /// What a fuzzed event once had, and API Gateway never does.

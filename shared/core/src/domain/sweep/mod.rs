@@ -342,6 +342,12 @@ pub fn tick_at(now: Timestamp, tick_seconds: u32) -> i64 {
     now.as_second().div_euclid(i64::from(tick_seconds))
 }
 
+/// Whether tick `tick` is the first within `period_seconds`: what is done less often than at each tick is done then.
+pub fn begins_period(tick: i64, tick_seconds: u32, period_seconds: u32) -> bool {
+    let began = tick.saturating_mul(tick_seconds.into());
+    began.rem_euclid(period_seconds.into()) < tick_seconds.into()
+}
+
 /// The latest tick that may be stored while it is tick `tick`. What is later was counted when ticks were shorter, and stands in
 /// nobody's way.
 pub fn latest_stored_tick(tick: i64) -> i64 {

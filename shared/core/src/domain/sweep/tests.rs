@@ -206,3 +206,16 @@ proptest! {
         prop_assert_eq!(chunks.concat(), members);
     }
 }
+
+#[test]
+fn what_is_done_now_and_then_is_done_once_in_its_period() {
+    let due = |tick_seconds: u32, period: u32| -> Vec<i64> {
+        (0..12)
+            .filter(|tick| begins_period(*tick, tick_seconds, period))
+            .collect()
+    };
+    assert_eq!(due(60, 300), [0, 5, 10]);
+    assert_eq!(due(120, 300), [0, 3, 5, 8, 10]);
+    assert_eq!(due(600, 3_600), [0, 6]);
+    assert_eq!(due(3_600, 300), (0..12).collect::<Vec<_>>());
+}
