@@ -101,6 +101,7 @@ impl Function for Handler {
                 probes,
                 answers,
                 members,
+                looks: sweep_queue.clone(),
                 clock: clock.clone(),
             },
             chunks: CheckChunk {

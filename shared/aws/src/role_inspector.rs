@@ -136,12 +136,11 @@ impl StsAssumer {
             let page = page.map_err(|error| {
                 let code = error.code();
                 tracing::warn!("iam.code" = code, "inspection.failed");
-                if is_access_denied(code) {
-                    Inspection::NotPermitted
-                } else {
+                match denied(code, error.message()) {
+                    Some(by) => Inspection::NotPermitted(by),
                     // Never `Throttled`: IAM counts by the customer's account, and one customer's quota must not
                     // slow the sweep of all others down.
-                    Inspection::Inconclusive(Cause::ServiceError)
+                    None => Inspection::Inconclusive(Cause::ServiceError),
                 }
             })?;
             decisions.extend(
@@ -233,10 +232,19 @@ fn decision(result: &EvaluationResult) -> Decision {
             DeniedBy::Organization
         } else if boundary.is_some_and(|detail| !detail.allowed_by_permissions_boundary()) {
             DeniedBy::PermissionsBoundary
+        } else if lacks_context(result) {
+            DeniedBy::Condition
         } else {
             DeniedBy::Role
         },
     )
+}
+
+/// Whether a policy asks about something that we did not tell. Where a resource was named, IAM says so beside that.
+fn lacks_context(result: &EvaluationResult) -> bool {
+    let mut of_resources = result.resource_specific_results().iter();
+    !result.missing_context_values().is_empty()
+        || of_resources.any(|of_one| !of_one.missing_context_values().is_empty())
 }
 
 #[cfg(test)]

@@ -8,7 +8,11 @@ use latchkey_core::{
     domain::{
         connection::{Connection, State, Status},
         ids::ConnectionId,
-        proof::{permissions::Inspection, reason::ReasonCode, verdict::Cause},
+        proof::{
+            permissions::{DeniedBy, Inspection},
+            reason::ReasonCode,
+            verdict::Cause,
+        },
         sweep::{
             Chunk, Group, Member,
             ledger::{ChunkRecord, INDEX_LAG_SECONDS, last_verified_at},
@@ -207,7 +211,9 @@ async fn a_degraded_connection_is_proven_and_never_repaired_by_a_look() {
 async fn news_of_permissions_are_stored_and_the_same_again_is_not() {
     let world = sweeping(1);
     let customers = customers(&world, 2).await;
-    world.sts.inspect_as(Some(Inspection::NotPermitted));
+    world
+        .sts
+        .inspect_as(Some(Inspection::NotPermitted(DeniedBy::Role)));
     sweep(&world).await;
     assert_eq!(world.status(&customers[0].connection).await, Status::Degraded);
     world.sts.inspect_as(None);

@@ -52,16 +52,11 @@ async fn recheck(world: &World, connection: &Connection) -> Connection {
 
 #[tokio::test]
 async fn a_role_that_lacks_what_its_tier_needs_is_waited_for_and_then_refused_by_name() {
-    let (missing, blocked) = (
-        ReasonCode::PermissionsMissing,
-        ReasonCode::BlockedByOrganizationPolicy,
-    );
-    let itself = ["iam:SimulatePrincipalPolicy"];
-    for (inspection, code) in [
-        (allowed(&itself, DeniedBy::Role), missing),
-        (allowed(&[], DeniedBy::PermissionsBoundary), missing),
-        (allowed(&[], DeniedBy::Organization), blocked),
-        (Inspection::NotPermitted, missing),
+    let code = ReasonCode::PermissionsMissing;
+    for inspection in [
+        allowed(&["iam:SimulatePrincipalPolicy"], DeniedBy::Role),
+        Inspection::NotPermitted(DeniedBy::Role),
+        Inspection::NotPermitted(DeniedBy::PermissionsBoundary),
     ] {
         let world = World::default();
         world.sts.inspect_as(Some(inspection));
@@ -79,10 +74,40 @@ async fn a_role_that_lacks_what_its_tier_needs_is_waited_for_and_then_refused_by
     }
 }
 
+/// IAM's simulation does not know what an organization or a boundary asks about a call.
+#[tokio::test]
+async fn what_is_not_the_roles_own_lack_connects_and_never_degrades() {
+    let lacking = |by| allowed(&["iam:SimulatePrincipalPolicy"], by);
+    for (inspection, by) in [
+        (
+            lacking(DeniedBy::PermissionsBoundary),
+            DeniedBy::PermissionsBoundary,
+        ),
+        (lacking(DeniedBy::Organization), DeniedBy::Organization),
+        (lacking(DeniedBy::Condition), DeniedBy::Condition),
+        (
+            Inspection::NotPermitted(DeniedBy::Organization),
+            DeniedBy::Organization,
+        ),
+    ] {
+        let (world, customer) = World::connected(&account(ACCOUNT)).await;
+        world.sts.inspect_as(Some(inspection.clone()));
+        let checked = recheck(&world, &customer.connection).await;
+        assert_eq!(checked.state().status(), Status::Active, "{inspection:?}");
+        let report = checked.live_binding().unwrap().permissions.clone().unwrap();
+        assert_eq!(report.missing, []);
+        assert_eq!(report.estimates[0].denied_by, by);
+        let other = world.connect("globex", &account("333333333333")).await;
+        assert_eq!(world.status(&other.connection).await, Status::Active);
+    }
+}
+
 #[tokio::test]
 async fn permissions_that_arrive_in_time_connect() {
     let world = World::default();
-    world.sts.inspect_as(Some(Inspection::NotPermitted));
+    world
+        .sts
+        .inspect_as(Some(Inspection::NotPermitted(DeniedBy::Role)));
     let connection = world.link("acme").await;
     let create = world.create(&connection, &account(ACCOUNT));
     world.receive(&create).await.unwrap();

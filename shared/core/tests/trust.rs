@@ -15,11 +15,12 @@ use latchkey_core::{
             verdict::Cause,
         },
     },
-    ports::Clock as _,
+    ports::{Clock as _, VerificationTask},
     use_cases::{probe_role::ProbeRole, recheck_role::Rechecked, verify_role::Verified},
 };
 use latchkey_testing::{
     builders::{VENDOR_ACCOUNT, account, role},
+    faults::{Operation, When},
     scripted_sts::Trust,
     world::{PATIENCE_SECONDS, World},
 };
@@ -305,4 +306,52 @@ async fn a_sweep_writes_down_what_it_finds_and_nothing_else() {
     assert_eq!(findings(&world.reload(connection).await), [LetsIn::Anybody]);
     world.clock.advance(60);
     assert_eq!(look().await.unwrap(), Rechecked::AsItWas);
+}
+
+#[tokio::test]
+async fn what_was_connected_is_looked_at_once_more_minutes_later() {
+    let (world, customer) = World::connected(&account(ACCOUNT)).await;
+    let connection = &customer.connection;
+    let recheck = VerificationTask::Recheck {
+        tenant: connection.tenant().clone(),
+        connection_id: connection.id().clone(),
+        attempt: 0,
+    };
+    let is_queued = |after: &str| {
+        let queued = world.looks.take_all();
+        assert_eq!(queued.len(), 1, "{after}");
+        assert_eq!(queued[0].task, recheck);
+        assert!((300..=900).contains(&queued[0].delay_seconds), "{queued:?}");
+    };
+    is_queued("a first proof");
+    let update = world.signed(customer.update(&role(&account(ACCOUNT), "Other")));
+    world.trust(&role(&account(ACCOUNT), "Other"), connection);
+    assert!(world.complete(&update).await.success);
+    is_queued("an update");
+    // A role that looked right only while it was not everywhere yet.
+    world
+        .sts
+        .put_role(&role(&account(ACCOUNT), "Other"), Trust::open());
+    let looked = world
+        .chunks
+        .run_single(connection.tenant(), connection.id(), 0)
+        .await;
+    assert_eq!(looked.unwrap(), Rechecked::Stands(Status::Degraded));
+    let degraded = world.reload(connection).await;
+    assert_eq!(degraded.reason().unwrap().code, ReasonCode::ExternalIdNotEnforced);
+    // A refusal is nothing to look at again.
+    let refused = world.signed(customer.update(&role(&account(ACCOUNT), "Nobody")));
+    assert!(!world.complete(&refused).await.success);
+    assert_eq!(world.looks.take_all(), []);
+}
+
+#[tokio::test]
+async fn a_look_that_cannot_be_queued_does_not_hold_up_the_answer() {
+    let (world, connection) = World::linked().await;
+    let create = world.create(&connection, &account(ACCOUNT));
+    world.receive(&create).await.unwrap();
+    world.faults.fail_next(Operation::QueueSend, 1, When::Before);
+    world.verify_until_answered(&create.key).await;
+    assert_eq!(world.status(&connection).await, Status::Active);
+    assert_eq!(world.looks.waiting(), []);
 }

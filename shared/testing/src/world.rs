@@ -88,6 +88,8 @@ pub struct World<S = InMemoryStore> {
     pub store: Arc<S>,
     pub sts: Arc<ScriptedSts>,
     pub queue: Arc<RecordingQueue>,
+    /// Who was connected and is to be looked at once more.
+    pub looks: Arc<RecordingQueue>,
     pub bucket: Arc<CloudFormationBucket>,
     pub start: StartConnection,
     pub register: RegisterRole,
@@ -156,6 +158,7 @@ impl<S: Store + 'static> World<S> {
         let ids = Arc::new(SequentialIds::default());
         let sts = Arc::new(ScriptedSts::new(clock.clone()));
         let queue = Arc::new(RecordingQueue::new(faults.clone()));
+        let looks = Arc::new(RecordingQueue::new(faults.clone()));
         let bucket = Arc::new(CloudFormationBucket::new(clock.clone(), faults.clone()));
         let region = Region::parse(REGION).unwrap();
         let topics = Arc::new(TopicPolicies::new(faults.clone(), TOPIC_ROOM));
@@ -248,6 +251,7 @@ impl<S: Store + 'static> World<S> {
                 probes,
                 answers: answers.clone(),
                 members: members.clone(),
+                looks: looks.clone(),
                 clock: clock.clone(),
             },
             recheck,
@@ -291,6 +295,7 @@ impl<S: Store + 'static> World<S> {
             store,
             sts,
             queue,
+            looks,
             bucket,
         }
     }

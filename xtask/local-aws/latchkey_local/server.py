@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from . import batch_actions, conditions, custom_resources, principal_arn, rollback, simulations, sns_to_lambda, stack_names, tables, template_urls, topic_policies, updates
+from . import batch_actions, conditions, custom_resources, organizations, principal_arn, rollback, simulations, sns_to_lambda, stack_names, tables, template_urls, topic_policies, updates
 from .answers import PendingAnswers
 from .processes import ORDERLY_END, end_hard_after
 from .response_urls import ResponseUrls
@@ -17,6 +17,7 @@ def apply_corrections(settings):
     pending = PendingAnswers()
     principal_arn.apply()
     batch_actions.apply()
+    organizations.apply()
     simulations.apply()
     custom_resources.apply(ResponseUrls(settings.cloudformation_account), pending)
     rollback.apply(pending)

@@ -196,13 +196,13 @@ impl ProbeRole {
                 // What was seen to be so is not guessed.
                 let seen = match trust {
                     TrustReading::Read(_) => Some(Decision::Allowed),
-                    TrustReading::Denied(by) => Some(Decision::Denied(*by)),
+                    TrustReading::Denied(by) => Some(Decision::Refused(*by)),
                     TrustReading::Unclear(_) => None,
                 };
                 decisions.extend(seen.map(|decision| (READ_TRUST.to_owned(), decision)));
                 Some(tier.assess(&decisions, now))
             }
-            Inspection::NotPermitted => tier.without_self_inspection(now),
+            Inspection::NotPermitted(by) => tier.without_self_inspection(by, now),
             Inspection::Inconclusive(_) => None,
         }
     }
@@ -220,9 +220,7 @@ impl ProbeRole {
         let document = match reading {
             TrustReading::Read(document) => document,
             TrustReading::Denied(DeniedBy::Organization) => return Ok(not_read(NotRead::Organization)),
-            TrustReading::Denied(DeniedBy::Role | DeniedBy::PermissionsBoundary) => {
-                return Ok(not_read(NotRead::Role));
-            }
+            TrustReading::Denied(_) => return Ok(not_read(NotRead::Role)),
             // What is known stays, and is not called old for one answer that was late.
             TrustReading::Unclear(_) if before.is_some() => return Ok((None, None)),
             TrustReading::Unclear(_) => return Ok(not_read(NotRead::NoAnswer)),

@@ -26,8 +26,12 @@ use crate::{
             custom_resource::{Outcome, RequestKey, RequestType},
             request_record::RequestRecord,
         },
+        sweep::look_delay_seconds,
     },
-    ports::{Change, Clock, Conflict, ConnectionStore, RequestChange, Unavailable},
+    ports::{
+        Change, Clock, Conflict, ConnectionStore, RequestChange, Unavailable, VerificationQueue,
+        VerificationTask,
+    },
 };
 
 /// What became of a verification.
@@ -67,6 +71,8 @@ pub struct VerifyRole {
     pub answers: Arc<AnswerStack>,
     /// The accounts of an organization.
     pub members: Members,
+    /// Where connections wait for another look.
+    pub looks: Arc<dyn VerificationQueue>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -98,7 +104,13 @@ impl VerifyRole {
                 None => self.decide(connection, &record, tries).await?,
             };
             let stored = match decision {
-                Decision::Connect(proven) => self.connect(&facts, &record, *proven, tries).await?,
+                Decision::Connect(proven) => {
+                    let stored = self.connect(&facts, &record, *proven, tries).await?;
+                    if let Stored::Decided(decided) = &stored {
+                        self.look_again(decided).await;
+                    }
+                    stored
+                }
                 Decision::Refuse(reason) => self.refuse(connection, &record, reason).await?,
                 Decision::TryAgainIn(seconds) => Stored::TryAgainIn(seconds),
             };
@@ -109,6 +121,24 @@ impl VerifyRole {
             })
         })
         .await
+    }
+
+    /// Has what was just connected looked at once more. STS says the same of a wrong external ID and of a role that is not
+    /// everywhere yet, and IAM may not have answered: a little later both are sure. The answer does not wait for that; where
+    /// the look cannot be queued, or is lost, the next full proof is it.
+    async fn look_again(&self, record: &RequestRecord) {
+        let Some(Outcome::Connected { connection_id }) = &record.outcome else {
+            return;
+        };
+        let task = VerificationTask::Recheck {
+            tenant: record.tenant.clone(),
+            connection_id: connection_id.clone(),
+            attempt: 0,
+        };
+        let delay = look_delay_seconds(connection_id);
+        if let Err(error) = self.looks.send(&[task], delay).await {
+            tracing::error!("connection.id" = %connection_id, error = error.operation, "look.not_queued");
+        }
     }
 
     /// Tells the stack. A member that has the next external ID now may have been the last one to get it.

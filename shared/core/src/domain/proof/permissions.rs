@@ -118,41 +118,42 @@ impl Tier {
 
     /// Holds what was simulated against what the tier asks for.
     pub fn assess(&self, decisions: &BTreeMap<String, Decision>, checked_at: Timestamp) -> PermissionReport {
-        let missing = self.required.iter().filter_map(|required| {
-            let denied_by = match decisions.get(&required.action) {
-                Some(Decision::Allowed) => return None,
-                Some(Decision::Denied(by)) => *by,
-                None => DeniedBy::Role,
-            };
-            Some(MissingAction {
-                action: required.action.clone(),
-                denied_by,
-                reason: required.reason.clone(),
-            })
-        });
+        let lacks = |is_judged: bool| {
+            let lacking = self.required.iter().filter_map(move |required| {
+                let decision = decisions.get(&required.action).copied();
+                let denied_by = match decision.unwrap_or(Decision::Denied(DeniedBy::Role)) {
+                    Decision::Allowed => return None,
+                    decision if decision.is_judged() != is_judged => return None,
+                    Decision::Denied(by) | Decision::Refused(by) => by,
+                };
+                Some(required.denied_by(denied_by))
+            });
+            lacking.collect()
+        };
         let is_allowed = |action: &&String| decisions.get(*action) == Some(&Decision::Allowed);
         PermissionReport {
             tier: self.name.clone(),
-            missing: missing.collect(),
+            missing: lacks(true),
+            estimates: lacks(false),
             excessive: self.canaries.iter().filter(is_allowed).cloned().collect(),
             checked_at,
         }
     }
 
-    /// What is known of a role that may not look at itself: that this is missing, where the tier asks for it.
-    pub fn without_self_inspection(&self, checked_at: Timestamp) -> Option<PermissionReport> {
-        let look = self
-            .required
-            .iter()
-            .find(|required| required.action == SELF_INSPECTION)?;
-        let missing = MissingAction {
-            action: look.action.clone(),
-            denied_by: DeniedBy::Role,
-            reason: look.reason.clone(),
+    /// What is known of a role that may not look at itself, because of `by`: that this is missing, where the tier asks
+    /// for it.
+    pub fn without_self_inspection(&self, by: DeniedBy, checked_at: Timestamp) -> Option<PermissionReport> {
+        let mut required = self.required.iter();
+        let look = required.find(|required| required.action == SELF_INSPECTION)?;
+        let lacking = vec![look.denied_by(by)];
+        let (missing, estimates) = match Decision::Refused(by).is_judged() {
+            true => (lacking, Vec::new()),
+            false => (Vec::new(), lacking),
         };
         Some(PermissionReport {
             tier: self.name.clone(),
-            missing: vec![missing],
+            missing,
+            estimates,
             excessive: Vec::new(),
             checked_at,
         })
@@ -161,18 +162,9 @@ impl Tier {
     /// What a report means for the connection; none where it may be active.
     pub fn objection(&self, report: &PermissionReport) -> Option<Reason> {
         if self.on_missing == Severity::Fail && !report.missing.is_empty() {
-            let by_organization = report
-                .missing
-                .iter()
-                .all(|missing| missing.denied_by == DeniedBy::Organization);
-            let code = if by_organization {
-                ReasonCode::BlockedByOrganizationPolicy
-            } else {
-                ReasonCode::PermissionsMissing
-            };
             let actions = report.missing.iter().map(|missing| missing.action.as_str());
             return Some(Reason {
-                code,
+                code: ReasonCode::PermissionsMissing,
                 detail: Some(named("Missing", actions)),
             });
         }
@@ -184,6 +176,16 @@ impl Tier {
             });
         }
         None
+    }
+}
+
+impl RequiredAction {
+    fn denied_by(&self, denied_by: DeniedBy) -> MissingAction {
+        MissingAction {
+            action: self.action.clone(),
+            denied_by,
+            reason: self.reason.clone(),
+        }
     }
 }
 
@@ -218,8 +220,22 @@ fn is_action(action: &str) -> bool {
 pub enum Decision {
     /// Allowed.
     Allowed,
-    /// Not allowed, and what stands against it as far as IAM tells.
+    /// Its simulation says that it is not, and what stands against it.
     Denied(DeniedBy),
+    /// It was tried, and this refused it.
+    Refused(DeniedBy),
+}
+
+impl Decision {
+    /// Whether a denial speaks against the role. A simulation does not know what organizations and boundaries ask about a
+    /// call; what the organization refuses is not the role's, even if it was tried.
+    fn is_judged(self) -> bool {
+        match self {
+            Self::Allowed | Self::Refused(DeniedBy::Organization) => false,
+            Self::Denied(by) => by == DeniedBy::Role,
+            Self::Refused(_) => true,
+        }
+    }
 }
 
 /// Whose policy denies an action.
@@ -232,6 +248,8 @@ pub enum DeniedBy {
     PermissionsBoundary,
     /// A policy of the customer's organization.
     Organization,
+    /// A condition on something that the simulation does not know.
+    Condition,
 }
 
 /// What came of asking what a role may do.
@@ -239,8 +257,8 @@ pub enum DeniedBy {
 pub enum Inspection {
     /// IAM's decision for each action that was asked for.
     Decided(BTreeMap<String, Decision>),
-    /// The role may not look at itself.
-    NotPermitted,
+    /// The role may not look at itself, because of this.
+    NotPermitted(DeniedBy),
     /// Nothing can be said.
     Inconclusive(Cause),
 }
@@ -252,6 +270,10 @@ pub struct PermissionReport {
     pub tier: String,
     /// What the tier asks for and the role cannot do.
     pub missing: Vec<MissingAction>,
+    /// What the tier asks for, and IAM's simulation puts down to an organization, a boundary or a condition on something that
+    /// it does not know: the role may well be able to do it.
+    #[serde(default)]
+    pub estimates: Vec<MissingAction>,
     /// Sensitive actions that the role can do and the tier never asked for.
     pub excessive: Vec<String>,
     /// When.
@@ -264,10 +286,12 @@ impl PermissionReport {
         let Self {
             tier,
             missing,
+            estimates,
             excessive,
             checked_at: _,
         } = self;
-        (tier, missing, excessive) == (&other.tier, &other.missing, &other.excessive)
+        (tier, missing, estimates, excessive)
+            == (&other.tier, &other.missing, &other.estimates, &other.excessive)
     }
 }
 
@@ -325,13 +349,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_whose_policy_denies_it() {
         let tier = Tier::parse(TIER).unwrap();
-        for (by, code) in [
-            (DeniedBy::Role, ReasonCode::PermissionsMissing),
-            (DeniedBy::PermissionsBoundary, ReasonCode::PermissionsMissing),
-            (DeniedBy::Organization, ReasonCode::BlockedByOrganizationPolicy),
-        ] {
-            assert_eq!(objection(&tier, &["iam:GetRole"], by), Some(code));
-        }
+        let missing = Some(ReasonCode::PermissionsMissing);
+        assert_eq!(objection(&tier, &["iam:GetRole"], DeniedBy::Role), missing);
         let report = tier.assess(&decisions(&[], DeniedBy::Role), Timestamp::UNIX_EPOCH);
         let reason = tier.objection(&report).unwrap();
         assert_eq!(
@@ -344,6 +363,32 @@ mod tests {
             tier.assess(&BTreeMap::new(), Timestamp::UNIX_EPOCH).missing.len(),
             2
         );
+    }
+
+    #[test]
+    fn only_what_the_role_lacks_itself_is_judged() {
+        use DeniedBy::{Condition, Organization, PermissionsBoundary, Role};
+        let tier = Tier::parse(TIER).unwrap();
+        for (decision, is_judged) in [
+            (Decision::Denied(Role), true),
+            (Decision::Denied(PermissionsBoundary), false),
+            (Decision::Denied(Organization), false),
+            (Decision::Denied(Condition), false),
+            (Decision::Refused(Role), true),
+            (Decision::Refused(PermissionsBoundary), true),
+            (Decision::Refused(Organization), false),
+        ] {
+            let mut decisions = decisions(&["iam:GetRole"], Role);
+            decisions.insert("ec2:DescribeRegions".to_owned(), decision);
+            let report = tier.assess(&decisions, Timestamp::UNIX_EPOCH);
+            assert_eq!(tier.objection(&report).is_some(), is_judged, "{decision:?}");
+            let (lacking, other) = match is_judged {
+                true => (report.missing, report.estimates),
+                false => (report.estimates, report.missing),
+            };
+            assert_eq!(lacking[0].action, "ec2:DescribeRegions", "{decision:?}");
+            assert_eq!(other, []);
+        }
     }
 
     #[test]
@@ -371,14 +416,19 @@ mod tests {
     #[test]
     fn a_role_that_may_not_look_at_itself_lacks_that_where_its_tier_asks_for_it() {
         let tier = Tier::parse(TIER).unwrap();
-        assert_eq!(tier.without_self_inspection(Timestamp::UNIX_EPOCH), None);
+        let without = |tier: &Tier, by| tier.without_self_inspection(by, Timestamp::UNIX_EPOCH);
+        assert_eq!(without(&tier, DeniedBy::Role), None);
         let tier = Tier::parse(&TIER.replace("iam:GetRole", SELF_INSPECTION)).unwrap();
-        let report = tier.without_self_inspection(Timestamp::UNIX_EPOCH).unwrap();
-        let reason = tier.objection(&report).unwrap();
-        assert_eq!(
-            reason.detail.as_deref(),
-            Some("Missing: iam:SimulatePrincipalPolicy")
-        );
+        for by in [DeniedBy::Role, DeniedBy::PermissionsBoundary] {
+            let reason = tier.objection(&without(&tier, by).unwrap()).unwrap();
+            assert_eq!(
+                reason.detail.as_deref(),
+                Some("Missing: iam:SimulatePrincipalPolicy")
+            );
+        }
+        let estimate = without(&tier, DeniedBy::Organization).unwrap();
+        assert_eq!(tier.objection(&estimate), None);
+        assert_eq!(estimate.estimates[0].denied_by, DeniedBy::Organization);
     }
 
     #[test]

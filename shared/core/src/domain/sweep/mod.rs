@@ -361,6 +361,14 @@ fn slot_name(group: Group, slot: u32) -> String {
     }
 }
 
+/// When a connection that was just proven is looked at once more, in seconds from then: when a new role is everywhere,
+/// and no later than a queue can hold a message back. Spread, as many may connect together.
+pub fn look_delay_seconds(id: &ConnectionId) -> u16 {
+    const SOONEST: u16 = 300;
+    const SPREAD: u32 = 601;
+    u16::try_from(hash(id) % SPREAD).map_or(SOONEST, |late| SOONEST + late)
+}
+
 /// The same number for an id for ever: what is written into a table must not depend on a hasher's version.
 fn hash(id: &ConnectionId) -> u32 {
     let digest = Sha256::digest(id.as_str());
