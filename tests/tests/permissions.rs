@@ -14,7 +14,7 @@ async fn the_published_template_grants_what_its_tier_asks_for_and_nothing_of_the
     let (scene, api) = Scene::with_acme()?;
     let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
     customer.follow(&link.shown).await?;
-    let expected = json!({ "tier": "account-basics", "missing": [], "excessive": [] });
+    let expected = json!({ "tier": "account-basics", "missing": [], "estimates": [], "excessive": [] });
     assert_shows(&api.get(&link.id).await?["permissions"], expected);
     Ok(())
 }

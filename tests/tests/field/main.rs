@@ -28,4 +28,5 @@
 
 mod api;
 mod deployment;
+mod simulation;
 mod trust;

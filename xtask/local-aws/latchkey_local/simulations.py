@@ -84,7 +84,7 @@ def _simulate(p, account, role):
         if resource == "*":
             results += missing
         else:
-            results += f"<ResourceSpecificResults><member><EvalResourceName>{resource}</EvalResourceName>" \
+            results += f"<MissingContextValues/><ResourceSpecificResults><member><EvalResourceName>{resource}</EvalResourceName>" \
                        f"<EvalResourceDecision>{decision}</EvalResourceDecision>{missing}</member>" \
                        "</ResourceSpecificResults>"
         results += "</member>"
