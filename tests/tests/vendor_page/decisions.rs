@@ -87,7 +87,8 @@ fn what_is_missing_too_much_and_new_is_shown_with_its_reasons() -> Result<(), Er
             "degraded": { "since": "2026-11-21T13:20:00Z", "failed_checks": 3 },
             "permissions": {
                 "tier": "account-basics",
-                "missing": [{ "action": "ec2:DescribeRegions", "denied_by": "organization", "reason": "to know the regions" }],
+                "missing": [{ "action": "ec2:DescribeRegions", "denied_by": "role", "reason": "to know the regions" }],
+                "estimates": [{ "action": "ec2:DescribeVolumes", "denied_by": "organization", "reason": "to list disks" }],
                 "excessive": ["s3:GetObject"], "checked_at": "2026-11-21T14:19:50Z",
             },
             "update": {
@@ -97,8 +98,12 @@ fn what_is_missing_too_much_and_new_is_shown_with_its_reasons() -> Result<(), Er
         }),
     ))?;
     let missing = json!([{
-        "action": "ec2:DescribeRegions", "why": "to know the regions", "because": "a policy of your AWS organization forbids it",
+        "action": "ec2:DescribeRegions", "why": "to know the regions", "because": "the role’s policy does not allow it",
     }]);
+    let estimates = json!([{
+        "action": "ec2:DescribeVolumes", "why": "to list disks", "because": "a policy of your AWS organization forbids it",
+    }]);
+    assert_eq!(view["permissions"]["estimates"], estimates);
     assert_eq!(view["permissions"]["missing"], missing);
     assert_eq!(view["permissions"]["excessive"], json!(["s3:GetObject"]));
     assert_eq!(
