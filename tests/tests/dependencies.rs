@@ -88,14 +88,37 @@ fn everything_comes_from_the_registry_or_from_here() -> Result<(), Error> {
     Ok(())
 }
 
-#[test]
-fn no_banned_crate_comes_in() -> Result<(), Error> {
-    // What cargo would build, not what a lock file mentions for a feature that nobody asked for.
+/// What cargo would build, not what a lock file mentions for a feature that nobody asked for.
+fn tree(of: &str) -> Result<String, Error> {
     let output = Command::new(env!("CARGO"))
-        .args("tree --locked --workspace --edges normal,build --prefix none --format {p}".split(' '))
+        .args("tree --locked --prefix none --format {p}".split(' '))
+        .args(of.split(' '))
         .current_dir(repository_path("."))
         .output()?;
-    let tree = String::from_utf8(output.stdout)?;
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Profiles, `sso` and `login` are for the engineer's tool: `sam build` builds each function by itself, without them.
+#[test]
+fn no_function_links_the_loader_of_profiles() -> Result<(), Error> {
+    let loads = |tree: &str| tree.lines().any(|line| line.starts_with("aws-config "));
+    for function in [
+        "link-generator",
+        "custom-resource-listener",
+        "role-verifier",
+        "revalidator",
+    ] {
+        let tree = tree(&format!("--package {function} --edges normal"))?;
+        assert!(tree.lines().any(|line| line.starts_with("ring ")), "{function}");
+        assert!(!loads(&tree), "{function}");
+    }
+    assert!(loads(&tree("--package latchkey-customer --edges normal")?));
+    Ok(())
+}
+
+#[test]
+fn no_banned_crate_comes_in() -> Result<(), Error> {
+    let tree = tree("--workspace --edges normal,build")?;
     // The tree was read.
     assert!(tree.lines().any(|line| line.starts_with("ring ")));
     for (name, because) in BANNED {

@@ -253,19 +253,74 @@ async fn a_region_without_its_topic_gets_no_link_and_the_others_are_named() -> R
     Ok(())
 }
 
-/// What the program says of a deployment in the local AWS, and whether it would fail.
-async fn preflight(scene: &Scene, parameters: &[&str]) -> Result<(bool, String), Error> {
+/// What the program says of a deployment in the local AWS, and whether it would fail. `credentials` are variables of
+/// its environment.
+async fn preflight_with(
+    scene: &Scene,
+    credentials: &[(&str, &str)],
+    parameters: &[&str],
+) -> Result<(bool, String), Error> {
     let output = tokio::process::Command::new(repository_path("target/debug/latchkey-publish"))
         .args(["preflight", "--stack-name", "latchkey", "--region", "us-east-1"])
         .args(parameters)
         .env_clear()
         .env("AWS_ENDPOINT_URL", &scene.ready.endpoint)
-        .env("AWS_ACCESS_KEY_ID", &scene.ready.vendor_account)
-        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(credentials.iter().copied())
         .output()
         .await?;
     let text = [output.stdout, output.stderr].concat();
     Ok((output.status.success(), String::from_utf8(text)?))
+}
+
+async fn preflight(scene: &Scene, parameters: &[&str]) -> Result<(bool, String), Error> {
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", scene.ready.vendor_account.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ];
+    preflight_with(scene, &keys, parameters).await
+}
+
+/// aws-review 18; fails without the features of aws-config in customer/Cargo.toml. `sso` and `login` ask
+/// services that MiniStack does not have: they have to get as far as asking.
+#[tokio::test]
+async fn the_profiles_of_engineers_tools_are_taken() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let home = std::env::temp_dir().join(format!("latchkey-profiles-{}", std::process::id()));
+    std::fs::create_dir_all(&home)?;
+    let keys = json!({ "Version": 1, "AccessKeyId": scene.ready.vendor_account, "SecretAccessKey": "test" });
+    std::fs::write(home.join("keys"), keys.to_string())?;
+    let config = format!(
+        "[profile process]\ncredential_process = /bin/cat {}\n\
+         [profile sso]\nsso_session = x\nsso_account_id = 111111111111\nsso_role_name = x\n\
+         [sso-session x]\nsso_region = us-east-1\nsso_start_url = https://x.awsapps.com/start\n\
+         [profile login]\nlogin_session = arn:aws:iam::111111111111:user/x\n",
+        home.join("keys").display()
+    );
+    let file = home.join("config");
+    std::fs::write(&file, config)?;
+    let (home_text, file) = (home.display().to_string(), file.display().to_string());
+    let with = async |profile| {
+        let variables = [
+            ("AWS_PROFILE", profile),
+            ("AWS_CONFIG_FILE", file.as_str()),
+            ("HOME", home_text.as_str()),
+        ];
+        preflight_with(&scene, &variables, &[]).await
+    };
+    let (is_ready, said) = with("process").await?;
+    assert!(is_ready, "{said}");
+    assert_contains(&said, "us-east-1 has its topic");
+    for (profile, lacks) in [("sso", "token"), ("login", "login")] {
+        let (_, said) = with(profile).await?;
+        assert_contains(&said, "who you are could not be asked");
+        assert!(
+            said.contains(lacks) && !said.contains("feature"),
+            "{profile}: {said}"
+        );
+    }
+    std::fs::remove_dir_all(&home)?;
+    Ok(())
 }
 
 /// aws-review 2, 3, 5, 7, 15; at 51a4ca2 nobody asked before the deployment failed.
