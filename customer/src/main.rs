@@ -9,9 +9,12 @@ use jiff::Timestamp;
 use latchkey_aws::{
     aws_clients::{connector, http_client},
     config::local_endpoint::LocalEndpoint,
+    dynamodb::DynamoDbStore,
     public_reader::AnonymousReader,
+    telemetry::causes,
     trust::Roots,
 };
+use latchkey_core::domain::sweep::SweepPlan;
 use latchkey_customer::{
     bundle::Bundle,
     check::check,
@@ -40,6 +43,9 @@ Renders what customers run and read from customer/permissions.yaml, and publishe
                                       compare what lies in the bucket with what was published, and read it as customers do
   latchkey-publish preflight --stack-name <name> [--region <region>] [Parameter=Value ...]
                                       ask, read only, what would fail a deployment with these parameters of template.yaml
+  latchkey-publish backfill --stack-name <name> [--region <region>]
+                                      after an update from 0.1.0: write what its connections lack, so that a search
+                                      over all tenants finds them; again, it changes nothing
 
 `--folder <folder>` works on another folder than the repository's customer/. Credentials and region come from where the AWS CLI has
 them: the environment, and profiles with keys, roles, `credential_process`, `sso` or `login`.";
@@ -70,12 +76,13 @@ enum Job {
     },
 }
 
-/// What to do with a deployment's template.
+/// What to do with a deployment.
 #[derive(Clone, Copy)]
 enum What {
     Publish,
     Print,
     Verify,
+    Backfill,
 }
 
 /// The job and the folder that it is about.
@@ -115,6 +122,12 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(Job, PathBuf), Error> {
             region,
             what,
         },
+        (Some("backfill"), Some(stack_name)) => Job::Publish {
+            stack_name,
+            region,
+            what: What::Backfill,
+        },
+        (Some("backfill"), None) => return Err(format!("--stack-name is missing\n\n{USAGE}").into()),
         (Some(other), None) => return Err(format!("unknown command {other}\n\n{USAGE}").into()),
         (None, None) => return Err(format!("a command or --stack-name is missing\n\n{USAGE}").into()),
         (Some(_), Some(_)) => {
@@ -202,6 +215,19 @@ async fn run(job: Job, folder: PathBuf) -> Result<String, Error> {
     }
 }
 
+async fn backfill(config: &SdkConfig, table: String) -> Result<String, Error> {
+    // It writes nothing that has a slot or a time.
+    let plan = SweepPlan {
+        slots: 1,
+        degraded_slots: 1,
+    };
+    let store = DynamoDbStore::for_sweeping(config, table, plan);
+    let connections = store.backfill().await.map_err(|error| causes(&error))?;
+    Ok(format!(
+        "{connections} connections are found by id, role and account over all tenants"
+    ))
+}
+
 async fn to_aws(
     source: &Source,
     stack_name: &str,
@@ -219,6 +245,7 @@ async fn to_aws(
     let dynamodb = aws_sdk_dynamodb::Client::new(&config);
     match what {
         What::Print => return template(source, &deployment),
+        What::Backfill => return backfill(&config, deployment.table).await,
         What::Verify => return report(&verify(&s3, &dynamodb, &reader, &deployment).await?),
         What::Publish => {}
     }

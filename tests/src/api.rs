@@ -1,7 +1,12 @@
 //! The vendor's UI: calls the API with a tenant's token.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -12,8 +17,18 @@ use crate::{Error, http_client, local_aws::Ready, scene::assert_shows};
 #[derive(Clone)]
 pub struct Api {
     http: reqwest::Client,
-    base: String,
-    token: Option<String>,
+    root: String,
+    /// What stands at this door for the `/v1` of a tenant's paths.
+    prefix: String,
+    door: Door,
+}
+
+/// How calls come in.
+#[derive(Clone)]
+enum Door {
+    Tenant(Option<String>),
+    /// Signed with these credentials, for the API in this region.
+    Vendor(Credentials, String),
 }
 
 /// What the API answered.
@@ -37,8 +52,11 @@ impl Answer {
 }
 
 impl Api {
-    /// As one of the tenants of [`Ready::tokens`].
+    /// As one of the tenants of [`Ready::tokens`], or for it as the back end where there are no tokens.
     pub fn of(ready: &Ready, tenant: &str) -> Result<Self, Error> {
+        if ready.tokens.is_empty() {
+            return Self::signed(ready, &Credentials::from(&ready.back_end), tenant);
+        }
         let token = ready
             .tokens
             .get(tenant)
@@ -47,30 +65,71 @@ impl Api {
     }
 
     pub fn with_token(ready: &Ready, token: &str) -> Result<Self, Error> {
-        let http = http_client(Duration::from_secs(30))?;
-        Ok(Self {
-            http,
-            base: ready.api_url.clone(),
-            token: Some(token.to_owned()),
-        })
+        Self::at(ready, "/v1", Door::Tenant(Some(token.to_owned())))
     }
 
     pub fn without_token(ready: &Ready) -> Result<Self, Error> {
+        Self::at(ready, "/v1", Door::Tenant(None))
+    }
+
+    /// As the vendor's back end, for a tenant. In a path it stands as it is given here.
+    pub fn signed(ready: &Ready, credentials: &Credentials, tenant: &str) -> Result<Self, Error> {
+        let door = Door::Vendor(credentials.clone(), ready.hub_region.clone());
+        Self::at(ready, &format!("/v1/tenants/{tenant}"), door)
+    }
+
+    fn at(ready: &Ready, prefix: &str, door: Door) -> Result<Self, Error> {
         Ok(Self {
-            token: None,
-            ..Self::with_token(ready, "")?
+            http: http_client(Duration::from_secs(30))?,
+            root: ready.api_url.clone(),
+            prefix: prefix.to_owned(),
+            door,
         })
+    }
+
+    /// The same caller at the path of the vendor's door to a tenant.
+    pub fn towards(&self, tenant: &str) -> Self {
+        Self {
+            prefix: format!("/v1/tenants/{tenant}"),
+            ..self.clone()
+        }
+    }
+
+    /// The same caller at the paths of the tenant's door.
+    pub fn at_tenants_door(&self) -> Self {
+        Self {
+            prefix: "/v1".to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// How a path of the tenant's door is called at this one.
+    pub fn path(&self, path: &str) -> String {
+        match path.strip_prefix("/v1/") {
+            Some(rest) if !rest.starts_with("search") => format!("{}/{rest}", self.prefix),
+            _ => path.to_owned(),
+        }
     }
 
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Error> {
         self.call_raw(method, path, body.map(Value::to_string)).await
     }
 
-    /// Calls any route with any text as its body.
+    /// Calls any route, as the tenant's door names it, with any text as its body.
     pub async fn call_raw(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, Error> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
+        let url = format!("{}{}", self.root, self.path(path));
+        let mut request = self.http.request(method.clone(), &url);
+        match &self.door {
+            Door::Tenant(None) => {}
+            Door::Tenant(Some(token)) => {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            Door::Vendor(credentials, region) => {
+                let text = body.as_deref().unwrap_or_default();
+                for (name, value) in signature(credentials, region, method.as_str(), &url, text)? {
+                    request = request.header(name, value);
+                }
+            }
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
@@ -157,4 +216,29 @@ impl Api {
             sleep(Duration::from_millis(100)).await;
         }
     }
+}
+
+/// The headers of SigV4 for a request that is sent exactly so.
+fn signature(
+    credentials: &Credentials,
+    region: &str,
+    method: &str,
+    url: &str,
+    body: &str,
+) -> Result<Vec<(String, String)>, Error> {
+    let identity = credentials.clone().into();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("execute-api")
+        .time(SystemTime::now())
+        .settings(SigningSettings::default())
+        .build()?;
+    let none = std::iter::empty();
+    let request = SignableRequest::new(method, url, none, SignableBody::Bytes(body.as_bytes()))?;
+    let (instructions, _) = sign(request, &parameters.into())?.into_parts();
+    let headers = instructions.headers();
+    Ok(headers
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect())
 }

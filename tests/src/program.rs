@@ -27,15 +27,11 @@ impl Signals {
 
 /// Starts a local AWS, acts in it and stops it. A signal during its start ends the program.
 pub async fn with_local_aws(
-    port: Option<u16>,
+    options: Options,
     act: impl AsyncFnOnce(&Ready, &mut Signals) -> Result<ExitCode, Error>,
 ) -> Result<ExitCode, Error> {
     let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut signals = Signals { interrupt, terminate };
-    let options = Options {
-        port,
-        ..Options::default()
-    };
     let aws = tokio::select! {
         started = LocalAws::start(options, |text| say(&format!("  · {text}"))) => started?,
         code = signals.end() => return Ok(code),

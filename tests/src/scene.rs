@@ -178,6 +178,12 @@ impl Scene {
     }
 
     pub async fn audit_events(&self, connection_id: &str) -> Result<Vec<String>, Error> {
+        let entries = self.audit_entries(connection_id).await?;
+        let event = |item: &Item| Some(item.get("event")?.as_s().ok()?.clone());
+        Ok(entries.iter().filter_map(event).collect())
+    }
+
+    pub async fn audit_entries(&self, connection_id: &str) -> Result<Vec<Item>, Error> {
         let answer = self
             .dynamodb()
             .query()
@@ -186,11 +192,7 @@ impl Scene {
             .expression_attribute_values(":pk", AttributeValue::S(format!("AUDIT#{connection_id}")))
             .send()
             .await?;
-        Ok(answer
-            .items()
-            .iter()
-            .filter_map(|item| Some(item.get("event")?.as_s().ok()?.clone()))
-            .collect())
+        Ok(answer.items.unwrap_or_default())
     }
 
     /// Connects a fresh account through a stack of the customer's own, whose parts a test can change later.

@@ -172,7 +172,13 @@ fn a_command_that_is_run_in_it_knows_where_it_is_and_its_exit_code_is_passed_on(
 
 #[test]
 fn the_demo_tells_its_story_and_ends_with_a_line_for_each_connection() -> Result<(), Error> {
-    let mut demo = start(env!("CARGO_BIN_EXE_latchkey-demo"), &["--once"])?;
+    let demo = |arguments| start(env!("CARGO_BIN_EXE_latchkey-demo"), arguments);
+    // Without an issuer the vendor's back end plays the vendor's UI.
+    let both = [demo(&["--once"])?, demo(&["--once", "--without-issuer"])?];
+    both.into_iter().try_for_each(tells_its_story)
+}
+
+fn tells_its_story(mut demo: Child) -> Result<(), Error> {
     let code = wait(&mut demo)?;
     let output = rest(&mut demo)?;
     assert_eq!(code, 0, "{output}");

@@ -61,7 +61,7 @@ const MALFORMED: [(&str, &[&str]); 14] = [
     ("LOCAL_ANSWER_ENDPOINT", &["http://evil.example", "x"]),
 ];
 /// What a deployment on AWS does without.
-const OPTIONAL: [&str; 2] = ["LOCAL_ANSWER_ENDPOINT", "AWS_CA_BUNDLE"];
+const OPTIONAL: [&str; 3] = ["LOCAL_ANSWER_ENDPOINT", "AWS_CA_BUNDLE", "TENANT_CLAIM"];
 
 /// Expects that a function ends at once and says which variable is to blame, and not what was in it.
 async fn assert_names(function: &str, variables: &Variables, name: &str) -> Result<(), Error> {

@@ -35,24 +35,31 @@ const FILES: &[Function] = &[
     (
         "link-generator",
         &[
-            (Http(201, "status", "pending"), "create create-with-a-name-only"),
+            (
+                Http(201, "status", "pending"),
+                "create create-with-a-name-only signed-create",
+            ),
             (Http(201, "kind", "organization"), "create-for-an-organization"),
             (
                 Http(400, "type", "urn:latchkey:problem:invalid_request"),
                 "create-with-its-own-external-id create-with-bad-json create-without-a-body \
-                 create-in-a-region-without-a-topic",
+                 create-in-a-region-without-a-topic signed-for-a-tenant-with-a-slash",
             ),
             (
                 Http(403, "type", "urn:latchkey:problem:no_tenant"),
                 "create-without-a-tenant-claim",
             ),
             (
+                Http(403, "type", "urn:latchkey:problem:wrong_door"),
+                "signed-route-with-a-token token-route-with-a-signature",
+            ),
+            (
                 Http(404, "type", "urn:latchkey:problem:not_found"),
-                "get get-with-a-bad-id delete name-a-role rotate cancel-rotation",
+                "get get-with-a-bad-id delete name-a-role rotate cancel-rotation signed-get",
             ),
             (
                 Http(200, "", ""),
-                "options template-versions list list-with-a-limit",
+                "options template-versions list list-with-a-limit signed-list",
             ),
         ],
     ),

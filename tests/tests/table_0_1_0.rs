@@ -221,6 +221,12 @@ impl Deployment {
             .await
     }
 
+    async fn items(&self) -> Vec<Item> {
+        let scan = aws_sdk_dynamodb::Client::new(&self.scene.vendor).scan();
+        let pages = scan.table_name(&self.table).into_paginator().items().send();
+        pages.collect::<Result<_, _>>().await.unwrap()
+    }
+
     /// An item as it is now.
     async fn stored(&self, connection: &Connection) -> Item {
         let (tenant, id) = (connection.tenant(), connection.id());
@@ -559,4 +565,57 @@ async fn open_rotations_come_to_their_end() {
         let after = deployment.named(name).await;
         assert_eq!((after.external_id(), after.rotation()), (&next, None), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_backfill_makes_each_connection_found_over_all_tenants() {
+    let deployment = Deployment::load().await;
+    let store = &deployment.world.store;
+    // Of every tenant.
+    let all = items("TENANT")
+        .into_iter()
+        .map(|item| serde_dynamo::from_item(item).unwrap());
+    let all: Vec<Connection> = all.collect();
+    assert!(all.len() > STATUSES.len());
+    let bound = || all.iter().filter_map(|it| Some((it, it.live_binding()?)));
+    for (connection, binding) in bound() {
+        assert_eq!(store.find_by_id(connection.id()).await.unwrap(), None);
+        assert_eq!(store.find_by_role(&binding.role_arn).await.unwrap(), None);
+        let holders = store.list_by_account(&binding.account(), None, 10).await.unwrap();
+        assert_eq!(holders.connections, [], "0.1.0 did not write it");
+    }
+    let before = deployment.items().await;
+    for _ in 0..2 {
+        assert_eq!(store.backfill().await.unwrap(), all.len() as u64);
+        for connection in &all {
+            let found = store.find_by_id(connection.id()).await.unwrap();
+            assert_eq!(found.as_ref(), Some(connection));
+        }
+        for (connection, binding) in bound() {
+            let found = store.find_by_role(&binding.role_arn).await.unwrap();
+            assert_eq!(found.as_ref(), Some(connection));
+            let holders = store.list_by_account(&binding.account(), None, 10).await.unwrap();
+            assert_eq!(holders.connections.as_slice(), std::slice::from_ref(connection));
+        }
+    }
+    let after = deployment.items().await;
+    let pk = |item: &Item| item["pk"].as_s().unwrap().clone();
+    let added = |kind: &str| after.iter().filter(|item| pk(item).starts_with(kind)).count();
+    let singles = all.iter().filter(|connection| !connection.is_member()).count();
+    assert_eq!(
+        (added("CONNECTION#"), added("ACCOUNTS#")),
+        (singles, bound().count())
+    );
+    assert_eq!(
+        after.len(),
+        before.len() + singles + bound().count(),
+        "and nothing else"
+    );
+    // What is ended afterwards gives everything back.
+    let connection = deployment.named("active").await;
+    deployment.world.end(&connection).await;
+    let binding = connection.live_binding().unwrap();
+    assert_eq!(store.find_by_role(&binding.role_arn).await.unwrap(), None);
+    let holders = store.list_by_account(&binding.account(), None, 10).await.unwrap();
+    assert_eq!(holders.connections, []);
 }

@@ -17,8 +17,10 @@ use std::{
 use steps::{Error, replace_process_by, workspace_build};
 
 const USAGE: &str = "\
-cargo xtask demo [--once] [--port N]   the main job, played in a local AWS; --once ends after the story
-cargo xtask local [--port N]           a local AWS with Latchkey deployed; prints one line of JSON when it is ready
+cargo xtask demo [--once] [--port N] [--without-issuer]
+                                       the main job, played in a local AWS; --once ends after the story
+cargo xtask local [--port N] [--without-issuer]
+                                       a local AWS with Latchkey deployed; prints one line of JSON when it is ready
 cargo xtask test [NEXTEST ARGUMENTS]   every test, unit to end-to-end
 cargo xtask simulate [CONNECTIONS ..]  a bad day of the sweep, simulated with a million connections or as many as are named
 cargo xtask render                     render what customers run and read from customer/permissions.yaml

@@ -49,6 +49,7 @@ impl Function for Handler {
         let members = Members {
             store: store.clone(),
             clock: clock.clone(),
+            caller: None,
         };
         Ok(Self {
             register: RegisterRole {

@@ -54,7 +54,7 @@ impl Config {
             audit_retention_days: environment.audit_retention_days()?,
             lets_in_single_accounts: ListenerTopics::for_single_accounts(environment)?.is_some(),
             settings: Settings {
-                tenant_claim: environment.text("TENANT_CLAIM")?,
+                tenant_claim: environment.optional_text("TENANT_CLAIM"),
                 vendor_account: environment.parsed("VENDOR_ACCOUNT_ID")?,
                 verification_deadline_seconds: environment.verification_deadline_seconds()?,
                 sweep_plan: environment.sweep_plan()?,

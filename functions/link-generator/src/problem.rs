@@ -38,6 +38,12 @@ impl Problem {
         Self::new(403, "no_tenant", "The caller belongs to no tenant", detail)
     }
 
+    /// The route is one door's, and the caller came by the other's authorizer or by none.
+    pub fn wrong_door() -> Self {
+        let detail = "The vendor's routes take requests that are signed for IAM, the tenant's take tokens.";
+        Self::new(403, "wrong_door", "The caller did not come by this door", detail)
+    }
+
     /// The same for a connection that never was and for another tenant's (I8).
     pub fn no_such_connection() -> Self {
         Self::new(

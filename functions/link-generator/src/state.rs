@@ -10,7 +10,7 @@ use latchkey_core::{
     },
     ports::{
         Clock, ConnectionSearch, ConnectionStore, GrantStore, IdSource, KnownTopicsStore, ListenerTopics,
-        SweepLedger, TemplateCatalog, TopicPermissions, VerificationQueue,
+        SweepIndex, SweepLedger, TemplateCatalog, TopicPermissions, VerificationQueue,
     },
     use_cases::{
         disconnect::DisconnectByVendor,
@@ -19,6 +19,7 @@ use latchkey_core::{
         members::Members,
         register_by_hand::RegisterByHand,
         rotate_external_id::RotateExternalId,
+        search_all_tenants::SearchAllTenants,
         served_regions::ServedRegions,
         start_connection::{Doors, LinkPolicy, StartConnection},
     },
@@ -26,8 +27,8 @@ use latchkey_core::{
 
 /// What a deployment decides about its API.
 pub struct Settings {
-    /// The claim of the verified token that names the tenant.
-    pub tenant_claim: String,
+    /// The claim of the verified token that names the tenant; none where the deployment has no issuer.
+    pub tenant_claim: Option<String>,
     pub link_policy: LinkPolicy,
     /// Where it has listener topics, or wants some.
     pub listener_regions: Vec<Region>,
@@ -41,7 +42,7 @@ pub struct Settings {
 
 /// All that a route may use.
 pub struct State {
-    pub tenant_claim: String,
+    pub tenant_claim: Option<String>,
     pub tiers: Vec<TierBody>,
     pub start: StartConnection,
     pub by_hand: RegisterByHand,
@@ -50,6 +51,7 @@ pub struct State {
     pub rotate: RotateExternalId,
     pub verified: LastVerified,
     pub find: FindConnections,
+    pub search: SearchAllTenants,
     pub templates: Arc<dyn TemplateCatalog>,
     pub store: Arc<dyn ConnectionStore>,
     pub clock: Arc<dyn Clock>,
@@ -68,6 +70,7 @@ impl State {
         S: ConnectionStore
             + ConnectionSearch
             + TemplateCatalog
+            + SweepIndex
             + SweepLedger
             + GrantStore
             + KnownTopicsStore
@@ -76,6 +79,7 @@ impl State {
         let members = Members {
             store: store.clone(),
             clock: clock.clone(),
+            caller: None,
         };
         Self {
             tenant_claim: settings.tenant_claim,
@@ -96,6 +100,7 @@ impl State {
                     grants: store.clone(),
                     topics,
                 }),
+                caller: None,
             },
             by_hand: RegisterByHand {
                 store: store.clone(),
@@ -105,22 +110,32 @@ impl State {
                 clock: clock.clone(),
                 vendor_account: settings.vendor_account,
                 patience_seconds: settings.verification_deadline_seconds.into(),
+                caller: None,
             },
             disconnect: DisconnectByVendor {
                 store: store.clone(),
                 members: members.clone(),
                 clock: clock.clone(),
+                caller: None,
             },
             rotate: RotateExternalId {
                 store: store.clone(),
                 members: members.clone(),
                 ids,
                 clock: clock.clone(),
+                caller: None,
             },
             members,
             verified: LastVerified {
                 ledger: store.clone(),
                 plan: settings.sweep_plan,
+            },
+            search: SearchAllTenants {
+                store: store.clone(),
+                search: store.clone(),
+                index: store.clone(),
+                plan: settings.sweep_plan,
+                clock: clock.clone(),
             },
             find: FindConnections {
                 store: store.clone(),

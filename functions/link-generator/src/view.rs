@@ -66,24 +66,27 @@ pub async fn shown(state: &State, status: u16, connection: &Connection) -> Resul
 
 /// A page of connections, without their links.
 pub async fn page(state: &State, page: Page) -> Result<Response, Problem> {
-    let templates = Templates::of(state, &page.connections).await?;
-    let looks: Vec<_> = page.connections.iter().map(|it| progress(state, it)).collect();
+    let body = PageBody {
+        connections: bodies(state, &page.connections).await?,
+        next_after: page.next_after,
+    };
+    Ok(Response::json(200, &body))
+}
+
+/// Connections of a page, without their links.
+pub async fn bodies(state: &State, connections: &[Connection]) -> Result<Vec<ConnectionBody>, Problem> {
+    let templates = Templates::of(state, connections).await?;
+    let looks: Vec<_> = connections.iter().map(|it| progress(state, it)).collect();
     let progress: Vec<Option<Progress>> = stream::iter(looks)
         .buffered(ORGANIZATIONS_AT_ONCE)
         .try_collect()
         .await?;
     let now = state.clock.now();
-    let connections = page.connections.iter().zip(&progress);
-    let body = PageBody {
-        connections: connections
-            .map(|(connection, progress)| {
-                let progress = progress.as_ref();
-                body(connection, &Around { link: None, progress }, &templates, now)
-            })
-            .collect(),
-        next_after: page.next_after,
-    };
-    Ok(Response::json(200, &body))
+    let shown = connections.iter().zip(&progress).map(|(connection, progress)| {
+        let progress = progress.as_ref();
+        body(connection, &Around { link: None, progress }, &templates, now)
+    });
+    Ok(shown.collect())
 }
 
 /// How far the accounts of an organization have come.

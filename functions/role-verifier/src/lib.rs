@@ -76,6 +76,7 @@ impl Function for Handler {
         let members = Members {
             store: store.clone(),
             clock: clock.clone(),
+            caller: None,
         };
         let recheck = Arc::new(RecheckRole {
             store: store.clone(),

@@ -12,4 +12,5 @@ pub mod page;
 pub mod problem;
 pub mod reading;
 pub mod request;
+pub mod search;
 pub mod template;

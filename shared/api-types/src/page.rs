@@ -46,7 +46,7 @@ impl Takes for ListQuery {
 }
 
 /// Every value of a query string is a text.
-fn page_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+pub(crate) fn page_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
     let text = String::deserialize(deserializer)?;
     match text.parse() {
         Ok(limit @ 1..=MAX_PAGE) => Ok(Some(limit)),

@@ -1,5 +1,6 @@
 //! What the use cases need from the outside world, as narrow as they need it.
 
+mod search;
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,9 +9,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    audit::{Actor, AuditEntry},
-    aws::{AccountId, RoleArn, StackId},
-    connection::{Connection, TemplateRef, claims::Claim, filing::Filing, organization::Counter},
+    audit::{Actor, AuditEntry, CallerArn},
+    aws::{RoleArn, StackId},
+    connection::{Connection, TemplateRef, claims::Claim, organization::Counter},
     external_id::ExternalId,
     ids::{ConnectionId, TenantId},
     proof::{
@@ -28,6 +29,7 @@ use crate::domain::{
     template_version::PublishedVersion,
 };
 
+pub use search::{ConnectionSearch, Holders, Page};
 pub use topics::{GrantStore, KnownTopicsStore, ListenerTopics, Permitted, TopicPermissions};
 
 /// That a service of ours could not be used. The step is tried again by whatever delivered it.
@@ -83,6 +85,13 @@ impl<'a> Change<'a> {
         self
     }
 
+    /// With the IAM principal that called, if one did, in that line.
+    #[must_use]
+    pub fn by(mut self, caller: Option<&CallerArn>) -> Self {
+        self.audit = self.audit.map(|entry| entry.by(caller));
+        self
+    }
+
     /// With the reason of a refusal in that line.
     #[must_use]
     pub fn because(mut self, reason: ReasonCode) -> Self {
@@ -132,7 +141,7 @@ pub enum Conflict {
 impl From<&Claim> for Conflict {
     fn from(taken: &Claim) -> Self {
         match taken {
-            Claim::Account(..) => Self::AccountTaken,
+            Claim::Account(..) | Claim::AccountOf(..) => Self::AccountTaken,
             Claim::Role(_) => Self::RoleTaken,
             Claim::Seat(..) => Self::SeatTaken,
         }
@@ -174,38 +183,6 @@ pub enum Known {
     },
     /// Neither its request nor its external ID.
     Nothing,
-}
-
-/// A page of a tenant's connections.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// In the order of their ids. A page may have fewer than were asked for, or none: only a page without `next_after` is
-    /// the last.
-    pub connections: Vec<Connection>,
-    /// The id after which the next page begins; none on the last page.
-    pub next_after: Option<ConnectionId>,
-}
-
-/// Finds connections by what people know of them, however many their tenant has.
-#[async_trait]
-pub trait ConnectionSearch: Send + Sync {
-    /// As [`ConnectionStore::list`], of those that are filed there. What was filed a moment ago may be missing, and one
-    /// that was filed elsewhere a moment ago may be there: it is shown as it is now.
-    async fn list_filed(
-        &self,
-        tenant: &TenantId,
-        filing: Filing,
-        members_of: Option<&ConnectionId>,
-        after: Option<&ConnectionId>,
-        limit: u16,
-    ) -> Result<Page, Unavailable>;
-
-    /// The tenant's connection that holds an account: it is connected to it, or is about to be.
-    async fn find_by_account(
-        &self,
-        tenant: &TenantId,
-        account: &AccountId,
-    ) -> Result<Option<Connection>, Unavailable>;
 }
 
 /// Where connections, requests and the audit log are kept.

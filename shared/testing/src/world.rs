@@ -183,6 +183,7 @@ impl<S: Store + 'static> World<S> {
         let members = Members {
             store: store.clone(),
             clock: clock.clone(),
+            caller: None,
         };
         let verified = LastVerified {
             ledger: store.clone(),
@@ -227,6 +228,7 @@ impl<S: Store + 'static> World<S> {
                     clock: clock.clone(),
                 }),
                 doors: None,
+                caller: None,
             },
             register: RegisterRole {
                 store: store.clone(),
@@ -245,6 +247,7 @@ impl<S: Store + 'static> World<S> {
                 clock: clock.clone(),
                 vendor_account: account(VENDOR_ACCOUNT),
                 patience_seconds: PATIENCE_SECONDS,
+                caller: None,
             },
             verify: VerifyRole {
                 store: store.clone(),
@@ -266,6 +269,7 @@ impl<S: Store + 'static> World<S> {
                 store: store.clone(),
                 members: members.clone(),
                 clock: clock.clone(),
+                caller: None,
             },
             keep_doors: KeepDoors {
                 store: store.clone(),
@@ -279,6 +283,7 @@ impl<S: Store + 'static> World<S> {
                 members: members.clone(),
                 ids: ids.clone(),
                 clock: clock.clone(),
+                caller: None,
             },
             revalidate: Revalidate {
                 index: store.clone(),
@@ -374,8 +379,14 @@ impl<S: Store + 'static> World<S> {
 
     /// A customer whose stack went through.
     pub async fn connect(&self, tenant_name: &str, account: &AccountId) -> Customer {
+        self.connect_role(tenant_name, &role(account, "Reader")).await
+    }
+
+    /// The same with a role of its own name, for an account that another tenant has as well.
+    pub async fn connect_role(&self, tenant_name: &str, role_arn: &RoleArn) -> Customer {
         let connection = self.link(tenant_name).await;
-        let (stack, role_arn) = self.customer_of(&connection, account);
+        let (stack, role_arn) = (CustomerStack::new(&role_arn.account()), role_arn.clone());
+        self.trust(&role_arn, &connection);
         let create = self.signed(stack.create(connection.external_id(), &role_arn));
         self.complete(&create).await;
         let connection = self.reload(&connection).await;

@@ -4,24 +4,25 @@ use std::{io::Write as _, process::ExitCode};
 
 use latchkey_tests::{
     Error, demo,
-    local_aws::Ready,
+    local_aws::{Options, Ready},
     program::{exit, say, with_local_aws},
 };
 use lexopt::{Arg, ValueExt as _};
 
-const USAGE: &str = "latchkey-demo [--once] [--port N]";
+const USAGE: &str = "latchkey-demo [--once] [--port N] [--without-issuer]";
 
-fn parse() -> Result<(bool, Option<u16>), Error> {
+fn parse() -> Result<(bool, Options), Error> {
     let mut parser = lexopt::Parser::from_env();
-    let (mut once, mut port) = (false, None);
+    let (mut once, mut options) = (false, Options::default());
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("once") => once = true,
-            Arg::Long("port") => port = Some(parser.value()?.parse()?),
+            Arg::Long("port") => options.port = Some(parser.value()?.parse()?),
+            Arg::Long("without-issuer") => options.issuer = false,
             other => return Err(format!("{}\n\n{USAGE}", other.unexpected()).into()),
         }
     }
-    Ok((once, port))
+    Ok((once, options))
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,8 +31,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<ExitCode, Error> {
-    let (once, port) = parse()?;
-    with_local_aws(port, async |ready, signals| {
+    let (once, options) = parse()?;
+    with_local_aws(options, async |ready, signals| {
         tokio::select! {
             told = tell(ready, once) => told,
             code = signals.end() => Ok(code),
@@ -50,11 +51,19 @@ async fn tell(ready: &Ready, once: bool) -> Result<ExitCode, Error> {
         writeln!(std::io::stdout(), "{connection}")?;
     }
     if !once {
-        let token = ready.tokens.get("acme").map(String::as_str).unwrap_or_default();
         say("\nThe local AWS stays until Ctrl-C. Try the API yourself:");
+        // Without the stage: curl signs a `$` in a path as it stands, and AWS does not.
+        let url = format!("{}/_aws/execute-api/{}", ready.endpoint, ready.api_id);
+        if let Some(token) = ready.tokens.get("acme") {
+            say(&format!(
+                "  curl -s -H 'authorization: Bearer {token}' {url}/v1/connections"
+            ));
+        }
+        let session = &ready.back_end;
         say(&format!(
-            "  curl -s -H 'authorization: Bearer {token}' {}/v1/connections",
-            ready.api_url
+            "  curl -s --aws-sigv4 aws:amz:{}:execute-api --user '{}:{}' -H 'x-amz-security-token: {}' \
+             '{url}/v1/tenants/acme/connections'",
+            ready.hub_region, session.access_key_id, session.secret_access_key, session.session_token
         ));
         std::future::pending::<()>().await;
     }

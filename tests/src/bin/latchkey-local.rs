@@ -4,6 +4,7 @@ use std::{ffi::OsString, io::Write as _, process::ExitCode, time::Duration};
 
 use latchkey_tests::{
     Error,
+    local_aws::Options,
     local_aws::ready::READY_VARIABLE,
     program::{exit, with_local_aws},
 };
@@ -11,15 +12,16 @@ use lexopt::{Arg, ValueExt as _};
 use tokio::process::{Child, Command};
 
 const USAGE: &str = "\
-latchkey-local [--port N]              start, print one line of JSON, stay until Ctrl-C or SIGTERM
-latchkey-local -- COMMAND [ARG...]     start, run COMMAND with LATCHKEY_LOCAL_AWS set, stop, exit as it did";
+latchkey-local [--port N] [--without-issuer]  start, print one line of JSON, stay until Ctrl-C or SIGTERM
+latchkey-local -- COMMAND [ARG...]  start, run COMMAND with LATCHKEY_LOCAL_AWS set, stop, exit as it did";
 
-fn parse() -> Result<(Option<u16>, Vec<OsString>), Error> {
+fn parse() -> Result<(Options, Vec<OsString>), Error> {
     let mut parser = lexopt::Parser::from_env();
-    let (mut port, mut command) = (None, Vec::new());
+    let (mut options, mut command) = (Options::default(), Vec::new());
     while let Some(argument) = parser.next()? {
         match argument {
-            Arg::Long("port") => port = Some(parser.value()?.parse()?),
+            Arg::Long("port") => options.port = Some(parser.value()?.parse()?),
+            Arg::Long("without-issuer") => options.issuer = false,
             Arg::Value(first) => {
                 command.push(first);
                 command.extend(parser.raw_args()?);
@@ -27,7 +29,7 @@ fn parse() -> Result<(Option<u16>, Vec<OsString>), Error> {
             other => return Err(format!("{}\n\n{USAGE}", other.unexpected()).into()),
         }
     }
-    Ok((port, command))
+    Ok((options, command))
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,8 +38,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<ExitCode, Error> {
-    let (port, command) = parse()?;
-    with_local_aws(port, async |ready, signals| {
+    let (options, command) = parse()?;
+    with_local_aws(options, async |ready, signals| {
         let ready = serde_json::to_string(ready)?;
         let Some((program, rest)) = command.split_first() else {
             writeln!(std::io::stdout(), "{ready}")?;

@@ -93,7 +93,10 @@ async fn connect(scene: &Scene, screen: &Screen, api: &Api) -> Result<Connected,
     let (account, region) = FIRST_CUSTOMER;
     screen.step(
         "vendor's UI",
-        &format!("POST /v1/connections {{\"name\": \"Production\", \"region\": \"{region}\"}}"),
+        &format!(
+            "POST {} {{\"name\": \"Production\", \"region\": \"{region}\"}}",
+            api.path("/v1/connections")
+        ),
     );
     let connection = api
         .create(&json!({ "name": "Production", "region": region }))

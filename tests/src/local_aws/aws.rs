@@ -60,7 +60,19 @@ pub fn stranger(endpoint: &str) -> AnonymousReader {
 /// A session of `account`'s administrator role, which is made if it is not there. Unlike root it is subject to every
 /// policy.
 pub async fn administrator(endpoint: &str, account: &str, region: &str) -> Result<SdkConfig, Error> {
-    const ROLE: &str = "Administrator";
+    const EVERYTHING: &str =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let credentials = session(endpoint, (account, region), "Administrator", EVERYTHING).await?;
+    Ok(config(endpoint, region, credentials))
+}
+
+/// A session of a role of an account, which may do what `policy` says. The role is made if it is not there.
+pub async fn session(
+    endpoint: &str,
+    (account, region): (&str, &str),
+    role: &str,
+    policy: &str,
+) -> Result<Credentials, Error> {
     let root = root(endpoint, account, region);
     let iam = aws_sdk_iam::Client::new(&root);
     let trust = format!(
@@ -68,7 +80,7 @@ pub async fn administrator(endpoint: &str, account: &str, region: &str) -> Resul
     );
     let made = iam
         .create_role()
-        .role_name(ROLE)
+        .role_name(role)
         .assume_role_policy_document(trust)
         .send()
         .await;
@@ -77,31 +89,28 @@ pub async fn administrator(endpoint: &str, account: &str, region: &str) -> Resul
             .as_service_error()
             .is_some_and(|error| error.is_entity_already_exists_exception())
     {
-        return Err(failed("making the administrator role", &error));
+        return Err(failed("making a role", &error));
     }
     iam.put_role_policy()
-        .role_name(ROLE)
-        .policy_name("everything")
-        .policy_document(
-            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
-        )
+        .role_name(role)
+        .policy_name("policy")
+        .policy_document(policy)
         .send()
         .await
-        .map_err(|error| failed("allowing the administrator everything", &error))?;
+        .map_err(|error| failed("giving a role its policy", &error))?;
     let answer = aws_sdk_sts::Client::new(&root)
         .assume_role()
-        .role_arn(format!("arn:aws:iam::{account}:role/{ROLE}"))
+        .role_arn(format!("arn:aws:iam::{account}:role/{role}"))
         .role_session_name("person")
         .send()
         .await
-        .map_err(|error| failed("becoming the administrator", &error))?;
+        .map_err(|error| failed("becoming a role", &error))?;
     let session = answer.credentials().ok_or("STS gave no credentials")?;
-    let credentials = Credentials::new(
+    Ok(Credentials::new(
         session.access_key_id(),
         session.secret_access_key(),
         Some(session.session_token().to_owned()),
         None,
-        "local-administrator",
-    );
-    Ok(config(endpoint, region, credentials))
+        "local-session",
+    ))
 }

@@ -12,6 +12,7 @@ use super::{
     artifacts::function_zip,
     aws,
     issuer::{Issuer, TENANT_CLAIM, TRUSTED},
+    ready::Session,
 };
 use crate::{
     Error,
@@ -26,8 +27,11 @@ const CUSTOMER_ACCOUNTS: [&str; 4] = ["222222222222", "333333333333", "444444444
 
 pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) -> Result<Ready, Error> {
     let vendor = aws::root(endpoint, VENDOR_ACCOUNT, HUB_REGION);
-    progress("making the vendor's identity provider");
-    let issuer = Issuer::create(&vendor, TRUSTED).await?;
+    let mut issuer = None;
+    if options.issuer {
+        progress("making the vendor's identity provider");
+        issuer = Some(Issuer::create(&vendor, TRUSTED).await?);
+    }
     progress("uploading the functions");
     let template = load("template.yaml")?;
     let s3 = aws::s3(&vendor);
@@ -52,7 +56,7 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
         )
     })?;
     put(&s3, "template.json", text.into_bytes()).await?;
-    let (stack_id, outputs) = vendor_stack(endpoint, &vendor, &issuer, options).await?;
+    let (stack_id, outputs) = vendor_stack(endpoint, &vendor, issuer.as_ref(), options).await?;
     progress("deploying a listener topic in each region");
     let listener = output(&outputs, "ListenerFunctionArn")?;
     let topic_name = output(&outputs, "ListenerTopicName")?;
@@ -70,21 +74,22 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
     let reader = aws::stranger(endpoint);
     let published = publish(&s3, &dynamodb, &reader, &deployment, &source, Timestamp::now()).await?;
     let mut tokens = BTreeMap::new();
-    for tenant in TENANTS {
-        let of_tenant = issuer.login(&format!("{tenant}-ui"), tenant).await?;
-        tokens.insert(tenant.to_owned(), of_tenant.id);
+    if let Some(issuer) = issuer {
+        for tenant in TENANTS {
+            let of_tenant = issuer.login(&format!("{tenant}-ui"), tenant).await?;
+            tokens.insert(tenant.to_owned(), of_tenant.id);
+        }
     }
     let names = functions(&template).into_iter().map(|(folder, id)| {
         let name = output(&outputs, &format!("{id}Name"))?;
         Ok((folder, name.to_owned()))
     });
     let functions = names.collect::<Result<BTreeMap<_, _>, Error>>()?;
-    Ok(Ready {
+    let api_id = output(&outputs, "ApiId")?;
+    let mut ready = Ready {
         endpoint: endpoint.to_owned(),
-        api_url: format!(
-            "{endpoint}/_aws/execute-api/{}/$default",
-            output(&outputs, "ApiId")?
-        ),
+        api_url: format!("{endpoint}/_aws/execute-api/{api_id}/$default"),
+        api_id: api_id.to_owned(),
         vendor_account: VENDOR_ACCOUNT.to_owned(),
         customer_accounts: CUSTOMER_ACCOUNTS.map(str::to_owned).to_vec(),
         hub_region: HUB_REGION.to_owned(),
@@ -97,20 +102,23 @@ pub async fn deploy(endpoint: &str, options: &Options, progress: impl Fn(&str)) 
         functions,
         role_path: output(&outputs, "VerifierRolePath")?.to_owned(),
         tokens,
-    })
+        back_end: Session::default(),
+    };
+    let policy = ready.policy("back-end", "")?;
+    let home = (VENDOR_ACCOUNT, HUB_REGION);
+    let back_end = aws::session(endpoint, home, "BackEnd", &policy).await?;
+    ready.back_end = Session::from(&back_end);
+    Ok(ready)
 }
 
 async fn vendor_stack(
     endpoint: &str,
     vendor: &aws_config::SdkConfig,
-    issuer: &Issuer,
+    issuer: Option<&Issuer>,
     options: &Options,
 ) -> Result<(String, HashMap<String, String>), Error> {
     let deadline = options.verification_deadline.as_secs().to_string();
     let defaults = [
-        ("JwtIssuer", issuer.issuer()),
-        ("JwtAudience", issuer.audience().to_owned()),
-        ("TenantClaim", TENANT_CLAIM.to_owned()),
         ("ListenerRegions", LISTENER_REGIONS.join(",")),
         ("DefaultRegion", HUB_REGION.to_owned()),
         ("ListenerTopicsBy", "None".to_owned()),
@@ -131,6 +139,14 @@ async fn vendor_stack(
         ),
     ];
     let mut parameters = BTreeMap::from(defaults.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(issuer) = issuer {
+        let tokens = [
+            ("JwtIssuer", issuer.issuer()),
+            ("JwtAudience", issuer.audience().to_owned()),
+            ("TenantClaim", TENANT_CLAIM.to_owned()),
+        ];
+        parameters.extend(tokens.map(|(name, value)| (name.to_owned(), value)));
+    }
     parameters.extend(options.parameters.iter().cloned());
     let parameters = parameters.iter().map(|(name, value)| parameter(name, value));
     let cloudformation = aws_sdk_cloudformation::Client::new(vendor);

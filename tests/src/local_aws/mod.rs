@@ -39,6 +39,8 @@ pub struct Options {
     pub listener_access: ListenerAccess,
     /// A bucket that is made before the deployment, for customer templates.
     pub bucket_elsewhere: Option<String>,
+    /// Whether there is an identity provider, and so a tenant's door.
+    pub issuer: bool,
     /// Further parameters of `template.yaml`, by name.
     pub parameters: Vec<(String, String)>,
 }
@@ -50,6 +52,7 @@ impl Default for Options {
             verification_deadline: Duration::from_secs(30),
             listener_access: ListenerAccess::Open,
             bucket_elsewhere: None,
+            issuer: true,
             parameters: Vec::new(),
         }
     }

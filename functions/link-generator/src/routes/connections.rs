@@ -16,7 +16,8 @@ use crate::{problem::Problem, request::Request, response::Response, state::State
 
 pub async fn create(state: &State, request: &Request<'_>) -> Result<Response, Problem> {
     let new = new_connection(request.body()?)?;
-    let (connection, link) = state.start.run(request.tenant.clone(), new).await?;
+    let start = state.start.by(request.caller.as_ref());
+    let (connection, link) = start.run(request.tenant.clone(), new).await?;
     Ok(view::made(state, &connection, &link).at(request.path_of(connection.id())))
 }
 
@@ -88,7 +89,8 @@ pub async fn show(state: &State, request: &Request<'_>) -> Result<Response, Prob
 
 pub async fn end(state: &State, request: &Request<'_>) -> Result<Response, Problem> {
     let id = request.connection_id()?;
-    let ended = state.disconnect.run(&request.tenant, &id).await?;
+    let disconnect = state.disconnect.by(request.caller.as_ref());
+    let ended = disconnect.run(&request.tenant, &id).await?;
     let ended = ended.ok_or_else(Problem::no_such_connection)?;
     Ok(view::alone(state, &ended))
 }

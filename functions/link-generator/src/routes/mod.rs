@@ -4,4 +4,5 @@ pub mod connections;
 pub mod options;
 pub mod roles;
 pub mod rotation;
+pub mod search;
 pub mod templates;

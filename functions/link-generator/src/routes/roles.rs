@@ -11,6 +11,7 @@ pub async fn register(state: &State, request: &Request<'_>) -> Result<Response, 
     let body: RoleBody = request.body()?;
     let role_arn = RoleArn::parse(&body.role_arn)
         .map_err(|error| Problem::invalid_request(format!("role_arn {}", error.rule)))?;
-    let connection = state.by_hand.run(&request.tenant, &id, &role_arn).await?;
+    let by_hand = state.by_hand.by(request.caller.as_ref());
+    let connection = by_hand.run(&request.tenant, &id, &role_arn).await?;
     view::shown(state, 202, &connection).await
 }

@@ -8,7 +8,8 @@ pub async fn start(state: &State, request: &Request<'_>) -> Result<Response, Pro
     // There is nothing to say: the next external ID above all comes from us (I1).
     request.no_body()?;
     let id = request.connection_id()?;
-    match state.rotate.start(&request.tenant, &id).await? {
+    let rotate = state.rotate.by(request.caller.as_ref());
+    match rotate.start(&request.tenant, &id).await? {
         Rotated::Started(connection) => {
             let started = view::shown(state, 201, &connection).await?;
             Ok(started.at(request.path_of(&id)))
@@ -19,6 +20,7 @@ pub async fn start(state: &State, request: &Request<'_>) -> Result<Response, Pro
 
 pub async fn cancel(state: &State, request: &Request<'_>) -> Result<Response, Problem> {
     let id = request.connection_id()?;
-    let connection = state.rotate.cancel(&request.tenant, &id).await?;
+    let rotate = state.rotate.by(request.caller.as_ref());
+    let connection = rotate.cancel(&request.tenant, &id).await?;
     view::shown(state, 200, &connection).await
 }

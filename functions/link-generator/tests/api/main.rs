@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+mod doors;
 mod lists;
 mod refusals;
+mod search;
 mod side_by_side;
 mod wire;
 
@@ -21,7 +23,7 @@ use latchkey_testing::{
 };
 use link_generator::{
     response::Response,
-    router::answer,
+    router::{Door, answer},
     state::{Settings, State},
 };
 use serde_json::{Value, json};
@@ -32,17 +34,37 @@ const TENANT_CLAIM: &str = "custom:tenant";
 /// API Gateway's id of every request here.
 const REQUEST_ID: &str = "JKJaXmPLvHcESHA=";
 
+/// Over all tenants, and so at the vendor's door alone.
+const SEARCH: &str = "GET /v1/search";
+
+/// What the vendor's door has for a route, or a path, of the tenant's.
+fn key_at(key: &str, door: Door) -> String {
+    match door {
+        Door::Vendor if !key.ends_with("/v1/search") => key.replacen("/v1", "/v1/tenants/{tenant}", 1),
+        _ => key.to_owned(),
+    }
+}
+
+/// Who calls at the vendor's door.
+const CALLER: &str = "arn:aws:sts::111111111111:assumed-role/BackEnd/instance-7";
+
 /// The function over the fakes, and the world that it works in.
 struct Api {
     world: World,
     state: State,
+    /// By which one calls come in.
+    door: Door,
 }
 
 impl Api {
     fn new() -> Self {
+        Self::at(Door::Tenant)
+    }
+
+    fn at(door: Door) -> Self {
         let world = World::default();
         let settings = Settings {
-            tenant_claim: TENANT_CLAIM.to_owned(),
+            tenant_claim: Some(TENANT_CLAIM.to_owned()),
             link_policy: world.start.policy.clone(),
             listener_regions: world.start.regions.named.clone(),
             tiers: vec![TierBody {
@@ -62,11 +84,19 @@ impl Api {
             system,
         );
         state.templates = Arc::new(Published(world.store.clone()));
-        Self { world, state }
+        Self { world, state, door }
     }
 
     async fn call(&self, tenant: &str, call: &Call<'_>) -> Response {
-        self.send(call.event(&json!({ TENANT_CLAIM: tenant }))).await
+        self.send(self.event(tenant, call)).await
+    }
+
+    /// What API Gateway makes of a tenant's call at this door.
+    fn event(&self, tenant: &str, call: &Call<'_>) -> Value {
+        match self.door {
+            Door::Tenant => call.event(&json!({ TENANT_CLAIM: tenant })),
+            Door::Vendor => call.signed_event(tenant),
+        }
     }
 
     async fn send(&self, event: Value) -> Response {
@@ -86,6 +116,23 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// The same call at the vendor's door, as API Gateway hands it over.
+    fn signed_event(&self, tenant: &str) -> Value {
+        let mut event = self.event(&json!({}));
+        let key = key_at(self.key, Door::Vendor);
+        let path = key_at(event["rawPath"].as_str().unwrap(), Door::Vendor).replace("{tenant}", tenant);
+        event["routeKey"] = json!(key);
+        event["requestContext"]["routeKey"] = json!(key);
+        event["rawPath"] = json!(path);
+        event["requestContext"]["http"]["path"] = json!(path);
+        event["pathParameters"]["tenant"] = json!(tenant);
+        event["requestContext"]["authorizer"] = json!({ "iam": {
+            "accessKey": "ASIAEXAMPLE", "accountId": "111111111111", "callerId": "AROAEXAMPLE:instance-7",
+            "cognitoIdentity": null, "principalOrgId": null, "userArn": CALLER, "userId": "AROAEXAMPLE:instance-7",
+        } });
+        event
+    }
+
     /// As API Gateway hands it over, in payload format 2.0.
     fn event(&self, claims: &Value) -> Value {
         let (method, path) = self.key.split_once(' ').unwrap();

@@ -3,37 +3,55 @@
 //! A row says what a route takes; from it follow the requests that it must refuse. A route without a row fails
 //! `every_route_has_a_row`.
 
+use std::collections::BTreeSet;
+
 use latchkey_api_types::{
     page::ListQuery,
     reading::Takes,
     request::{CreateBody, RoleBody},
+    search::SearchQuery,
 };
 use latchkey_core::ports::ConnectionStore as _;
 use latchkey_testing::builders::account;
-use link_generator::{response::Response, router::ROUTES};
+use link_generator::{
+    response::Response,
+    router::{Door, ROUTES, Route},
+};
 use serde_json::{Map, Value, json};
 
-use crate::{Api, Call, TENANT_CLAIM};
+use crate::{Api, Call, SEARCH, TENANT_CLAIM, key_at};
 
 type Fields = &'static [(&'static str, &'static str)];
 
 /// What a route needs to be there.
 #[derive(Clone, Copy, PartialEq)]
-enum Needs {
+pub enum Needs {
     Nothing,
     Link,
     Active,
 }
 
-struct Row {
-    key: &'static str,
+#[derive(Clone, Copy)]
+pub struct Row {
+    pub key: &'static str,
     needs: Needs,
     /// The status of its answer to a good request.
-    status: u16,
+    pub status: u16,
     /// A good body with each field of the first level, and the fields that it may have.
     body: Option<(&'static str, Fields)>,
     /// Its parameters.
     query: Fields,
+    /// Those of a good request.
+    good_query: &'static [(&'static str, &'static str)],
+}
+
+/// Each route at each door.
+pub fn rows() -> impl Iterator<Item = (Row, Door)> {
+    let at_each = |row: Row| match row.key {
+        SEARCH => vec![(row, Door::Vendor)],
+        _ => vec![(row, Door::Tenant), (row, Door::Vendor)],
+    };
+    ROWS.into_iter().flat_map(at_each)
 }
 
 const ROW: Row = Row {
@@ -42,9 +60,10 @@ const ROW: Row = Row {
     status: 200,
     body: None,
     query: &[],
+    good_query: &[],
 };
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 10] = [
     Row {
         key: "POST /v1/connections",
         status: 201,
@@ -99,15 +118,21 @@ const ROWS: [Row; 9] = [
         key: "GET /v1/template-versions",
         ..ROW
     },
+    Row {
+        key: SEARCH,
+        query: SearchQuery::FIELDS,
+        good_query: &[("status", "degraded")],
+        ..ROW
+    },
 ];
 
 /// In the form of an id, and nobody's.
-const UNKNOWN_ID: &str = "conn_tz4a98xxat96iws9zmbrgj3a";
+pub const UNKNOWN_ID: &str = "conn_tz4a98xxat96iws9zmbrgj3a";
 
 impl Row {
     /// A world with what the route needs, and the id of that.
-    async fn open(&self) -> (Api, String) {
-        let api = Api::new();
+    pub async fn open(&self, door: Door) -> (Api, String) {
+        let api = Api::at(door);
         let id = match self.needs {
             Needs::Nothing => UNKNOWN_ID.to_owned(),
             Needs::Link => api.world.link("acme").await.id().to_string(),
@@ -119,17 +144,18 @@ impl Row {
         (api, id)
     }
 
-    fn good<'a>(&self, id: &'a str) -> Call<'a> {
+    pub fn good<'a>(&self, id: &'a str) -> Call<'a> {
         Call {
             key: self.key,
             id,
             body: self.body.map(|(body, _)| body),
+            query: self.good_query,
             ..Call::default()
         }
     }
 }
 
-fn problem(answer: &Response) -> Value {
+pub fn problem(answer: &Response) -> Value {
     assert_eq!(
         answer.headers["content-type"], "application/problem+json",
         "{answer:?}"
@@ -147,7 +173,7 @@ fn problem(answer: &Response) -> Value {
 }
 
 /// A 400 that names `said`, and in no word of Rust's or serde's.
-fn assert_refused(answer: &Response, sent: &str, said: &str) {
+pub fn assert_refused(answer: &Response, sent: &str, said: &str) {
     let sent: String = sent.chars().take(100).collect();
     assert_eq!(answer.status_code, 400, "{sent}: {answer:?}");
     let body = problem(answer);
@@ -177,21 +203,23 @@ fn assert_refused(answer: &Response, sent: &str, said: &str) {
 
 #[test]
 fn every_route_has_a_row() {
-    let routes: Vec<&str> = ROUTES.iter().map(|route| route.key).collect();
-    assert_eq!(routes, ROWS.map(|row| row.key));
+    let routes: BTreeSet<(Door, String)> = ROUTES.iter().flat_map(Route::keys).collect();
+    let at_door = |(row, door): (Row, Door)| (door, key_at(row.key, door));
+    assert_eq!(routes, rows().map(at_door).collect());
 }
 
 #[tokio::test]
 async fn every_route_answers_a_good_request() {
-    for row in ROWS {
-        let (api, id) = row.open().await;
+    for (row, door) in rows() {
+        let (api, id) = row.open(door).await;
         let answer = api.call("acme", &row.good(&id)).await;
         assert_eq!(answer.status_code, row.status, "{}: {answer:?}", row.key);
         assert_eq!(answer.headers["content-type"], "application/json");
         assert_eq!(answer.headers["cache-control"], "no-store");
         let body: Value = serde_json::from_str(&answer.body).unwrap();
         assert!(!body.as_object().unwrap().is_empty());
-        let made = (row.status == 201).then(|| format!("/v1/connections/{}", body["id"].as_str().unwrap()));
+        let path = key_at("/v1/connections", door).replace("{tenant}", "acme");
+        let made = (row.status == 201).then(|| format!("{path}/{}", body["id"].as_str().unwrap()));
         assert_eq!(
             answer.headers.get("location").map(AsRef::as_ref),
             made.as_deref(),
@@ -216,8 +244,8 @@ async fn no_route_serves_a_caller_without_a_tenant() {
         (json!({ TENANT_CLAIM: "Acme GmbH" }), rule),
         (json!({ TENANT_CLAIM: long }), rule),
     ];
-    for row in ROWS {
-        let (api, id) = row.open().await;
+    for (row, _) in rows().filter(|(_, door)| *door == Door::Tenant) {
+        let (api, id) = row.open(Door::Tenant).await;
         let before = api.world.store.item_count();
         for (claims, rule) in &claims {
             let answer = api.send(row.good(&id).event(claims)).await;
@@ -248,8 +276,8 @@ async fn another_tenants_connection_looks_like_nobodys() {
         "conn_tz4a98xxat96iws9zmbrgj3aa",
         &long,
     ];
-    for row in ROWS.iter().filter(|row| row.key.contains("{id}")) {
-        let (api, id) = row.open().await;
+    for (row, door) in rows().filter(|(row, _)| row.key.contains("{id}")) {
+        let (api, id) = row.open(door).await;
         let before = api.world.store.all_connections();
         let theirs = api.call("globex", &row.good(&id)).await;
         assert_eq!(
@@ -269,9 +297,9 @@ async fn another_tenants_connection_looks_like_nobodys() {
 
 #[tokio::test]
 async fn a_body_that_is_not_what_a_route_takes_is_refused() {
-    for row in ROWS {
+    for (row, door) in rows() {
         let Some((good, fields)) = row.body else { continue };
-        let (api, id) = row.open().await;
+        let (api, id) = row.open(door).await;
         let before = api.world.store.item_count();
         let object: Map<String, Value> = serde_json::from_str(good).unwrap();
         let mut bodies: Vec<(String, &str)> =
@@ -330,11 +358,8 @@ async fn a_body_that_is_not_what_a_route_takes_is_refused() {
 
 #[tokio::test]
 async fn a_body_where_none_is_taken_is_refused() {
-    for row in ROWS
-        .iter()
-        .filter(|row| row.key.starts_with("POST") && row.body.is_none())
-    {
-        let (api, id) = row.open().await;
+    for (row, door) in rows().filter(|(row, _)| row.key.starts_with("POST") && row.body.is_none()) {
+        let (api, id) = row.open(door).await;
         for (body, said) in [
             (
                 r#"{"external_id":"tz4a98xxat96iws9zmbrgj3atz4a98xx"}"#,
@@ -372,12 +397,9 @@ async fn a_body_where_none_is_taken_is_refused() {
 
 #[tokio::test]
 async fn a_post_without_a_body_takes_an_empty_object_or_nothing() {
-    for row in ROWS
-        .iter()
-        .filter(|row| row.key.starts_with("POST") && row.body.is_none())
-    {
+    for (row, door) in rows().filter(|(row, _)| row.key.starts_with("POST") && row.body.is_none()) {
         for body in [None, Some(""), Some("{}"), Some(" {\n} ")] {
-            let (api, id) = row.open().await;
+            let (api, id) = row.open(door).await;
             let call = Call {
                 body,
                 ..row.good(&id)
@@ -391,29 +413,34 @@ async fn a_post_without_a_body_takes_an_empty_object_or_nothing() {
 /// A stage or a domain of the vendor's may stand before our own path.
 #[tokio::test]
 async fn what_was_made_is_found_under_the_path_that_was_called() {
-    for before in ["", "/prod", "/connect/eu"] {
-        let call = Call {
-            key: "POST /v1/connections",
-            body: Some(r#"{"name":"x"}"#),
-            ..Call::default()
-        };
-        let mut event = call.event(&json!({ TENANT_CLAIM: "acme" }));
-        event["rawPath"] = json!(format!("{before}/v1/connections"));
-        let answer = Api::new().send(event).await;
-        let made: Value = serde_json::from_str(&answer.body).unwrap();
-        let id = made["id"].as_str().unwrap();
-        assert_eq!(
-            answer.headers["location"],
-            format!("{before}/v1/connections/{id}")
-        );
+    let call = Call {
+        key: "POST /v1/connections",
+        body: Some(r#"{"name":"x"}"#),
+        ..Call::default()
+    };
+    for (door, tenant, path) in [
+        (Door::Tenant, "auth0|7", "/v1/connections"),
+        (Door::Vendor, "connections", "/v1/tenants/connections/connections"),
+        (Door::Vendor, "auth0|7", "/v1/tenants/auth0%7C7/connections"),
+    ] {
+        for before in ["", "/prod", "/connect/v1"] {
+            let api = Api::at(door);
+            let mut event = api.event(tenant, &call);
+            let raw_path = event["rawPath"].as_str().unwrap();
+            event["rawPath"] = json!(format!("{before}{raw_path}"));
+            let answer = api.send(event).await;
+            let made: Value = serde_json::from_str(&answer.body).unwrap();
+            let id = made["id"].as_str().unwrap();
+            assert_eq!(answer.headers["location"], format!("{before}{path}/{id}"));
+        }
     }
 }
 
 #[tokio::test]
 async fn a_parameter_that_a_route_does_not_take_is_refused() {
     let long = "x".repeat(70_000);
-    for row in ROWS.iter().filter(|row| !row.query.is_empty()) {
-        let (api, id) = row.open().await;
+    for (row, door) in rows().filter(|(row, _)| !row.query.is_empty()) {
+        let (api, id) = row.open(door).await;
         for (name, _) in row.query {
             for value in ["", "x", "X", "1,2", "x,", ",", "[]", "null", "\0", &long] {
                 let query = [(*name, value)];
@@ -425,16 +452,13 @@ async fn a_parameter_that_a_route_does_not_take_is_refused() {
             }
             // As no gateway hands it over.
             for values in [json!([]), json!(["x", "y"])] {
-                let mut event = row.good(&id).event(&json!({ TENANT_CLAIM: "acme" }));
+                let mut event = api.event("acme", &row.good(&id));
                 event["queryStringParameters"] = json!({ *name: values });
                 assert_refused(&api.send(event).await, name, name);
             }
         }
         for unknown in ["offset", "state", "Status", ""] {
-            let query = [
-                (unknown, "1"),
-                row.query.first().map(|(name, _)| (*name, "1")).unwrap(),
-            ];
+            let query = [(unknown, "1"), ("limit", "1")];
             let call = Call {
                 query: &query,
                 ..row.good(&id)
@@ -589,8 +613,8 @@ async fn what_does_not_go_with_the_state_is_a_conflict() {
 #[tokio::test]
 async fn a_store_that_fails_is_a_503_that_says_nothing_of_it() {
     use latchkey_testing::faults::When;
-    for row in ROWS {
-        let (api, id) = row.open().await;
+    for (row, door) in rows() {
+        let (api, id) = row.open(door).await;
         api.world.faults.fail_call(0, When::Before);
         let answer = api.call("acme", &row.good(&id)).await;
         assert_eq!(answer.status_code, 503, "{}: {answer:?}", row.key);

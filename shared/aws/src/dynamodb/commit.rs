@@ -11,7 +11,11 @@ use jiff::Timestamp;
 use latchkey_core::{
     domain::{
         audit::AuditEntry,
-        connection::{Connection, claims::Claims, filing::Filing},
+        connection::{
+            Connection,
+            claims::{Claim, Claims},
+            filing::Filing,
+        },
         request::{custom_resource::Outcome, request_record::RequestRecord},
         sweep::Member,
     },
@@ -23,12 +27,14 @@ use crate::sdk_errors::failed;
 use super::{
     DynamoDbStore, REQUEST_RETENTION_SECONDS,
     items::{
-        CONNECTION_ID, DELETED_AT_MS, ExternalIdPointer, FILED_UNDER, Item, Key, SWEEP_ROLE, SWEEP_SLOT, TTL,
-        filed_under, number, text, to_item,
+        ConnectionPointer, DELETED_AT_MS, FILED_UNDER, Item, Key, SWEEP_ROLE, SWEEP_SLOT, TTL, filed_under,
+        number, text, to_item,
     },
 };
 
 const OPERATION: &str = "dynamodb.TransactWriteItems";
+/// Of a claim that nobody holds, or the connection `:id` itself.
+const FREE_OR_OWN: &str = "attribute_not_exists(pk) OR connection_id = :id";
 
 /// A part of a transaction, and what it means if its condition does not hold.
 struct Part {
@@ -193,18 +199,10 @@ impl DynamoDbStore {
     /// Takes what the connection holds from now on, and gives back what it held until now.
     fn move_claims(&self, before: &Connection, after: &Connection) -> Result<Vec<Part>, Unavailable> {
         let claims = Claims::of_change(before, after);
-        let holder = || text(after.id().as_str());
-        let condition = format!("attribute_not_exists(pk) OR {CONNECTION_ID} = :id");
         let mut parts = Vec::new();
         for claim in &claims.taken {
-            let mut item = Key::claim(claim).into_new_item();
-            item.insert(CONNECTION_ID.to_owned(), holder());
-            let write = put(item, &self.table, |put| {
-                put.condition_expression(&condition)
-                    .expression_attribute_values(":id", holder())
-            })?;
             parts.push(Part {
-                write,
+                write: self.take(claim, after)?,
                 conflict: claim.into(),
             });
         }
@@ -212,8 +210,8 @@ impl DynamoDbStore {
             let delete = Delete::builder()
                 .table_name(&self.table)
                 .set_key(Some(Key::claim(claim).into_item()))
-                .condition_expression(&condition)
-                .expression_attribute_values(":id", holder())
+                .condition_expression(FREE_OR_OWN)
+                .expression_attribute_values(":id", text(after.id().as_str()))
                 .build()
                 .map_err(failed(OPERATION))?;
             parts.push(Part {
@@ -224,12 +222,21 @@ impl DynamoDbStore {
         Ok(parts)
     }
 
+    /// A put of the item that says that a connection holds a claim.
+    pub(super) fn take(&self, claim: &Claim, holder: &Connection) -> Result<TransactWriteItem, Unavailable> {
+        let item = to_item(Key::claim(claim), &ConnectionPointer::to(holder))?;
+        put(item, &self.table, |put| {
+            put.condition_expression(FREE_OR_OWN)
+                .expression_attribute_values(":id", text(holder.id().as_str()))
+        })
+    }
+
     /// Makes the next external ID of a rotation findable, for ever (I1).
     fn new_external_id(&self, before: &Connection, after: &Connection) -> Result<Option<Part>, Unavailable> {
         let Some(external_id) = after.new_external_id(before) else {
             return Ok(None);
         };
-        let item = to_item(Key::external_id(external_id), &ExternalIdPointer::to(after))?;
+        let item = to_item(Key::external_id(external_id), &ConnectionPointer::to(after))?;
         Ok(Some(Part {
             write: put_new(item, &self.table)?,
             conflict: Conflict::ConnectionChanged,

@@ -37,6 +37,8 @@ pub(super) const EXTERNAL_ID: &str = "external_id";
 pub(super) const FILED_UNDER: &str = "filed_under";
 /// The id of the connection that an item belongs to.
 pub(super) const CONNECTION_ID: &str = "connection_id";
+/// The tenant of the connection that an item belongs to.
+pub(super) const TENANT: &str = "tenant";
 /// When the Delete of a resource was sent, in milliseconds since the epoch.
 pub(super) const DELETED_AT_MS: &str = "deleted_at_ms";
 /// How the sort key of a connection begins.
@@ -45,7 +47,7 @@ pub(super) const CONNECTION_SK_PREFIX: &str = "CONN#";
 pub(super) const SEAT_SK_PREFIX: &str = "SEAT#";
 /// What stands for the stack in the key of a request without one.
 const BY_HAND: &str = "by-hand";
-const TENANT_PK_PREFIX: &str = "TENANT#";
+pub(super) const TENANT_PK_PREFIX: &str = "TENANT#";
 const LEDGER_PK_PREFIX: &str = "LEDGER#";
 
 /// The ledger keeps two sweeps of each slot: one writes over the last but one.
@@ -74,14 +76,15 @@ impl Generation {
     }
 }
 
-/// Whose connection an external ID was made for. 0.1.0 also kept a copy of the connection here; it is not read.
+/// Which connection an external ID, an id or a claim leads to. 0.1.0 also kept a copy of the connection with an
+/// external ID; it is not read. Its claims had no tenant.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ExternalIdPointer {
+pub(super) struct ConnectionPointer {
     pub(super) tenant: TenantId,
     pub(super) connection_id: ConnectionId,
 }
 
-impl ExternalIdPointer {
+impl ConnectionPointer {
     pub(super) fn to(connection: &Connection) -> Self {
         Self {
             tenant: connection.tenant().clone(),
@@ -109,6 +112,11 @@ impl Key {
         Self::new(format!("EXTERNAL#{external_id}"), "EXTERNAL")
     }
 
+    /// Where it stands whose a connection is.
+    pub(super) fn connection_pointer(id: &ConnectionId) -> Self {
+        Self::new(format!("CONNECTION#{id}"), "CONNECTION")
+    }
+
     pub(super) fn request(key: &RequestKey) -> Self {
         let asked_by = key.stack_id.as_ref().map_or(BY_HAND, StackId::as_str);
         Self::new(format!("REQUEST#{asked_by}#{}", key.request_id), "REQUEST")
@@ -121,6 +129,7 @@ impl Key {
     pub(super) fn claim(claim: &Claim) -> Self {
         match claim {
             Claim::Account(tenant, account) => Self::account_claim(tenant, account),
+            Claim::AccountOf(account, tenant) => Self::new(accounts_pk(account), tenant_pk(tenant)),
             // One connection's, whoever its tenant is.
             Claim::Role(role_arn) => Self::new(format!("ROLE#{role_arn}"), "ROLE"),
             Claim::Seat(organization, seat) => {
@@ -193,6 +202,10 @@ impl Key {
 
 pub(super) fn seats_pk(organization: &ConnectionId) -> String {
     format!("SEATS#{organization}")
+}
+
+pub(super) fn accounts_pk(account: &AccountId) -> String {
+    format!("ACCOUNTS#{account}")
 }
 
 pub(super) fn tenant_pk(tenant: &TenantId) -> String {

@@ -1,5 +1,6 @@
 //! The one table (docs/ARCHITECTURE.md, "Data").
 
+mod backfill;
 mod commit;
 mod grants;
 mod items;

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use latchkey_core::{
     domain::{
-        aws::AccountId,
-        connection::{Connection, filing::Filing},
+        aws::{AccountId, RoleArn},
+        connection::{Connection, claims::Claim, filing::Filing},
         ids::{ConnectionId, TenantId},
     },
-    ports::{ConnectionSearch, ConnectionStore as _, Page, Unavailable},
+    ports::{ConnectionSearch, ConnectionStore as _, Holders, Page, Unavailable},
 };
 
 use crate::sdk_errors::failed;
@@ -15,8 +15,8 @@ use crate::sdk_errors::failed;
 use super::{
     DynamoDbStore,
     items::{
-        CONNECTION_ID, CONNECTION_SK_PREFIX, FILED_UNDER, Item, Key, PK, SK, filed_under, from_item, last_id,
-        text,
+        CONNECTION_ID, CONNECTION_SK_PREFIX, ConnectionPointer, FILED_UNDER, Item, Key, PK, SK, TENANT,
+        accounts_pk, filed_under, from_item, last_id, text,
     },
     schema,
 };
@@ -88,5 +88,68 @@ impl ConnectionSearch for DynamoDbStore {
         let id =
             ConnectionId::parse(holder.map(String::as_str).unwrap_or_default()).map_err(failed(OPERATION))?;
         self.get(tenant, &id).await
+    }
+
+    async fn find_by_id(&self, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
+        let of_tenant = id.organization().unwrap_or_else(|| id.clone());
+        let Some(item) = self.get_item(Key::connection_pointer(&of_tenant)).await? else {
+            return Ok(None);
+        };
+        let pointer: ConnectionPointer = from_item(item)?;
+        self.get(&pointer.tenant, id).await
+    }
+
+    async fn find_by_role(&self, role_arn: &RoleArn) -> Result<Option<Connection>, Unavailable> {
+        let claim = Key::claim(&Claim::Role(role_arn.clone()));
+        // What 0.1.0 claimed and nobody filled up since has no tenant, and is not found.
+        let known = |claim: &Item| claim.contains_key(TENANT);
+        let Some(item) = self.get_item(claim).await?.filter(known) else {
+            return Ok(None);
+        };
+        let pointer: ConnectionPointer = from_item(item)?;
+        self.get(&pointer.tenant, &pointer.connection_id).await
+    }
+
+    async fn list_by_account(
+        &self,
+        account: &AccountId,
+        after: Option<&TenantId>,
+        limit: u16,
+    ) -> Result<Holders, Unavailable> {
+        let start = after.map(|tenant| {
+            let claim = Claim::AccountOf(account.clone(), tenant.clone());
+            Key::claim(&claim).into_item()
+        });
+        let output = self
+            .dynamodb
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(accounts_pk(account)))
+            .set_exclusive_start_key(start)
+            .limit(i32::from(limit))
+            .send()
+            .await
+            .map_err(failed("dynamodb.Query"))?;
+        let has_more = output.last_evaluated_key().is_some();
+        let items = output.items.unwrap_or_default().into_iter();
+        let pointers: Vec<ConnectionPointer> = items.map(from_item).collect::<Result<_, _>>()?;
+        let keys = pointers
+            .iter()
+            .map(|it| Key::connection(&it.tenant, &it.connection_id).into_item());
+        let keys: Vec<Item> = keys.collect();
+        let mut connections = Vec::with_capacity(keys.len());
+        if !keys.is_empty() {
+            for item in self.get_batch(keys).await? {
+                connections.push(from_item::<Connection>(item)?);
+            }
+        }
+        // A batch comes in any order.
+        connections.sort_unstable_by(|one, other| one.tenant().cmp(other.tenant()));
+        Ok(Holders {
+            connections,
+            next_after: pointers.last().filter(|_| has_more).map(|it| it.tenant.clone()),
+        })
     }
 }

@@ -26,7 +26,7 @@ use super::{
     DynamoDbStore,
     commit::{forget_deletion_at, put_new},
     items::{
-        CONNECTION_SK_PREFIX, DELETED_AT_MS, ExternalIdPointer, Item, Key, PK, SEAT_SK_PREFIX, SK, TTL,
+        CONNECTION_SK_PREFIX, ConnectionPointer, DELETED_AT_MS, Item, Key, PK, SEAT_SK_PREFIX, SK, TTL,
         from_item, last_id, number, seats_pk, tenant_pk, text, to_item,
     },
     schema::{self, SCHEMA, SCHEMA_VERSION},
@@ -113,7 +113,12 @@ impl ConnectionStore for DynamoDbStore {
         ];
         if let Some(external_id) = connection.first_external_id() {
             let key = Key::external_id(external_id);
-            items.push(to_item(key, &ExternalIdPointer::to(connection))?);
+            items.push(to_item(key, &ConnectionPointer::to(connection))?);
+        }
+        // A member's is its organization's.
+        if !connection.is_member() {
+            let key = Key::connection_pointer(connection.id());
+            items.push(to_item(key, &ConnectionPointer::to(connection))?);
         }
         let puts: Vec<_> = items
             .into_iter()
@@ -136,7 +141,7 @@ impl ConnectionStore for DynamoDbStore {
         let Some(item) = self.get_item(Key::external_id(external_id)).await? else {
             return Ok(None);
         };
-        let pointer: ExternalIdPointer = from_item(item)?;
+        let pointer: ConnectionPointer = from_item(item)?;
         self.get(&pointer.tenant, &pointer.connection_id).await
     }
 
@@ -162,7 +167,7 @@ impl ConnectionStore for DynamoDbStore {
         let Some(pointer) = found(&pointer) else {
             return Ok(Known::Nothing);
         };
-        let pointer: ExternalIdPointer = from_item(pointer)?;
+        let pointer: ConnectionPointer = from_item(pointer)?;
         let connection = self.get(&pointer.tenant, &pointer.connection_id).await?;
         let resource_deleted = was_deleted_since(found(&deleted).as_ref(), sent_at)?;
         Ok(connection.map_or(Known::Nothing, |connection| Known::Connection {

@@ -164,6 +164,7 @@ async fn play_here(plan: SweepPlan, plot: Plot) -> Report {
                 members: Members {
                     store: store.clone(),
                     clock: clock.clone(),
+                    caller: None,
                 },
                 clock: clock.clone(),
             };

@@ -23,6 +23,11 @@ pub enum Actor {
     Unknown,
 }
 
+/// The ARN of the IAM principal that called the vendor's door; of a role's session mostly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallerArn(pub String);
+
 /// The event of the entry that counts a day's forged Deletes.
 pub const FORGED_DELETE_EVENT: &str = "delete_forged";
 /// The event of the entry that tells that an external ID was replaced: from then on the former is retired.
@@ -35,6 +40,9 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Who.
     pub actor: Actor,
+    /// Which IAM principal, where the vendor's door was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<CallerArn>,
     /// What happened: the name of the domain event.
     pub event: String,
     /// Where the connection stands since.
@@ -59,10 +67,20 @@ impl AuditEntry {
         Self {
             at,
             actor,
+            caller: None,
             event: event.to_owned(),
             status: connection.state().status(),
             reason: connection.reason().map(|reason| reason.code),
             request: request.cloned(),
+        }
+    }
+
+    /// With the IAM principal that called, if one did.
+    #[must_use]
+    pub fn by(self, caller: Option<&CallerArn>) -> Self {
+        Self {
+            caller: caller.cloned(),
+            ..self
         }
     }
 }

@@ -12,8 +12,9 @@ pub const CONNECTION_ID_PREFIX: &str = "conn_";
 /// Length of the CUID2 in a connection id: 24 is CUID2's default, about 124 bits.
 pub const CONNECTION_ID_CUID_CHARS: usize = 24;
 
-/// A vendor's own customer, as the verified claim of the caller's token names it. The only sources are the API's
-/// authorizer and our own table: no request body and no message carries one.
+/// A vendor's own customer, as the verified claim of the caller's token names it, or the path that
+/// IAM let the caller use. The other source is our own table: no request body and no message
+/// carries one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(String);
 
@@ -29,6 +30,18 @@ impl TenantId {
             ));
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// The same for a segment of a path, where IAM decides by what stands between two slashes: a
+    /// tenant with a slash, and `.` and `..`, could be read as another path.
+    pub fn parse_path_segment(text: &str) -> Result<Self, Invalid> {
+        if text == "." || text == ".." || text.contains('/') {
+            return Err(Invalid::new(
+                "tenant",
+                "must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ + = | -, and not `.` or `..`",
+            ));
+        }
+        Self::parse(text)
     }
 }
 checked_text!(TenantId);
@@ -120,6 +133,16 @@ mod tests {
             &"a".repeat(128),
         ] {
             assert_eq!(TenantId::parse(text).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_tenant_in_a_path_has_no_slash_and_is_no_dot() {
+        for text in ["", ".", "..", "a/b", "/", "a%2Fb", "a#b", &"a".repeat(129)] {
+            assert!(TenantId::parse_path_segment(text).is_err(), "{text:?}");
+        }
+        for text in ["acme", "...", "auth0|42", "a.b_c:d@e+f=g-h", &"a".repeat(128)] {
+            assert_eq!(TenantId::parse_path_segment(text).unwrap().as_str(), text);
         }
     }
 

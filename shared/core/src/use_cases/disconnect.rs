@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{answer_stack::AnswerStack, members::Members, retry_commit, store_event};
+use super::{answer_stack::AnswerStack, is_stored, members::Members, retry_commit, store_event};
 use crate::{
     domain::{
-        audit::Actor,
+        audit::{Actor, CallerArn},
         connection::{Connection, Event, Status},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
         proof::reason::ReasonCode,
         request::custom_resource::{Envelope, Outcome},
     },
-    ports::{Clock, ConnectionStore, Delivery, Unavailable, VerificationQueue, VerificationTask},
+    ports::{Change, Clock, ConnectionStore, Delivery, Unavailable, VerificationQueue, VerificationTask},
 };
 
 /// How long after a Delete that leaves a connection alone its role is looked at, in seconds: the role goes after
@@ -183,6 +183,7 @@ impl DisconnectByStack {
 }
 
 /// Takes the vendor's wish to end a connection.
+#[derive(Clone)]
 pub struct DisconnectByVendor {
     /// Where connections are kept.
     pub store: Arc<dyn ConnectionStore>,
@@ -190,9 +191,21 @@ pub struct DisconnectByVendor {
     pub members: Members,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who calls the vendor's door, for the audit log; nobody at the tenant's.
+    pub caller: Option<CallerArn>,
 }
 
 impl DisconnectByVendor {
+    /// The same for a caller of the vendor's door.
+    #[must_use]
+    pub fn by(&self, caller: Option<&CallerArn>) -> Self {
+        Self {
+            caller: caller.cloned(),
+            members: self.members.by(caller),
+            ..self.clone()
+        }
+    }
+
     /// Ends a tenant's connection, whatever its state, and all members of an organization's; again, it is a repetition.
     /// `None` where the tenant has no such connection (I8).
     pub async fn run(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
@@ -221,16 +234,18 @@ impl DisconnectByVendor {
             if connection.state().status() == Status::Disconnected {
                 return Ok(Some(Some(connection)));
             }
-            let event = Event::Disconnected(ReasonCode::DisconnectedByVendor.into());
-            let ended = store_event(
-                &*self.store,
-                &connection,
-                event,
-                Actor::VendorApi,
-                None,
+            let (now, event) = (
                 self.clock.now(),
+                Event::Disconnected(ReasonCode::DisconnectedByVendor.into()),
             );
-            Ok(ended.await?.map(Some))
+            let name = event.name();
+            let after = connection
+                .apply(event, now)
+                .map_err(|error| Unavailable::new(name, error))?;
+            let change = Change::new(&connection, &after)
+                .audited(Actor::VendorApi, name, None, now)
+                .by(self.caller.as_ref());
+            Ok(is_stored(&*self.store, change).await?.then_some(Some(after)))
         })
         .await
     }

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::{is_stored, retry_commit, store_event};
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry},
+        audit::{Actor, AuditEntry, CallerArn},
         aws::AccountId,
         connection::{Connection, Event, Status, organization::Counter},
         external_id::ExternalId,
@@ -48,9 +48,20 @@ pub struct Members {
     pub store: Arc<dyn ConnectionStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who calls the vendor's door, for the audit log; nobody at the tenant's.
+    pub caller: Option<CallerArn>,
 }
 
 impl Members {
+    /// The same for a caller of the vendor's door.
+    #[must_use]
+    pub fn by(&self, caller: Option<&CallerArn>) -> Self {
+        Self {
+            caller: caller.cloned(),
+            ..self.clone()
+        }
+    }
+
     /// The connection that `external_id` was made for, or the member that `account` is of it. A member that was never
     /// stored is not found.
     pub async fn find(
@@ -95,7 +106,7 @@ impl Members {
                 Actor::CustomerStack
             }
         };
-        let audit = AuditEntry::new(member, actor, "created", None, now);
+        let audit = AuditEntry::new(member, actor, "created", None, now).by(self.caller.as_ref());
         match self.store.insert(member, &audit).await {
             Ok(()) => Ok(Joined::New),
             Err(error) => match self.store.get(member.tenant(), member.id()).await? {
@@ -189,7 +200,9 @@ impl Members {
                 return Ok(Some(()));
             };
             let now = self.clock.now();
-            let change = Change::new(&member, &after).audited(Actor::VendorApi, event, None, now);
+            let change = Change::new(&member, &after)
+                .audited(Actor::VendorApi, event, None, now)
+                .by(self.caller.as_ref());
             if is_stored(&*self.store, change).await? {
                 return Ok(Some(()));
             }

@@ -14,6 +14,7 @@ pub mod register_by_hand;
 pub mod register_role;
 pub mod revalidate;
 pub mod rotate_external_id;
+pub mod search_all_tenants;
 pub mod served_regions;
 pub mod start_connection;
 pub mod verify_role;

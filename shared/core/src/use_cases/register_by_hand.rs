@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        audit::Actor,
+        audit::{Actor, CallerArn},
         aws::{AccountId, RoleArn},
         connection::{Connection, Event, State},
         ids::{ConnectionId, TenantId},
@@ -30,6 +30,7 @@ use crate::{
 };
 
 /// Takes roles that were made by hand.
+#[derive(Clone)]
 pub struct RegisterByHand {
     /// Where connections and requests are kept.
     pub store: Arc<dyn ConnectionStore>,
@@ -45,6 +46,8 @@ pub struct RegisterByHand {
     pub vendor_account: AccountId,
     /// How long a role may take to become assumable, in seconds.
     pub patience_seconds: i64,
+    /// Who calls the vendor's door, for the audit log; nobody at the tenant's.
+    pub caller: Option<CallerArn>,
 }
 
 /// Why a role was not taken.
@@ -65,6 +68,16 @@ pub enum ByHandError {
 }
 
 impl RegisterByHand {
+    /// The same for a caller of the vendor's door.
+    #[must_use]
+    pub fn by(&self, caller: Option<&CallerArn>) -> Self {
+        Self {
+            caller: caller.cloned(),
+            members: self.members.by(caller),
+            ..self.clone()
+        }
+    }
+
     /// Has a role verified for a tenant's connection, or for the member that the role's account is of an organization's.
     /// The connection that comes back is being verified; the same role again goes on where it was left.
     pub async fn run(
@@ -180,6 +193,7 @@ impl RegisterByHand {
         let (actor, event) = (Actor::VendorApi, Event::ATTEMPT_STARTED);
         let change = Change::new(&before, &after)
             .audited(actor, event, Some(&record.key), now)
+            .by(self.caller.as_ref())
             .with_request(RequestChange::Record(&record));
         Ok(is_stored(&*self.store, change).await?.then_some(after))
     }

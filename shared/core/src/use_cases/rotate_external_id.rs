@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{is_stored, members::Members, retry_commit};
 use crate::{
     domain::{
-        audit::Actor,
+        audit::{Actor, CallerArn},
         connection::{Connection, Event, Rotation, Status},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// Starts and cancels rotations.
+#[derive(Clone)]
 pub struct RotateExternalId {
     /// Where connections are kept.
     pub store: Arc<dyn ConnectionStore>,
@@ -25,6 +26,8 @@ pub struct RotateExternalId {
     pub ids: Arc<dyn IdSource>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who calls the vendor's door, for the audit log; nobody at the tenant's.
+    pub caller: Option<CallerArn>,
 }
 
 /// Why nothing was rotated, or nothing taken back.
@@ -57,6 +60,16 @@ pub enum Rotated {
 }
 
 impl RotateExternalId {
+    /// The same for a caller of the vendor's door.
+    #[must_use]
+    pub fn by(&self, caller: Option<&CallerArn>) -> Self {
+        Self {
+            caller: caller.cloned(),
+            members: self.members.by(caller),
+            ..self.clone()
+        }
+    }
+
     /// Makes the next external ID; while that waits for the customer's stack, the same one again.
     pub async fn start(&self, tenant: &TenantId, id: &ConnectionId) -> Result<Rotated, RotateError> {
         retry_commit("rotate_external_id", async || {
@@ -151,7 +164,9 @@ impl RotateExternalId {
         let after = connection
             .apply(event, now)
             .map_err(|_| RotateError::BeingChanged)?;
-        let change = Change::new(connection, &after).audited(Actor::VendorApi, name, None, now);
+        let change = Change::new(connection, &after)
+            .audited(Actor::VendorApi, name, None, now)
+            .by(self.caller.as_ref());
         Ok(is_stored(&*self.store, change).await?.then_some(after))
     }
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use crate::{
     domain::{
-        audit::{Actor, AuditEntry},
+        audit::{Actor, AuditEntry, CallerArn},
         aws::{AccountId, Region},
         connection::{Connection, Launch, NEVER, Organization},
         ids::TenantId,
@@ -117,6 +117,7 @@ pub enum StartError {
 }
 
 /// Makes connections.
+#[derive(Clone)]
 pub struct StartConnection {
     /// Where they are kept.
     pub store: Arc<dyn ConnectionStore>,
@@ -132,9 +133,12 @@ pub struct StartConnection {
     pub regions: Arc<ServedRegions>,
     /// Where an account has to be let in before its stack can publish; none where the topics are open.
     pub doors: Option<Doors>,
+    /// Who calls the vendor's door, for the audit log; nobody at the tenant's.
+    pub caller: Option<CallerArn>,
 }
 
 /// The listener topics of a deployment that lets in single accounts.
+#[derive(Clone)]
 pub struct Doors {
     /// Remembers who was let in, and for whom.
     pub grants: Arc<dyn GrantStore>,
@@ -143,6 +147,15 @@ pub struct Doors {
 }
 
 impl StartConnection {
+    /// The same for a caller of the vendor's door.
+    #[must_use]
+    pub fn by(&self, caller: Option<&CallerArn>) -> Self {
+        Self {
+            caller: caller.cloned(),
+            ..self.clone()
+        }
+    }
+
     /// Makes a `pending` connection for `tenant`, with its launch link.
     pub async fn run(
         &self,
@@ -197,6 +210,7 @@ impl StartConnection {
             doors.open(&grant).await?;
         }
         let audit = AuditEntry::new(&connection, Actor::VendorApi, "created", None, now);
+        let audit = audit.by(self.caller.as_ref());
         self.store.insert(&connection, &audit).await?;
         Ok((connection, link))
     }

@@ -32,7 +32,7 @@ pub(super) fn commit(tables: &mut Tables, plan: SweepPlan, change: Change<'_>) -
         tables
             .claims
             .get(claim)
-            .is_some_and(|holder| holder != after.id())
+            .is_some_and(|holder| *holder != key(after))
     };
     if let Some(taken) = claims.taken.iter().find(is_taken) {
         return Err(taken.into());
@@ -57,7 +57,7 @@ pub(super) fn commit(tables: &mut Tables, plan: SweepPlan, change: Change<'_>) -
         tables.claims.remove(claim);
     }
     for claim in claims.taken {
-        tables.claims.insert(claim, after.id().clone());
+        tables.claims.insert(claim, key(after));
     }
     if let Some(external_id) = new_external_id {
         tables.external_ids.insert(external_id.clone(), key(after));

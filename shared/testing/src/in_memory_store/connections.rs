@@ -7,16 +7,21 @@ use jiff::Timestamp;
 use latchkey_core::{
     domain::{
         audit::AuditEntry,
-        aws::{AccountId, StackId},
+        aws::{AccountId, RoleArn, StackId},
         connection::{Connection, claims::Claim, filing::Filing, organization::Counter},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
         request::{custom_resource::RequestKey, request_record::RequestRecord},
     },
-    ports::{Change, CommitError, ConnectionSearch, ConnectionStore, Page, Unavailable},
+    ports::{Change, CommitError, ConnectionSearch, ConnectionStore, Holders, Page, Unavailable},
 };
 
-use super::{super::faults::Operation, InMemoryStore, commit::commit, tables::key};
+use super::{
+    super::faults::Operation,
+    InMemoryStore,
+    commit::commit,
+    tables::{ConnectionKey, key},
+};
 
 /// The first `limit` of `connections`. As a DynamoDB query: a full page always says that there may be more.
 fn page(mut connections: Vec<Connection>, limit: u16) -> Page {
@@ -58,7 +63,52 @@ impl ConnectionSearch for InMemoryStore {
             let holder = tables
                 .claims
                 .get(&Claim::Account(tenant.clone(), account.clone()));
-            Ok(holder.and_then(|id| tables.connection(&(tenant.clone(), id.clone()))))
+            Ok(holder.and_then(|key| tables.connection(key)))
+        })
+    }
+
+    async fn find_by_id(&self, id: &ConnectionId) -> Result<Option<Connection>, Unavailable> {
+        self.run(Operation::FindById, |tables| {
+            let all = tables.connections().into_iter();
+            Ok(all.into_iter().find(|connection| connection.id() == id))
+        })
+    }
+
+    async fn find_by_role(&self, role_arn: &RoleArn) -> Result<Option<Connection>, Unavailable> {
+        self.run(Operation::FindByRole, |tables| {
+            let holder = tables.claims.get(&Claim::Role(role_arn.clone()));
+            Ok(holder.and_then(|key| tables.connection(key)))
+        })
+    }
+
+    async fn list_by_account(
+        &self,
+        account: &AccountId,
+        after: Option<&TenantId>,
+        limit: u16,
+    ) -> Result<Holders, Unavailable> {
+        self.run(Operation::ListByAccount, |tables| {
+            let mut tenants: Vec<(&TenantId, &ConnectionKey)> = Vec::new();
+            for (claim, key) in &tables.claims {
+                match claim {
+                    Claim::AccountOf(of, tenant)
+                        if of == account && after.is_none_or(|after| tenant > after) =>
+                    {
+                        tenants.push((tenant, key));
+                    }
+                    _ => {}
+                }
+            }
+            tenants.truncate(usize::from(limit));
+            let is_full = tenants.len() == usize::from(limit);
+            let last = tenants.last().filter(|_| is_full);
+            Ok(Holders {
+                next_after: last.map(|(tenant, _)| (*tenant).clone()),
+                connections: tenants
+                    .iter()
+                    .filter_map(|(_, key)| tables.connection(key))
+                    .collect(),
+            })
         })
     }
 }

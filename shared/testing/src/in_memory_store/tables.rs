@@ -29,7 +29,7 @@ pub(super) struct Tables {
     /// When the Delete of a resource was sent, in milliseconds since the epoch.
     pub deleted: HashMap<(StackId, String), i64>,
     /// Who holds which account, role and seat.
-    pub claims: BTreeMap<Claim, ConnectionId>,
+    pub claims: BTreeMap<Claim, ConnectionKey>,
     pub counted: BTreeMap<(ConnectionId, Counter), u32>,
     /// By time, version, event and request, as the sort key of the table is.
     pub audit: BTreeMap<ConnectionId, BTreeMap<AuditOrder, AuditEntry>>,
@@ -120,6 +120,7 @@ impl Tables {
         let entry = AuditEntry {
             at,
             actor: Actor::Unknown,
+            caller: None,
             event: FORGED_DELETE_EVENT.to_owned(),
             status: connection.state().status(),
             reason: None,

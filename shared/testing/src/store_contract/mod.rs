@@ -77,6 +77,8 @@ pub async fn every_rule<S: ConnectionStore>(store: &S) {
 pub async fn every_search_rule<S: ConnectionStore + ConnectionSearch>(store: &S) {
     search::those_of_a_status_are_found_in_pages_and_move_with_it(store).await;
     search::the_holder_of_an_account_is_found_while_it_holds_it(store).await;
+    search::a_connection_is_found_by_its_id_alone_and_by_its_role(store).await;
+    search::the_tenants_that_hold_an_account_are_found_in_pages(store).await;
 }
 
 /// Every rule of [`GrantStore`] and [`KnownTopicsStore`].

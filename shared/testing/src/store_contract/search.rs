@@ -6,7 +6,7 @@ use latchkey_core::{
         ids::{ConnectionId, TenantId},
         proof::reason::ReasonCode,
     },
-    ports::{ConnectionSearch, ConnectionStore},
+    ports::{ConnectionSearch, ConnectionStore, IdSource as _},
 };
 
 use super::{
@@ -110,4 +110,81 @@ where
     let ended = disconnected(&case.connection);
     case.moved(store, ended).await;
     assert_eq!(store.find_by_account(&tenant, &account).await.unwrap(), None);
+}
+
+pub(super) async fn a_connection_is_found_by_its_id_alone_and_by_its_role<S>(store: &S)
+where
+    S: ConnectionStore + ConnectionSearch,
+{
+    let mut case = Case::new(store).await;
+    let unknown = super::IDS.connection_id();
+    assert_eq!(store.find_by_id(&unknown).await.unwrap(), None);
+    assert_eq!(
+        store.find_by_role(&case.role_arn).await.unwrap(),
+        None,
+        "not bound yet"
+    );
+    case.connect(store).await;
+    let id = case.connection.id();
+    let found = store.find_by_id(id).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&case.connection));
+    let member = id.member(&case.role_arn.account());
+    assert_eq!(
+        store.find_by_id(&member).await.unwrap(),
+        None,
+        "it has no members"
+    );
+    let found = store.find_by_role(&case.role_arn).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&case.connection));
+    let other = role(&case.role_arn.account(), "Other");
+    assert_eq!(store.find_by_role(&other).await.unwrap(), None);
+    let ended = disconnected(&case.connection);
+    case.moved(store, ended).await;
+    let found = store.find_by_id(case.connection.id()).await.unwrap();
+    assert_eq!(
+        found.as_ref(),
+        Some(&case.connection),
+        "an ended one keeps its id"
+    );
+    assert_eq!(
+        store.find_by_role(&case.role_arn).await.unwrap(),
+        None,
+        "and no role"
+    );
+}
+
+pub(super) async fn the_tenants_that_hold_an_account_are_found_in_pages<S>(store: &S)
+where
+    S: ConnectionStore + ConnectionSearch,
+{
+    let account = fresh_account();
+    let mut cases = Vec::new();
+    for name in ["A", "B", "C", "D", "E"] {
+        let mut case = Case::of(store, &fresh_tenant(), &account, role(&account, name)).await;
+        case.connect(store).await;
+        cases.push(case);
+    }
+    cases.sort_by(|one, other| one.connection.tenant().cmp(other.connection.tenant()));
+    let mut ended = cases.remove(2);
+    let end = disconnected(&ended.connection);
+    ended.moved(store, end).await;
+    let expected: Vec<_> = cases.iter().map(|case| case.connection.clone()).collect();
+    for limit in [1, 2, 3, 4, 100] {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = store
+                .list_by_account(&account, after.as_ref(), limit)
+                .await
+                .unwrap();
+            assert!(page.connections.len() <= usize::from(limit));
+            found.extend(page.connections);
+            after = page.next_after;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "in pages of {limit}");
+    }
+    let stranger = store.list_by_account(&fresh_account(), None, 10).await.unwrap();
+    assert_eq!((stranger.connections, stranger.next_after), (Vec::new(), None));
 }

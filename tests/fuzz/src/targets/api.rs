@@ -75,7 +75,7 @@ fn a_body_of_any_json_is_within_every_limit() {
 /// The link generator over fakes.
 fn state(world: &World) -> State {
     let settings = Settings {
-        tenant_claim: "custom:tenant".to_owned(),
+        tenant_claim: Some("custom:tenant".to_owned()),
         link_policy: world.start.policy.clone(),
         listener_regions: world.start.regions.named.clone(),
         tiers: vec![],
@@ -133,8 +133,9 @@ fn the_api_answers_any_request_and_shows_no_tenant_anothers_connection() {
         .with_iterations(INPUTS / 4)
         .for_each(|mangled| {
             let event = mangled.value(&seeds);
-            let claimed = event.pointer("/requestContext/authorizer/jwt/claims/custom:tenant")
-                == Some(&json!("victim"));
+            let names_victim = |place| event.pointer(place) == Some(&json!("victim"));
+            let claimed = names_victim("/requestContext/authorizer/jwt/claims/custom:tenant")
+                || names_victim("/pathParameters/tenant");
             // What is no event of API Gateway is Lambda's to refuse.
             let Ok(event) = serde_json::from_value(event) else {
                 return;

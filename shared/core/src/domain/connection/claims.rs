@@ -17,6 +17,9 @@ pub enum Claim {
     Account(TenantId, AccountId),
     /// A role, whoever the tenants are.
     Role(RoleArn),
+    /// The account's twin: it is taken and given back with the account, and is found by the account
+    /// alone, for whoever looks over all tenants.
+    AccountOf(AccountId, TenantId),
     /// A member's seat in its organization.
     Seat(ConnectionId, u32),
 }
@@ -49,7 +52,9 @@ impl Connection {
         };
         let roles = [Some(binding), binding.replaced()].into_iter().flatten();
         let mut claims: BTreeSet<Claim> = roles.map(|bound| Claim::Role(bound.role_arn.clone())).collect();
-        claims.insert(Claim::Account(self.tenant.clone(), binding.account()));
+        let (tenant, account) = (&self.tenant, binding.account());
+        claims.insert(Claim::AccountOf(account.clone(), tenant.clone()));
+        claims.insert(Claim::Account(tenant.clone(), account));
         if let (Some(organization), Some(seat)) = (self.id.organization(), self.seat) {
             claims.insert(Claim::Seat(organization, seat));
         }

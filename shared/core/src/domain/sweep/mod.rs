@@ -195,6 +195,11 @@ impl SweepPlan {
         Some(slot_name(group, hash(connection.id()) % self.slots_of(group)))
     }
 
+    /// The slot of degraded connections of that number; none where there are fewer.
+    pub fn degraded_slot(&self, number: u32) -> Option<String> {
+        (number < self.degraded_slots).then(|| slot_name(Group::Degraded, number))
+    }
+
     /// The slot that tick `tick` reads.
     pub fn slot_at(&self, group: Group, tick: i64) -> String {
         let slot = tick.rem_euclid(i64::from(self.slots_of(group)));
