@@ -14,7 +14,7 @@ pub(super) async fn finding(reader: &dyn PublicReader, issuer: &str) -> Finding 
         return Finding::new(
             Level::NotAsked,
             "JwtIssuer is not named, so that no issuer was asked",
-            "name it as JwtIssuer=https://…, or deploy without tokens where the template allows that",
+            "name it as JwtIssuer=https://…, or deploy without it: the API then takes requests that are signed for IAM alone",
         );
     }
     let document = match read(reader, &format!("{}{DISCOVERY}", issuer.trim_end_matches('/'))).await {
