@@ -10,6 +10,7 @@ use std::{
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use aws_sdk_sqs::types::QueueAttributeName;
+use latchkey_core::domain::template_version::{TEMPLATE_PK, VERSION_SK_PREFIX};
 use serde_json::{Value, json};
 
 use crate::{
@@ -172,6 +173,22 @@ impl Scene {
             .update_expression("SET expires_at = :past")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":past", AttributeValue::S("2020-01-01T00:00:00Z".to_owned()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Remembers version 1.0.0 of the customer's template as published, with its one parameter.
+    pub async fn publish_first_version(&self) -> Result<(), Error> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let put = self.dynamodb().put_item().table_name(&self.ready.table);
+        put.item("pk", text(TEMPLATE_PK))
+            .item("sk", text(&format!("{VERSION_SK_PREFIX}1.0.0")))
+            .item("version", text("1.0.0"))
+            .item("url", text("https://templates.example/1.0.0/connection.yaml"))
+            .item("sha256", text(&"ab".repeat(32)))
+            .item("published_at", text("2026-07-01T00:00:00Z"))
+            .item("parameters", AttributeValue::L(vec![text("ExternalId")]))
             .send()
             .await?;
         Ok(())

@@ -1,5 +1,6 @@
 //! Templates of customers who do it their own way: another trust policy, another role, other properties.
 
+use latchkey_core::domain::request::custom_resource::RESOURCE_TYPE;
 use serde_json::{Map, Value, json};
 
 /// What the published template's role may do, and its tier asks for.
@@ -23,6 +24,7 @@ pub struct StackTemplate {
     role_arn: Option<Value>,
     actions: Vec<String>,
     logical_id: String,
+    resource_type: String,
     service_timeout: u32,
     extra_properties: Map<String, Value>,
 }
@@ -41,6 +43,7 @@ impl StackTemplate {
             role_arn: None,
             actions: PUBLISHED_ACTIONS.map(str::to_owned).to_vec(),
             logical_id: "Connection".to_owned(),
+            resource_type: RESOURCE_TYPE.to_owned(),
             service_timeout: 60,
             extra_properties: Map::new(),
         }
@@ -82,6 +85,12 @@ impl StackTemplate {
     /// With the connection under another name in the template.
     pub fn logical_id(mut self, name: &str) -> Self {
         self.logical_id = name.to_owned();
+        self
+    }
+
+    /// With the connection as another type of resource.
+    pub fn resource_type(mut self, name: &str) -> Self {
+        self.resource_type = name.to_owned();
         self
     }
 
@@ -138,7 +147,7 @@ impl StackTemplate {
             "Resources": {
                 "Role": { "Type": "AWS::IAM::Role", "Properties": role },
                 self.logical_id.as_str(): {
-                    "Type": "Custom::LatchkeyConnection",
+                    "Type": self.resource_type,
                     "DependsOn": "Role",
                     "Properties": connection,
                 },

@@ -23,6 +23,10 @@ const PROVEN_DOCUMENTS: [&str; 2] = ["docs/STACK-LIVES.md", "docs/THREAT-MODEL.m
 const NOT_YET: &str = "**not yet**";
 /// The tests that attack.
 const HOSTILE_TESTS: &str = "tests/tests/hostile";
+/// The cases of the field.
+const FIELD_TESTS: &str = "tests/tests/field";
+/// Those that went wrong once, numbered from 1.
+const FIELD_CASES: usize = 22;
 /// Hostile classes there are in the threat model, numbered from 1.
 const HOSTILE_CLASSES: usize = 23;
 /// Fewest words of a name in backticks that can only be a test's; the longest reason has one less.
@@ -256,6 +260,32 @@ fn each_hostile_class_has_a_row_and_a_file_and_the_row_names_its_tests() {
         for name in tests.filter_map(|rest| rest.split('(').next()) {
             assert!(code_spans(proof).contains(&name), "{row}: {name} is not named");
         }
+    }
+}
+
+#[test]
+fn each_case_of_the_field_has_its_tests() {
+    let entries = fs::read_dir(repository_path(FIELD_TESTS)).unwrap();
+    let files = entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let files: String = files.collect();
+    let table: Vec<&str> = files
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! "))
+        .collect();
+    let table = table.join("\n");
+    let all_sources = sources(&[".rs"]).concat();
+    assert_eq!(missing_tests(&table, &all_sources), Vec::<String>::new());
+    let rows = proven_rows(&table);
+    let cases: Vec<&str> = rows.iter().map(|(cells, _)| cells[0]).collect();
+    let all: Vec<String> = (1..=FIELD_CASES).map(|number| format!("A{number}")).collect();
+    assert_eq!(cases[..FIELD_CASES], all);
+    let comments = files.lines().filter_map(|line| line.trim().strip_prefix("//"));
+    let told: BTreeSet<&str> = comments
+        .filter(|comment| !comment.starts_with('!'))
+        .flat_map(words)
+        .collect();
+    for (cells, proof) in rows {
+        assert!(told.contains(cells[0]) || !proof.is_empty(), "{}", cells[0]);
     }
 }
 

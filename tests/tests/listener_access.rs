@@ -69,6 +69,12 @@ async fn an_account_is_let_in_with_its_link_and_shut_out_when_its_connection_and
     let refused = refused.err().ok_or("a stranger publishes")?.to_string();
     assert!(refused.contains("not authorized"), "{refused}");
 
+    // Mistyped, so that AWS knows no such account: said, and nothing is left of it.
+    let mistyped = json!({ "name": "x", "region": REGION, "account_id": "000012345678" });
+    let answer = api.call(Method::POST, "/v1/connections", Some(&mistyped)).await?;
+    answer.shows(400, json!({ "type": "urn:latchkey:problem:invalid_request" }));
+    assert_contains(text(&answer.body, "detail")?, "no account that AWS knows");
+
     // Ended by its stack.
     let (customer, id, stack) = connected(&scene, &api).await?;
     assert_eq!(let_in(&scene).await?, std::slice::from_ref(&customer.account));

@@ -52,11 +52,14 @@ async fn a_connection_that_is_behind_is_updated_by_the_command_from_the_api_and_
 -> Result<(), Error> {
     let (scene, api) = Scene::with_acme()?;
     let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    scene.publish_first_version().await?;
     let mut first: Value = serde_json::from_str(&StackTemplate::new(&scene.ready, "EXTERNAL-ID").text())?;
     first["Parameters"] = json!({ "ExternalId": { "Type": "String", "Default": link.external_id.clone() } });
     let first = first
         .to_string()
-        .replace("\"EXTERNAL-ID\"", "{\"Ref\":\"ExternalId\"}");
+        .replace("\"EXTERNAL-ID\"", "{\"Ref\":\"ExternalId\"}")
+        // As our templates call it: by that the stack is known to be one of theirs.
+        .replace("\"Role\"", "\"ConnectionRole\"");
     customer.create_stack("Behind", &first).await?;
     customer.wait("Behind").await?.expect("CREATE_COMPLETE")?;
 

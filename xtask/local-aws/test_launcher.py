@@ -70,6 +70,16 @@ class TopicPolicies(TestCase):
         sns.remove_permission(TopicArn=topic, Label="l0")
         sns.add_permission(TopicArn=topic, Label="more", AWSAccountId=[CUSTOMER], ActionName=["Publish"])
 
+    def test_a_topic_lets_in_no_account_that_does_not_exist(self):
+        sns = AWS.client("sns", VENDOR, "eu-west-1")
+        topic = sns.create_topic(Name=self.name)["TopicArn"]
+        policy = lambda: sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+        before = policy()
+        with self.assertRaises(ClientError) as refused:
+            sns.add_permission(TopicArn=topic, Label="l", AWSAccountId=["000012345678"], ActionName=["Publish"])
+        self.assertEqual(refused.exception.response["Error"]["Code"], "InvalidParameter")
+        self.assertEqual(policy(), before)
+
     def test_a_topic_s_policy_ends_at_30_kilobytes(self):
         sns = AWS.client("sns", VENDOR, "eu-west-1")
         topic = sns.create_topic(Name=self.name)["TopicArn"]

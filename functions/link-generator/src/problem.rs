@@ -15,17 +15,18 @@ use latchkey_core::{
 
 /// Why a request was not done, for its sender.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Problem(pub ProblemBody);
+pub struct Problem(pub Box<ProblemBody>);
 
 impl Problem {
     fn new(status: u16, code: &str, title: &str, detail: impl ToString) -> Self {
-        Self(ProblemBody {
+        Self(Box::new(ProblemBody {
             detail: detail.to_string(),
             request_id: None,
+            connection_id: None,
             status,
             title: title.to_owned(),
             kind: format!("{TYPE_PREFIX}{code}"),
-        })
+        }))
     }
 
     pub fn invalid_request(detail: impl ToString) -> Self {
@@ -79,7 +80,7 @@ impl Problem {
             status,
             reason.code.as_str(),
             "The role is not taken",
-            reason.message(),
+            reason.message_by_hand(),
         )
     }
 
@@ -108,7 +109,15 @@ impl From<StartError> for Problem {
             StartError::RegionNotServed(..)
             | StartError::AccountRequired
             | StartError::OrganizationNotServed
+            | StartError::NoSuchAccount
             | StartError::TierNotOffered(_) => Self::invalid_request(error),
+            StartError::AccountConnected(id) => {
+                let code = ReasonCode::AccountAlreadyConnected.as_str();
+                let connected = StartError::AccountConnected(id.clone());
+                let Self(mut body) = Self::new(409, code, "The account is connected already", connected);
+                body.connection_id = Some(id);
+                Self(body)
+            }
             StartError::NoTemplate => Self::not_ready(error),
             StartError::ListenerFull => {
                 Self::new(503, "listener_full", "The region takes no further account", error)

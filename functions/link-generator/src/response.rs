@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use latchkey_api_types::problem::{CONTENT_TYPE, ProblemBody};
+use latchkey_api_types::problem::CONTENT_TYPE;
 use serde::Serialize;
 
 use crate::problem::Problem;
@@ -36,9 +36,9 @@ impl Response {
     }
 
     /// Why the request `request_id` was not done.
-    pub fn problem(Problem(body): Problem, request_id: Option<&str>) -> Self {
-        let request_id = request_id.map(str::to_owned);
-        Self::new(body.status, CONTENT_TYPE, &ProblemBody { request_id, ..body })
+    pub fn problem(Problem(mut body): Problem, request_id: Option<&str>) -> Self {
+        body.request_id = request_id.map(str::to_owned);
+        Self::new(body.status, CONTENT_TYPE, &body)
     }
 
     /// The same answer, which says where what was made is shown.

@@ -86,6 +86,7 @@ impl State {
             tiers: settings.tiers,
             start: StartConnection {
                 store: store.clone(),
+                search: store.clone(),
                 templates: store.clone(),
                 clock: clock.clone(),
                 ids: ids.clone(),

@@ -11,8 +11,12 @@ use latchkey_api_types::{
 use latchkey_core::{
     domain::{
         aws::StackId,
-        connection::{Connection, NEVER, State as Standing, Status, organization::Progress},
-        instructions::{launch_link::LaunchLink, stack_set::StackSet, stack_update::StackUpdate},
+        connection::{Binding, Connection, NEVER, State as Standing, Status, organization::Progress},
+        instructions::{
+            launch_link::LaunchLink,
+            stack_set::StackSet,
+            stack_update::{StackUpdate, is_of_our_template},
+        },
         template_version::{PublishedVersion, newest_first},
     },
     ports::Page,
@@ -176,7 +180,7 @@ fn body(
             .and_then(|binding| binding.permission_tier.as_ref())
             .or(connection.permission_tier())
             .cloned(),
-        reason: connection.reason().map(ReasonBody::from),
+        reason: ReasonBody::of(connection),
         template: connection.template().clone(),
         last_verified_at: connection.last_verified_at(),
         degraded: match connection.state() {
@@ -213,23 +217,34 @@ fn rotation(
 ) -> Option<RotationBody> {
     let rotation = connection.rotation_at(now)?;
     let next = &rotation.external_id;
-    let (update_url, update_command) = match (connection.organization(), connection.live_binding()) {
+    let (how, update_url, update_command) = match (connection.organization(), connection.live_binding()) {
         (Some(_), _) => {
             let set = link.map(|link| StackSet { link });
             let from = templates.find(&connection.template().version);
             (
+                "update the StackSet with it as the parameter ExternalId",
                 set.map(|set| set.console_url()),
                 set.map(|set| set.rotate_command(next, from)),
             )
         }
         (None, Some(binding)) => {
-            let update = binding.stack_id().map(|stack_id| StackUpdate {
-                stack_id,
+            let update = stack_update(binding, templates).map(|update| StackUpdate {
                 external_id: Some(next),
-                from: templates.find(&binding.template_version),
-                to: None,
+                ..update
             });
+            let how = match (binding.stack_id(), &update) {
+                (None, _) => {
+                    "put it into the sts:ExternalId condition of the role's trust policy, and name the role again"
+                }
+                (_, Some(_)) => {
+                    "update the stack with it as the parameter ExternalId, and leave the others as they are"
+                }
+                (_, None) => {
+                    "set external_id of the Terraform module to it, or ExternalId of your own template, and apply"
+                }
+            };
             (
+                how,
                 update.as_ref().map(StackUpdate::url),
                 update.as_ref().map(StackUpdate::cli_command),
             )
@@ -238,10 +253,24 @@ fn rotation(
     };
     Some(RotationBody {
         external_id: next.clone(),
+        instruction: format!("The next external ID is {next}: {how}."),
         started_at: rotation.started_at,
         expires_at: Some(rotation.expires_at).filter(|at| *at != NEVER),
         update_url,
         update_command,
+    })
+}
+
+/// The stack of a binding, where it is known to be made from a template of ours: to update another one would reset
+/// parameters, fail, or take it apart.
+fn stack_update<'a>(binding: &'a Binding, templates: &'a Templates) -> Option<StackUpdate<'a>> {
+    let stack_id = binding.stack_id()?;
+    let from = templates.find(&binding.template_version)?;
+    is_of_our_template(stack_id, &binding.role_arn).then_some(StackUpdate {
+        stack_id,
+        external_id: None,
+        from: Some(from),
+        to: None,
     })
 }
 
@@ -256,10 +285,8 @@ fn update(connection: &Connection, templates: &Templates) -> Option<UpdateBody> 
         version.is_newer_than(&binding.template_version) && !version.is_newer_than(&to.version)
     };
     let update = StackUpdate {
-        stack_id: binding.stack_id()?,
-        external_id: None,
-        from: templates.find(&binding.template_version),
         to: Some(to),
+        ..stack_update(binding, templates)?
     };
     let oldest_first = newest_first(&templates.versions).into_iter().rev();
     Some(UpdateBody {

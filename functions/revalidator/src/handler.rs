@@ -63,6 +63,7 @@ impl Handler {
                 "doors.restored" = kept.restored,
                 "doors.withdrawn" = kept.withdrawn,
                 "doors.without_room" = kept.without_room,
+                "doors.without_account" = kept.without_account,
                 "doors.kept"
             );
         }

@@ -3,17 +3,12 @@
 use jiff::Timestamp;
 use latchkey_core::domain::{
     aws::{AccountId, Region, RoleArn, StackId},
-    connection::{Failure, Status, TemplateRef},
+    connection::{Connection, Failure, Status, TemplateRef},
     external_id::ExternalId,
     ids::ConnectionId,
     instructions::launch_link::LaunchLink,
     profile::Profile,
-    proof::{
-        permissions::PermissionReport,
-        reason::{Reason, ReasonCode},
-        tiers::TierName,
-        trust_report::TrustReport,
-    },
+    proof::{permissions::PermissionReport, reason::ReasonCode, tiers::TierName, trust_report::TrustReport},
 };
 use serde::{Deserialize, Serialize};
 
@@ -107,12 +102,13 @@ pub struct ReasonBody {
     pub message: String,
 }
 
-impl From<&Reason> for ReasonBody {
-    fn from(reason: &Reason) -> Self {
-        Self {
-            code: reason.code,
-            message: reason.message(),
-        }
+impl ReasonBody {
+    /// Why a connection is not active, where there is something to say.
+    pub fn of(connection: &Connection) -> Option<Self> {
+        Some(Self {
+            code: connection.reason()?.code,
+            message: connection.reason_message()?,
+        })
     }
 }
 
@@ -129,7 +125,11 @@ pub struct FailureBody {
 impl From<&Failure> for FailureBody {
     fn from(failure: &Failure) -> Self {
         Self {
-            reason: (&failure.reason).into(),
+            // A stack is told by CloudFormation: what is kept here is of roles that were made by hand.
+            reason: ReasonBody {
+                code: failure.reason.code,
+                message: failure.reason.message_by_hand(),
+            },
             at: failure.at,
         }
     }

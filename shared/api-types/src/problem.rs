@@ -1,5 +1,6 @@
 //! Why a request was not done: problem details (RFC 9457).
 
+use latchkey_core::domain::ids::ConnectionId;
 use serde::{Deserialize, Serialize};
 
 /// Their media type.
@@ -10,6 +11,9 @@ pub const TYPE_PREFIX: &str = "urn:latchkey:problem:";
 /// Why a request was not done, for its sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemBody {
+    /// The connection that stands in the way, where one of the caller's own does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_id: Option<ConnectionId>,
     /// What happened here, and what to do.
     pub detail: String,
     /// API Gateway's id of the request, for the vendor's support: the logs have it, too.

@@ -73,7 +73,10 @@ impl Takes for CreateBody {
         ("tags", "must be an object of texts, each key once"),
         ("account_id", "must be the 12 digits of an AWS account"),
         ("region", "must be the code of an AWS region, such as eu-west-1"),
-        ("permission_tier", "must be the name of a tier"),
+        (
+            "permission_tier",
+            "must be the name of a tier, in lower-case letters",
+        ),
         ("kind", "must be `account` or `organization`"),
         (
             "organization",

@@ -13,7 +13,9 @@ pub struct RotationBody {
     pub started_at: Timestamp,
     /// None where it is open until its organization has another one.
     pub expires_at: Option<Timestamp>,
-    /// None where the role was made by hand: the customer changes its trust policy, and the vendor names the role again.
+    /// What to do with it, for the way in which this role was made.
+    pub instruction: String,
+    /// None where the role was made by hand, or its stack is not known to be made from a template of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_url: Option<String>,
     /// The same as a shell command.

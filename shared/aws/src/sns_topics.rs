@@ -135,7 +135,8 @@ impl TopicPermissions for SnsTopics {
             Ok(_) => return Ok(Permitted::Yes),
             Err(error) => error,
         };
-        // One code for a label that exists, for a policy that is full and for what is our own fault: a look tells.
+        // One code for a label that exists, for a policy that is full and for an account that does not exist: a look at
+        // the policy tells. A topic that is not there fails the look.
         if let Some(AddPermissionError::InvalidParameterException(_)) = error.as_service_error() {
             let (bytes, policy) = self.policy(region).await?;
             if policy.statements.iter().any(|statement| statement.sid == label) {
@@ -145,6 +146,7 @@ impl TopicPermissions for SnsTopics {
             {
                 return Ok(Permitted::PolicyFull);
             }
+            return Ok(Permitted::NoSuchAccount);
         }
         Err(Unavailable::new("sns.AddPermission", error))
     }

@@ -78,6 +78,43 @@ async fn a_full_topic_says_so_makes_no_connection_and_takes_an_account_that_is_i
 }
 
 #[tokio::test]
+async fn an_account_that_aws_does_not_know_is_refused_and_not_remembered() {
+    let world = World::with_doors();
+    world.topics.close(&account(ACCOUNT));
+    let mistyped = world.start.run(tenant("acme"), new(Some(account(ACCOUNT)))).await;
+    assert!(matches!(mistyped, Err(StartError::NoSuchAccount)), "{mistyped:?}");
+    assert_eq!(doors(&world).await, (vec![], 0));
+    assert_eq!(world.store.all_connections().len(), 0);
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_let_in_again_keeps_no_other_out() {
+    let accounts = ["222222222222", "333333333333", "444444444444"].map(account);
+    let world = World::with_doors();
+    for account in &accounts {
+        world.link_for("acme", Some(account.clone())).await;
+        world.topics.tamper(&region(), account, false);
+    }
+    world.topics.close(&accounts[0]);
+    let expected = Kept {
+        restored: 2,
+        without_account: 1,
+        ..of(3, 0)
+    };
+    assert_eq!(kept(&world).await, expected);
+    assert_eq!(world.topics.accounts(&region()), accounts[1..]);
+
+    // Neither does an error, which is told once all have been looked at.
+    for account in &accounts {
+        world.topics.tamper(&region(), account, false);
+    }
+    world.faults.fail_next(Operation::Permit, 1, When::Before);
+    assert!(world.keep_doors.run().await.is_err());
+    assert_eq!(world.topics.accounts(&region()), accounts[1..]);
+    assert_eq!(kept(&world).await.restored, 0);
+}
+
+#[tokio::test]
 async fn an_account_is_shut_out_when_its_stack_deleted_its_connection() {
     let world = World::with_doors();
     let connection = world.link_for("acme", Some(account(ACCOUNT))).await;
@@ -179,7 +216,7 @@ async fn a_link_that_is_made_while_its_account_is_shut_out_lets_it_in() {
 
 #[tokio::test]
 async fn a_crash_at_any_call_leaves_no_permission_that_nobody_takes_back() {
-    for (call, when) in (0..6).flat_map(|call| [(call, When::Before), (call, When::After)]) {
+    for (call, when) in (0..7).flat_map(|call| [(call, When::Before), (call, When::After)]) {
         let world = World::with_doors();
         world.faults.fail_call(call, when);
         let made = world.start.run(tenant("acme"), new(Some(account(ACCOUNT)))).await;

@@ -20,6 +20,7 @@ use latchkey_core::{
 use latchkey_testing::{
     builders::{account, template, tenant, wish},
     faults::{Operation, When},
+    scripted_sts::Trust,
     world::World,
 };
 
@@ -171,4 +172,49 @@ async fn a_link_is_made_for_a_tier_that_is_offered_and_for_no_other() {
     let refused = world.start.run(tenant("acme"), wish("huge")).await;
     assert!(matches!(refused, Err(StartError::TierNotOffered(offered)) if offered == "test, larger"));
     assert_eq!(world.store.all_connections().len(), 1);
+}
+
+#[tokio::test]
+async fn an_account_that_is_connected_gets_no_second_link_and_is_told_which_it_has() {
+    let world = World::default();
+    let connected = world.connect("acme", &account("222222222222")).await.connection;
+    let refused = world.start.run(acme(), new(None)).await;
+    assert!(matches!(refused, Err(StartError::AccountConnected(id)) if id == *connected.id()));
+    assert_eq!(world.store.all_connections().len(), 1);
+    // Another tenant's, another account's and any account's links are made.
+    assert!(world.start.run(tenant("globex"), new(None)).await.is_ok());
+    for account_id in [Some(account("333333333333")), None] {
+        assert!(
+            world
+                .start
+                .run(
+                    acme(),
+                    NewConnection {
+                        account_id,
+                        ..new(None)
+                    }
+                )
+                .await
+                .is_ok()
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_account_whose_connection_is_degraded_or_over_gets_a_link() {
+    let world = World::default();
+    let customer = world.connect("acme", &account("222222222222")).await;
+    world.sts.put_role(
+        customer.connection.live_binding().map(|it| &it.role_arn).unwrap(),
+        Trust::nobody(),
+    );
+    world
+        .recheck
+        .run(&acme(), customer.connection.id())
+        .await
+        .unwrap();
+    assert_eq!(world.status(&customer.connection).await, Status::Degraded);
+    assert!(world.start.run(acme(), new(None)).await.is_ok());
+    world.end(&customer.connection).await;
+    assert!(world.start.run(acme(), new(None)).await.is_ok());
 }

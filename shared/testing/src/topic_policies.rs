@@ -19,6 +19,7 @@ pub struct TopicPolicies {
     room: usize,
     permitted: Mutex<BTreeMap<Region, BTreeSet<AccountId>>>,
     missing: Mutex<BTreeSet<Region>>,
+    unknown: Mutex<BTreeSet<AccountId>>,
 }
 
 impl TopicPolicies {
@@ -28,6 +29,7 @@ impl TopicPolicies {
             room,
             permitted: Mutex::default(),
             missing: Mutex::default(),
+            unknown: Mutex::default(),
         }
     }
 
@@ -44,6 +46,11 @@ impl TopicPolicies {
         } else {
             missing.insert(region.clone());
         }
+    }
+
+    /// AWS knows an account no more, or never did.
+    pub fn close(&self, account: &AccountId) {
+        self.unknown.lock().unwrap().insert(account.clone());
     }
 
     /// Somebody takes an account's permission away, or gives one.
@@ -73,6 +80,9 @@ impl TopicPermissions for TopicPolicies {
         self.faults.run(Operation::Permit, || {
             let mut all = self.permitted.lock().unwrap();
             let accounts = all.entry(region.clone()).or_default();
+            if !accounts.contains(account) && self.unknown.lock().unwrap().contains(account) {
+                return Permitted::NoSuchAccount;
+            }
             if !accounts.contains(account) && accounts.len() >= self.room {
                 return Permitted::PolicyFull;
             }

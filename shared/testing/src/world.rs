@@ -15,8 +15,8 @@ use latchkey_core::{
         sweep::SweepPlan,
     },
     ports::{
-        Clock, ConnectionStore, GrantStore, KnownTopicsStore, SweepIndex, SweepLedger, TemplateCatalog,
-        Unavailable, VerificationTask,
+        Clock, ConnectionSearch, ConnectionStore, GrantStore, KnownTopicsStore, SweepIndex, SweepLedger,
+        TemplateCatalog, Unavailable, VerificationTask,
     },
     use_cases::{
         answer_stack::{AnswerStack, Answered},
@@ -71,12 +71,25 @@ pub const TOPIC_ROOM: usize = 3;
 
 /// A store behind every port that stores something: the fake, or the real one.
 pub trait Store:
-    ConnectionStore + SweepIndex + SweepLedger + GrantStore + KnownTopicsStore + TemplateCatalog
+    ConnectionStore
+    + ConnectionSearch
+    + SweepIndex
+    + SweepLedger
+    + GrantStore
+    + KnownTopicsStore
+    + TemplateCatalog
 {
 }
 
-impl<T: ConnectionStore + SweepIndex + SweepLedger + GrantStore + KnownTopicsStore + TemplateCatalog> Store
-    for T
+impl<
+    T: ConnectionStore
+        + ConnectionSearch
+        + SweepIndex
+        + SweepLedger
+        + GrantStore
+        + KnownTopicsStore
+        + TemplateCatalog,
+> Store for T
 {
 }
 
@@ -208,6 +221,7 @@ impl<S: Store + 'static> World<S> {
             verified,
             start: StartConnection {
                 store: store.clone(),
+                search: store.clone(),
                 templates: store.clone(),
                 clock: clock.clone(),
                 ids: ids.clone(),

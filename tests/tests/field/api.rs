@@ -186,3 +186,44 @@ async fn a_problem_has_the_id_that_the_log_has() -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// A11; failed at 51a4ca2: the customer's stack was the first to hear of it.
+#[tokio::test]
+async fn an_account_that_is_connected_gets_no_link_and_the_name_of_its_connection() -> Result<(), Error> {
+    let (scene, api, one) = Scene::with_connected().await?;
+    let account = &one.customer.account;
+    let dashed = format!("{}-{}-{}", &account[..4], &account[4..8], &account[8..]);
+    for written in [account, &dashed] {
+        let body = json!({ "name": "x", "account_id": written });
+        let answer = api.call(Method::POST, "/v1/connections", Some(&body)).await?;
+        let kind = "urn:latchkey:problem:account_already_connected";
+        answer.shows(409, json!({ "type": kind, "connection_id": one.id }));
+        assert_contains(&answer.body["detail"], &one.id);
+    }
+    let body = json!({ "name": "x", "account_id": account });
+    // Another tenant learns nothing of it.
+    scene.globex()?.create(&body).await?;
+    api.delete(&one.id).await?;
+    api.create(&body).await?;
+    Ok(())
+}
+
+/// A21; failed at 51a4ca2: everybody got in.
+#[tokio::test]
+async fn an_organization_that_allows_no_account_is_not_made() -> Result<(), Error> {
+    let (_, api) = Scene::with_acme()?;
+    let two = ["222222222222", "333333333333"];
+    for (rules, said) in [
+        (json!({ "allowed_accounts": [] }), "names no account"),
+        (
+            json!({ "max_accounts": 1, "allowed_accounts": two }),
+            "more accounts than max_accounts",
+        ),
+    ] {
+        let body = json!({ "name": "x", "kind": "organization", "organization": rules });
+        let answer = api.call(Method::POST, "/v1/connections", Some(&body)).await?;
+        assert_eq!(answer.status, 400, "{body}");
+        assert_contains(&answer.body["detail"], said);
+    }
+    Ok(())
+}

@@ -112,7 +112,7 @@ fn every_text_of_a_hostile_answer_shows_as_what_it_is() -> Result<(), Error> {
                 "missing": [{ "action": HOSTILE, "denied_by": HOSTILE, "reason": HOSTILE }],
             },
             "rotation": {
-                "external_id": HOSTILE, "started_at": HOSTILE, "expires_at": HOSTILE, "update_url": HOSTILE, "update_command": HOSTILE,
+                "external_id": HOSTILE, "started_at": HOSTILE, "expires_at": HOSTILE, "instruction": HOSTILE, "update_url": HOSTILE, "update_command": HOSTILE,
             },
             "update": {
                 "version": HOSTILE, "update_url": HOSTILE, "update_command": HOSTILE,

@@ -127,9 +127,11 @@ async fn a_link_made_for_one_account_tells_why_another_failed_and_asks_nothing_o
 async fn a_rotation_is_started_shown_and_taken_back_by_the_calls_that_the_page_offers() -> Result<(), Error> {
     let (scene, page) = (Scene::open()?, Page::open()?);
     let api = scene.acme()?;
-    let one = scene.connect(&api, "us-east-1").await?;
-    let before = page.view(&one.shown)?;
-    let role = json!({ "label": "Role", "value": one.shown["role_arn"], "isCode": true, "isWide": true });
+    let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
+    customer.follow(&link.shown).await?;
+    let active = api.wait_for(&link.id, "active").await?;
+    let before = page.view(&active)?;
+    let role = json!({ "label": "Role", "value": active["role_arn"], "isCode": true, "isWide": true });
     assert!(
         before["facts"]
             .as_array()
@@ -143,6 +145,8 @@ async fn a_rotation_is_started_shown_and_taken_back_by_the_calls_that_the_page_o
     let open = page.view(&started.body)?;
     let rotation = &started.body["rotation"];
     assert_eq!(open["rotation"]["externalId"], rotation["external_id"]);
+    assert_eq!(open["rotation"]["instruction"], rotation["instruction"]);
+    assert!(rotation["update_url"].is_string() && rotation["update_command"].is_string());
     assert_eq!(open["rotation"]["link"]["url"], rotation["update_url"]);
     assert_eq!(open["rotation"]["command"], rotation["update_command"]);
     let rotated =

@@ -1,4 +1,4 @@
-"""Correction: a topic's policy ends at 100 statements and at 30 KB."""
+"""Correction: a topic's policy ends at 100 statements and at 30 KB, and lets in no account that does not exist."""
 
 import json
 
@@ -6,10 +6,12 @@ from .wrapping import wrap
 
 MAX_STATEMENTS = 100
 MAX_BYTES = 30 * 1024
+# Accounts that do not exist here: any other twelve digits do.
+NO_ACCOUNT = "0000"
 
 
 def apply():
-    """AWS: AddPermission refuses, with InvalidParameter, what would make the policy too large.
+    """AWS: AddPermission refuses, with InvalidParameter, what would make the policy too large, and unknown accounts.
 
     MiniStack takes any number.
     """
@@ -18,6 +20,8 @@ def apply():
     def make_wrapper(original):
         def add_permission(params):
             topic, error = sns._get_topic(sns._p(params, "TopicArn"), "sns:AddPermission")
+            if error is None and sns._p(params, "AWSAccountId.member.1").startswith(NO_ACCOUNT):
+                return sns._error("InvalidParameter", "Invalid parameter: A provided account ID is not valid", 400)
             if error is None:
                 before = topic["attributes"].get("Policy") or ""
                 answer = original(params)

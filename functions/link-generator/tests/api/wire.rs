@@ -110,7 +110,7 @@ fn text(body: &Value, field: &str) -> String {
 async fn launch(world: &World, shown: &Value, digits: &str, version: &str, trust: Trust) {
     let stack_id = format!("arn:aws:cloudformation:eu-west-1:{digits}:stack/Latchkey/{STACK_UUID}");
     let stack = CustomerStack::of(&stack_id.parse().unwrap());
-    let role_arn = role(&account(digits), "Reader");
+    let role_arn = role(&account(digits), "Latchkey-ConnectionRole-1M2X3Y4Z5A6B");
     world.sts.put_role(&role_arn, trust);
     let external_id = text(shown, "external_id").parse().unwrap();
     let create = stack
@@ -143,7 +143,7 @@ async fn the_wire_format_is_what_it_was() {
     all.of("a rotation", ROTATE, &any).await;
     all.of("a rotation again", ROTATE, &any).await;
     all.of("no rotation any more", CANCEL, &any).await;
-    let role_arn = role(&account("333333333333"), "Reader");
+    let role_arn = role(&account("333333333333"), "Latchkey-ConnectionRole-1M2X3Y4Z5A6B");
     all.api.world.sts.put_role(&role_arn, Trust::nobody());
     let (tenant, id) = ("acme".parse().unwrap(), any.parse().unwrap());
     all.api.world.recheck.run(&tenant, &id).await.unwrap();

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The rule of a value that shows nothing wrong: what is wrong stands around it.
+pub const PADDED: &str = "has a blank or a line break around it";
+
 /// Why an input was refused. It names the field and the rule, and never repeats the input, so that it is safe in
 /// a log, a stack event and a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -30,6 +30,8 @@ pub enum Permitted {
     Yes,
     /// The topic's policy takes no more statements.
     PolicyFull,
+    /// AWS knows no such account: it was mistyped, or closed.
+    NoSuchAccount,
 }
 
 /// The policies of the listener topics.

@@ -37,6 +37,21 @@ impl Wanted {
     }
 }
 
+/// The tenant's connection that an account is connected to.
+pub(super) async fn holder(
+    search: &dyn ConnectionSearch,
+    tenant: &TenantId,
+    account: &AccountId,
+) -> Result<Option<Connection>, Unavailable> {
+    // What an unsettled first registration claims may be forged, and what was read after its claim may be gone.
+    let holds = |connection: &Connection| {
+        let binding = connection.live_binding();
+        binding.is_some_and(|it| it.account() == *account && !it.is_unsettled_first_registration())
+    };
+    let found = search.find_by_account(tenant, account).await?;
+    Ok(found.filter(holds))
+}
+
 /// Finds a tenant's connections.
 pub struct FindConnections {
     /// Where all of a tenant's are.
@@ -59,16 +74,9 @@ impl FindConnections {
     ) -> Result<Page, Unavailable> {
         let now = self.clock.now();
         if let Some(account) = &wanted.account {
-            let holder = self.search.find_by_account(tenant, account).await?;
-            // What an unsettled first registration claims may be forged, and what was read after its claim may be gone.
-            let holds = |connection: &Connection| {
-                let binding = connection.live_binding();
-                binding.is_some_and(|it| it.account() == *account && !it.is_unsettled_first_registration())
-            };
+            let holder = holder(&*self.search, tenant, account).await?;
             let is_asked_for = |connection: &Connection| {
-                holds(connection)
-                    && wanted.is_found_in(connection, now)
-                    && after.is_none_or(|after| connection.id() > after)
+                wanted.is_found_in(connection, now) && after.is_none_or(|after| connection.id() > after)
             };
             return Ok(Page {
                 connections: holder.into_iter().filter(is_asked_for).collect(),

@@ -30,6 +30,8 @@ pub struct Kept {
     pub withdrawn: usize,
     /// Permissions that are needed, are missing, and have no room in their topic's policy.
     pub without_room: usize,
+    /// Permissions that are needed, for accounts that AWS does not know, or knows no more.
+    pub without_account: usize,
 }
 
 /// Takes permissions back whose stacks are gone, and gives those again that somebody took.
@@ -47,9 +49,11 @@ pub struct KeepDoors {
 }
 
 impl KeepDoors {
-    /// Looks at every grant and every topic once.
+    /// Looks at every grant and every topic once. What fails for one account or one region does not keep the others
+    /// out: its error comes when all have been looked at.
     pub async fn run(&self) -> Result<Kept, Unavailable> {
         let mut kept = Kept::default();
+        let mut failed = None;
         let mut needed: BTreeMap<&Region, BTreeSet<AccountId>> = BTreeMap::new();
         let grants = self.grants.grants().await?;
         for grant in &grants {
@@ -63,20 +67,34 @@ impl KeepDoors {
             }
         }
         for region in &self.regions {
-            let permitted = self.topics.permitted(region).await?;
             let needed = needed.remove(region).unwrap_or_default();
+            kept.needed += needed.len();
+            let permitted = match self.topics.permitted(region).await {
+                Ok(permitted) => permitted,
+                Err(error) => {
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+            };
             for account in permitted.difference(&needed) {
-                kept.withdrawn += usize::from(self.withdraw(region, account).await?);
-            }
-            for account in needed.difference(&permitted) {
-                match self.topics.permit(region, account).await? {
-                    Permitted::Yes => kept.restored += 1,
-                    Permitted::PolicyFull => kept.without_room += 1,
+                match self.withdraw(region, account).await {
+                    Ok(is_gone) => kept.withdrawn += usize::from(is_gone),
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            kept.needed += needed.len();
+            for account in needed.difference(&permitted) {
+                match self.topics.permit(region, account).await {
+                    Ok(Permitted::Yes) => kept.restored += 1,
+                    Ok(Permitted::PolicyFull) => kept.without_room += 1,
+                    Ok(Permitted::NoSuchAccount) => kept.without_account += 1,
+                    Err(error) => failed = failed.or(Some(error)),
+                }
+            }
         }
-        Ok(kept)
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(kept),
+        }
     }
 
     async fn is_needed(&self, grant: &Grant) -> Result<bool, Unavailable> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use super::find_connections::holder;
 use crate::{
     domain::{
         audit::{Actor, AuditEntry, CallerArn},
         aws::{AccountId, Region},
-        connection::{Connection, Launch, NEVER, Organization},
-        ids::TenantId,
+        connection::{Connection, Launch, NEVER, Organization, Status},
+        ids::{ConnectionId, TenantId},
         instructions::launch_link::LaunchLink,
         invalid::Invalid,
         listener_access::{Grant, MAX_POLICY_STATEMENTS},
@@ -17,8 +18,8 @@ use crate::{
         proof::tiers::TierName,
     },
     ports::{
-        Clock, ConnectionStore, GrantStore, IdSource, Permitted, TemplateCatalog, TopicPermissions,
-        Unavailable,
+        Clock, ConnectionSearch, ConnectionStore, GrantStore, IdSource, Permitted, TemplateCatalog,
+        TopicPermissions, Unavailable,
     },
 };
 
@@ -99,6 +100,16 @@ pub enum StartError {
     /// The deployment does not offer the wished tier.
     #[error("permission_tier is not one of those that this deployment offers: {0}")]
     TierNotOffered(String),
+    /// The account is connected, and well.
+    #[error(
+        "this account is connected already, by {0}; use that connection, or end it before you make another"
+    )]
+    AccountConnected(ConnectionId),
+    /// SNS knows no such account.
+    #[error(
+        "account_id is no account that AWS knows; compare its digits with those of the customer's console"
+    )]
+    NoSuchAccount,
     /// The region's topic lets in no further account.
     #[error(
         "the listener topic of this region lets in no further account: its policy holds {MAX_POLICY_STATEMENTS} statements and 30 KB at \
@@ -121,6 +132,8 @@ pub enum StartError {
 pub struct StartConnection {
     /// Where they are kept.
     pub store: Arc<dyn ConnectionStore>,
+    /// Which of them an account is connected to.
+    pub search: Arc<dyn ConnectionSearch>,
     /// Which template their links open.
     pub templates: Arc<dyn TemplateCatalog>,
     /// The time.
@@ -186,6 +199,13 @@ impl StartConnection {
         }
         let template = self.templates.current().await?.ok_or(StartError::NoTemplate)?;
         let now = self.clock.now();
+        if let Some(account) = &new.account_id {
+            let holder = holder(&*self.search, &tenant, account).await?;
+            // A degraded one is perhaps what the new link shall take the place of.
+            if let Some(active) = holder.filter(|it| it.status(now) == Status::Active) {
+                return Err(StartError::AccountConnected(active.id().clone()));
+            }
+        }
         let connection = Connection::new(Launch {
             tenant,
             id: self.ids.connection_id(),
@@ -226,6 +246,10 @@ impl Doors {
             Permitted::PolicyFull => {
                 self.grants.forget_grant(grant).await?;
                 Err(StartError::ListenerFull)
+            }
+            Permitted::NoSuchAccount => {
+                self.grants.forget_grant(grant).await?;
+                Err(StartError::NoSuchAccount)
             }
         }
     }

@@ -309,11 +309,16 @@ fn a_request_whose_properties_are_garbage_can_still_be_answered() {
     for (rule, property, value) in wrong_values(json!({
         "is not a text": { "ExternalId": [1], "RoleArn": [[ROLE]], "TemplateVersion": [1] },
         "is not one that this vendor issued": { "ExternalId": ["*", EXTERNAL_ID.to_uppercase()] },
+        "has a blank or a line break around it": {
+            "ExternalId": [format!("{EXTERNAL_ID}\n"), format!(" {EXTERNAL_ID}")],
+            "RoleArn": [format!("{ROLE}\n"), format!("\t{ROLE}")],
+            "TemplateVersion": ["1.1.0\n"],
+        },
         "is not the ARN of a role (role/…)": { "RoleArn": ["arn:aws:iam::222222222222:user/x"] },
         "is the ARN of a session; give the ARN of its role": {
             "RoleArn": ["arn:aws:sts::222222222222:assumed-role/x/y"],
         },
-        "is not a version such as 1.2.0": { "TemplateVersion": ["", "1.0\n", "<b>", "1".repeat(33)] },
+        "is not a version such as 1.2.0": { "TemplateVersion": ["", "1.0\n1", "<b>", "1".repeat(33)] },
     })) {
         let envelope = create().with_property(&property, value).envelope();
         let error = envelope.properties().unwrap_err();

@@ -408,6 +408,25 @@ impl Connection {
         }
     }
 
+    /// The sentence of that reason, for those who made the role: by a stack or by hand.
+    pub fn reason_message(&self) -> Option<String> {
+        let had_stack = match &self.state {
+            State::Pending {
+                last_failure: Some(failure),
+            }
+            | State::Expired {
+                last_failure: Some(failure),
+            } => failure.stack_id.is_some(),
+            _ => self.binding().is_none_or(|binding| binding.stack_id().is_some()),
+        };
+        let reason = self.reason()?;
+        Some(if had_stack {
+            reason.message()
+        } else {
+            reason.message_by_hand()
+        })
+    }
+
     /// When the role was last proven.
     pub fn last_verified_at(&self) -> Option<Timestamp> {
         match &self.state {

@@ -171,7 +171,7 @@ impl Organization {
                     connection_id: member.id.clone(),
                     status,
                     code: reason.code,
-                    message: reason.message(),
+                    message: member.reason_message().unwrap_or_default(),
                 });
             }
         }

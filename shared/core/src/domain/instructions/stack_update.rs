@@ -1,9 +1,23 @@
 //! How a customer updates the stack of a connection: for a browser and for infrastructure code.
 
 use crate::domain::{
-    aws::StackId, external_id::ExternalId, instructions::launch_link::EXTERNAL_ID_PARAMETER,
+    aws::{RoleArn, StackId},
+    external_id::ExternalId,
+    instructions::launch_link::EXTERNAL_ID_PARAMETER,
     template_version::PublishedVersion,
 };
+
+/// How CloudFormation names the role of our templates: the stack's name before, a random end behind.
+const ROLE_OF_TEMPLATE: &str = "-ConnectionRole-";
+
+/// Whether a stack is known to be made from a template of ours, by the name of its role: the one that CloudFormation
+/// makes up, or a prefix and the last group of the stack's id. A stack of the Terraform module has none of the
+/// template's parameters, and one of the customer's own template perhaps others: what updates ours takes them apart.
+pub fn is_of_our_template(stack_id: &StackId, role_arn: &RoleArn) -> bool {
+    let name = role_arn.name();
+    let group = stack_id.as_str().rsplit('-').next().unwrap_or_default();
+    name.contains(ROLE_OF_TEMPLATE) || name.strip_suffix(group).is_some_and(|rest| rest.ends_with('-'))
+}
 
 /// What a stack shall be updated to. Whatever is not named stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +122,25 @@ mod tests {
         };
         insta::assert_snapshot!(upgrade.url());
         insta::assert_snapshot!(upgrade.cli_command());
+    }
+
+    #[test]
+    fn a_stack_of_our_template_is_known_by_its_roles_name() {
+        let stack_id = StackId::parse(STACK).unwrap();
+        for (name, is_ours) in [
+            ("One-ConnectionRole-1M2X3Y4Z5A6B", true),
+            ("platform/StackSet-Acme-1f2e-ConnectionRole-1M2X3Y4Z5A6B", true),
+            ("vendor-000000000001", true),
+            // The Terraform module's, by hand, another stack's, of a template of the customer's own.
+            ("connection-20261121120000123400000001", false),
+            ("VendorAccess", false),
+            ("vendor-000000000002", false),
+            ("000000000001", false),
+            ("One-Role-1M2X3Y4Z5A6B", false),
+        ] {
+            let role_arn = RoleArn::parse(&format!("arn:aws:iam::222222222222:role/{name}")).unwrap();
+            assert_eq!(is_of_our_template(&stack_id, &role_arn), is_ours, "{name}");
+        }
     }
 
     #[test]

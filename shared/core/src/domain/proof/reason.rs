@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::invalid::Invalid;
+use crate::domain::invalid::{Invalid, PADDED};
 
 /// Longest text that a stack event gets from us, in bytes. CloudFormation allows more, but its console shows about
 /// this much of a reason.
@@ -235,6 +235,82 @@ impl ReasonCode {
     }
 }
 
+impl ReasonCode {
+    /// The same for a role that was made by hand: there is no stack, and no link that was opened.
+    pub fn sentence_by_hand(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "The role cannot be taken as it was named; name it by its ARN.",
+            Self::LinkExpired => {
+                "This connection was not completed in time; start a new one in the vendor's product, and put its \
+                 external ID into the role's trust policy."
+            }
+            Self::LinkAlreadyUsed => {
+                "This connection already belongs to another AWS account, which was not touched; start another \
+                 connection for this account."
+            }
+            Self::AccountMismatch => {
+                "This connection was made for another AWS account; name a role of that account, or start a \
+                 connection for this one."
+            }
+            Self::AccountAlreadyConnected => {
+                "This AWS account is already connected, and that connection was not touched; end it in the \
+                 vendor's product first if this role shall take its place."
+            }
+            Self::AccountNotAllowed => {
+                "The vendor does not expect this AWS account of your organization; ask the vendor for a \
+                 connection that takes the account."
+            }
+            Self::RoleAlreadyConnected => {
+                "This role already belongs to a connection; make a role of its own for each connection."
+            }
+            Self::RoleInOtherAccount => {
+                "The role acts in another AWS account than its ARN names; name a role of the account itself."
+            }
+            Self::VendorAccount => {
+                "This is the vendor's own AWS account, which cannot be connected to itself; name a role of yours."
+            }
+            Self::RoleNotAssumable => {
+                "The vendor cannot assume the role with this external ID; check that the role exists, that its \
+                 trust policy is the one that the vendor gave you and that no organization policy blocks it, then \
+                 name the role again."
+            }
+            Self::ExternalIdNotEnforced => {
+                "The role can be assumed without the right external ID, which is not safe; restore the \
+                 sts:ExternalId condition of its trust policy and name the role again."
+            }
+            Self::VerificationInconclusive => {
+                "AWS gave no clear answer about the role in time, so nothing was connected; name the role again in \
+                 a few minutes."
+            }
+            Self::PermissionsMissing => {
+                "The role lacks permissions that its tier needs; add them to its policy, check its permissions \
+                 boundary, and name the role again."
+            }
+            Self::PermissionsExcessive => {
+                "The role can do more than the vendor asks for; remove the policies that its tier does not need, \
+                 and name the role again."
+            }
+            Self::RoleGone => {
+                "The role can no longer be assumed: it was deleted or its trust policy was changed; restore it, or \
+                 end the connection in the vendor's product."
+            }
+            Self::DisconnectedByVendor => {
+                "This connection was ended in the vendor's product; delete the role, and start a new connection to \
+                 connect again."
+            }
+            Self::TooManyRequests => {
+                "A role was named too often for this connection; nothing was changed, so name it again in an hour."
+            }
+            Self::ExternalIdRetired => {
+                "This external ID was replaced or its rotation was cancelled or ran out; put the connection's \
+                 current one into the role's trust policy, and name the role again."
+            }
+            // The others say nothing of a stack, or cannot be without one.
+            _ => self.sentence(),
+        }
+    }
+}
+
 /// A reason as it is stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
@@ -248,9 +324,18 @@ pub struct Reason {
 impl Reason {
     /// The sentence for people, with its detail.
     pub fn message(&self) -> String {
+        self.with_detail(self.code.sentence())
+    }
+
+    /// The same for a role that was made by hand.
+    pub fn message_by_hand(&self) -> String {
+        self.with_detail(self.code.sentence_by_hand())
+    }
+
+    fn with_detail(&self, sentence: &str) -> String {
         match &self.detail {
-            None => self.code.sentence().to_owned(),
-            Some(detail) => format!("{detail}. {}", self.code.sentence()),
+            None => sentence.to_owned(),
+            Some(detail) => format!("{detail}. {sentence}"),
         }
     }
 
@@ -268,7 +353,8 @@ impl From<ReasonCode> for Reason {
 
 impl From<Invalid> for Reason {
     fn from(invalid: Invalid) -> Self {
-        let code = if invalid.what == "ExternalId" && invalid.rule != "is missing" {
+        let is_other_value = !["is missing", PADDED].contains(&invalid.rule);
+        let code = if invalid.what == "ExternalId" && is_other_value {
             ReasonCode::ExternalIdUnknown
         } else {
             ReasonCode::InvalidRequest
@@ -318,6 +404,25 @@ mod tests {
     }
 
     #[test]
+    fn whoever_made_a_role_by_hand_reads_of_no_stack_and_no_link() {
+        // They come of a stack alone.
+        let of_stacks = [
+            ReasonCode::ExternalIdUnknown,
+            ReasonCode::StackDeleted,
+            ReasonCode::ExternalIdChanged,
+            ReasonCode::AnswerRefused,
+        ];
+        for code in ReasonCode::ALL
+            .into_iter()
+            .filter(|code| !of_stacks.contains(code))
+        {
+            let said = code.sentence_by_hand();
+            assert!(!said.contains("stack") && !said.contains("launch link"), "{said}");
+            assert!(is_plain_text(said) && said.ends_with('.'), "{said}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_a_property_is_told_without_repeating_it() {
         let reason = Reason::from(Invalid::new("RoleArn", "is missing"));
         assert_eq!(reason.code, ReasonCode::InvalidRequest);
@@ -326,6 +431,10 @@ mod tests {
                 .stack_event()
                 .starts_with("RoleArn is missing. The stack sent")
         );
+        let padded = Reason::from(Invalid::new("ExternalId", PADDED));
+        assert_eq!(padded.code, ReasonCode::InvalidRequest);
+        let said = "ExternalId has a blank or a line break around it. The stack sent";
+        assert!(padded.stack_event().starts_with(said), "{padded:?}");
         let unknown = Reason::from(Invalid::new("ExternalId", "is not one that this vendor issued"));
         assert_eq!(unknown, ReasonCode::ExternalIdUnknown.into());
     }

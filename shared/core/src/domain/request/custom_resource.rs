@@ -11,7 +11,7 @@ use crate::domain::{
     aws::{RoleArn, StackId, TopicArn},
     external_id::ExternalId,
     ids::ConnectionId,
-    invalid::Invalid,
+    invalid::{Invalid, PADDED},
     proof::{reason::Reason, tiers::TierName},
     request::response_url::ResponseUrl,
 };
@@ -293,9 +293,9 @@ impl Envelope {
     /// Reads the properties. An error is told to the stack.
     pub fn properties(&self) -> Result<Properties, Invalid> {
         let properties = &self.unverified_properties;
-        let external_id = ExternalId::parse(text(properties, "ExternalId")?)?;
-        let role_arn = RoleArn::parse(text(properties, "RoleArn")?)?;
-        let template_version = text(properties, "TemplateVersion")?;
+        let external_id = ExternalId::parse(bare(properties, "ExternalId")?)?;
+        let role_arn = RoleArn::parse(bare(properties, "RoleArn")?)?;
+        let template_version = bare(properties, "TemplateVersion")?;
         if !(1..=32).contains(&template_version.len())
             || !template_version
                 .chars()
@@ -305,7 +305,7 @@ impl Envelope {
         }
         let permission_tier = properties
             .contains_key("PermissionTier")
-            .then(|| TierName::parse(text(properties, "PermissionTier")?))
+            .then(|| TierName::parse(bare(properties, "PermissionTier")?))
             .transpose()?;
         Ok(Properties {
             external_id,
@@ -349,6 +349,15 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a st
         Some(Value::String(text)) => Ok(text),
         Some(_) => Err(Invalid::new(name, "is not a text")),
     }
+}
+
+/// A text with nothing around it. A YAML block scalar ends in a line break, and the role's condition would have it, too.
+fn bare<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Invalid> {
+    let text = text(fields, name)?;
+    if text.trim() != text {
+        return Err(Invalid::new(name, PADDED));
+    }
+    Ok(text)
 }
 
 /// What a request is answered.
