@@ -577,11 +577,14 @@ pub fn assert_contains(text: impl std::fmt::Display, part: &str) {
 /// A connection without what a check in the background changes by itself.
 pub fn settled(connection: &Value) -> Value {
     let mut connection = connection.clone();
-    if let Some(fields) = connection.as_object_mut() {
-        fields.remove("last_verified_at");
-    }
-    if let Some(permissions) = connection["permissions"].as_object_mut() {
-        permissions.remove("checked_at");
+    for (of, field) in [
+        ("", "last_verified_at"),
+        ("/permissions", "checked_at"),
+        ("/trust", "read_at"),
+    ] {
+        if let Some(fields) = connection.pointer_mut(of).and_then(Value::as_object_mut) {
+            fields.remove(field);
+        }
     }
     connection
 }
