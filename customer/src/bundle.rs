@@ -3,13 +3,16 @@
 use std::io::{Cursor, Write as _};
 
 use jiff::Timestamp;
-use latchkey_core::domain::template_version::{PublishedFile, PublishedVersion};
+use latchkey_core::domain::template_version::{MODULE_NAME, PublishedFile, PublishedVersion};
 use serde_json::json;
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
     deployment::Deployment,
-    deployment_template::{RenderError, deployment_placeholders, fill, render_source, sha256_hex},
+    deployment_template::{
+        RenderError, TemplateValues, deployment_placeholders, fill, render_source, sha256_hex,
+    },
+    policy::{MAX_TRUST_POLICY_CHARS, longest_trust_policy},
     rendering::{Rendered, RenderingError, Source, TEMPLATE_FILE, render_all},
 };
 
@@ -17,8 +20,6 @@ use crate::{
 pub const PUBLIC_PREFIX: &str = "customer-templates/";
 /// The template's name, which customers see at the end of its URL.
 pub const TEMPLATE_NAME: &str = "latchkey-connection.yaml";
-/// The name of the Terraform module's archive.
-const MODULE_NAME: &str = "latchkey-terraform.zip";
 /// Where the module's files lie in `customer/`.
 const MODULE_FOLDER: &str = "rendered/terraform/";
 
@@ -40,6 +41,8 @@ pub struct File {
 pub struct Bundle {
     pub template: File,
     pub files: Vec<File>,
+    /// The SHA-256 of what all of it is rendered as, before anything of a deployment is filled in.
+    pub identity: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +53,11 @@ pub enum BundleError {
     /// A text could not be filled in for the deployment.
     #[error("{0}: {1}")]
     Placeholders(String, RenderError),
+    /// IAM would refuse the role of a customer who uses every option.
+    #[error(
+        "a trust policy could have {0} characters; IAM takes {MAX_TRUST_POLICY_CHARS}: give the vendor's roles a shorter path"
+    )]
+    TrustTooLong(usize),
     /// The archive could not be made.
     #[error("{MODULE_NAME}: {0}")]
     Archive(#[from] zip::result::ZipError),
@@ -66,6 +74,10 @@ impl Bundle {
                 .map_or("", |file| file.text.as_str())
         };
         let values = &deployment.values;
+        let longest = longest_trust_policy(values);
+        if longest > MAX_TRUST_POLICY_CHARS {
+            return Err(BundleError::TrustTooLong(longest));
+        }
         let of_template = |error| BundleError::Placeholders(TEMPLATE_FILE.to_owned(), error);
         let template =
             render_source(text(TEMPLATE_FILE), source.version.clone(), values).map_err(of_template)?;
@@ -77,6 +89,7 @@ impl Bundle {
         placeholders.extend([
             ("__HUB_REGION__", deployment.region.as_str()),
             ("__PARTITION__", deployment.region.partition().as_str()),
+            ("__TEMPLATE_BUCKET__", deployment.bucket.as_str()),
             ("__TEMPLATE_URL__", template.url.as_str()),
             ("__TEMPLATE_SHA256__", template.sha256.as_str()),
         ]);
@@ -85,18 +98,33 @@ impl Bundle {
                 .map_err(|error| BundleError::Placeholders(file.path.clone(), error))
         };
         let (mut files, mut module) = (Vec::new(), Vec::new());
+        let mut identity = vec![(TEMPLATE_FILE, text(TEMPLATE_FILE))];
         for file in &rendered {
+            let before = files.len() + module.len();
             if let Some(name) = file.path.strip_prefix(MODULE_FOLDER) {
                 module.push((name, filled(file)?));
             } else if let Some((name, content_type)) = published_name(source, &file.path) {
                 files.push(place(&name, content_type, filled(file)?.into_bytes()));
             }
+            if files.len() + module.len() > before {
+                identity.push((&file.path, &file.text));
+            }
         }
         files.push(place(MODULE_NAME, "application/zip", archive(&module)?));
-        Ok(Self { template, files })
+        let identity = sha256_hex(json!(identity).to_string().as_bytes());
+        Ok(Self {
+            template,
+            files,
+            identity,
+        })
     }
 
-    pub fn published(&self, source: &Source, published_at: Timestamp) -> PublishedVersion {
+    pub fn published(
+        &self,
+        source: &Source,
+        values: &TemplateValues,
+        published_at: Timestamp,
+    ) -> PublishedVersion {
         let files = self.files.iter().map(|file| PublishedFile {
             name: file.name.clone(),
             url: file.url.clone(),
@@ -111,6 +139,13 @@ impl Bundle {
             changelog: source.changelog_of(&source.version).to_owned(),
             parameters: parameters(&self.template.content),
             files: files.collect(),
+            identity: Some(self.identity.clone()),
+            vendor: format!(
+                "{} {} {}",
+                values.vendor_account, values.role_path, values.topic_name
+            ),
+            regions: values.served_regions.to_string(),
+            earlier: Vec::new(),
         }
     }
 }
@@ -157,8 +192,9 @@ fn parameters(template: &[u8]) -> Vec<String> {
 fn published_name(source: &Source, path: &str) -> Option<(String, &'static str)> {
     match path {
         "SECURITY.md" => return Some(("SECURITY.md".to_owned(), "text/markdown; charset=utf-8")),
-        "rendered/ORGANIZATION.md" => {
-            return Some(("ORGANIZATION.md".to_owned(), "text/markdown; charset=utf-8"));
+        "rendered/ORGANIZATION.md" | "rendered/PLATFORM.md" => {
+            let name = path.trim_start_matches("rendered/").to_owned();
+            return Some((name, "text/markdown; charset=utf-8"));
         }
         "rendered/security.html" => return Some(("security.html".to_owned(), "text/html; charset=utf-8")),
         "rendered/create-role.sh" => {

@@ -7,7 +7,7 @@ use latchkey_core::domain::{
     invalid::Invalid,
 };
 
-use crate::deployment_template::{RolePath, TemplateValues, TopicName};
+use crate::deployment_template::{RolePath, ServedRegions, TemplateValues, TopicName};
 
 /// A deployed vendor stack, as its outputs tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,7 @@ impl Deployment {
                 vendor_account: AccountId::parse("111111111111")?,
                 role_path: RolePath::parse("/latchkey/")?,
                 topic_name: TopicName::parse("latchkey-listener")?,
+                served_regions: ServedRegions::parse("us-east-1")?,
             },
         })
     }
@@ -62,6 +63,7 @@ impl Deployment {
                 vendor_account: stack.account(),
                 role_path: RolePath::parse(output("VerifierRolePath")?)?,
                 topic_name: TopicName::parse(output("ListenerTopicName")?)?,
+                served_regions: ServedRegions::parse(output("ListenerRegions")?)?,
             },
         })
     }
@@ -80,6 +82,7 @@ mod tests {
             ("TableName", "latchkey-Table-1X"),
             ("VerifierRolePath", "/latchkey/"),
             ("ListenerTopicName", "latchkey-listener"),
+            ("ListenerRegions", "us-east-1,eu-west-1"),
             ("ApiUrl", "https://x.example"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -95,6 +98,7 @@ mod tests {
         assert_eq!(deployment.values.vendor_account.as_str(), "111111111111");
         assert_eq!(deployment.values.role_path.as_str(), "/latchkey/");
         assert_eq!(deployment.values.topic_name.as_str(), "latchkey-listener");
+        assert_eq!(deployment.values.served_regions.as_str(), "eu-west-1, us-east-1");
     }
 
     #[test]
@@ -104,6 +108,7 @@ mod tests {
             "TableName",
             "VerifierRolePath",
             "ListenerTopicName",
+            "ListenerRegions",
         ] {
             let mut outputs = outputs();
             outputs.remove(name);

@@ -3,9 +3,12 @@
 //! The vendor's account, role path and topic are written into the text, never parameters: a genuine template cannot
 //! be turned against the customer who launches it by a link with other values.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
-use latchkey_core::domain::{aws::AccountId, invalid::Invalid};
+use latchkey_core::domain::{
+    aws::{AccountId, Region},
+    invalid::Invalid,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -63,6 +66,21 @@ impl TopicName {
                 "must be 1 to 64 letters, digits, dashes and underscores",
             ))
         }
+    }
+}
+
+/// The regions that customers can launch in, as the template lists them: `eu-west-1, us-east-1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedRegions(String);
+
+impl ServedRegions {
+    /// Accepts codes of regions between commas, and puts them in order.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let codes = text.split(',').map(|code| Region::parse(code.trim()));
+        let codes: BTreeSet<String> = codes
+            .map(|region| Ok(region?.to_string()))
+            .collect::<Result<_, Invalid>>()?;
+        Ok(Self(codes.into_iter().collect::<Vec<_>>().join(", ")))
     }
 }
 
@@ -134,7 +152,7 @@ macro_rules! shown_as_text {
         }
     )+};
 }
-shown_as_text!(RolePath, TopicName, TemplateVersion);
+shown_as_text!(RolePath, TopicName, ServedRegions, TemplateVersion);
 
 /// What a deployment writes into its customers' template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +163,8 @@ pub struct TemplateValues {
     pub role_path: RolePath,
     /// The topic that stacks call, in their own region.
     pub topic_name: TopicName,
+    /// Where there is such a topic: a stack elsewhere is refused before it makes anything.
+    pub served_regions: ServedRegions,
 }
 
 /// A template that is ready to be published.
@@ -204,11 +224,12 @@ pub fn render_source(
 pub fn deployment_placeholders<'a>(
     values: &'a TemplateValues,
     version: &'a TemplateVersion,
-) -> [(&'static str, &'a str); 4] {
+) -> [(&'static str, &'a str); 5] {
     [
         ("__VENDOR_ACCOUNT_ID__", values.vendor_account.as_str()),
         ("__VENDOR_ROLE_PATH__", values.role_path.as_str()),
         ("__LISTENER_TOPIC_NAME__", values.topic_name.as_str()),
+        ("__SERVED_REGIONS__", values.served_regions.as_str()),
         ("__TEMPLATE_VERSION__", version.as_str()),
     ]
 }
@@ -251,6 +272,7 @@ mod tests {
             vendor_account: AccountId::parse("111111111111").unwrap(),
             role_path: RolePath::parse("/latchkey/").unwrap(),
             topic_name: TopicName::parse("latchkey-listener").unwrap(),
+            served_regions: ServedRegions::parse("us-east-1,eu-west-1,us-east-1").unwrap(),
         }
     }
 
@@ -258,8 +280,7 @@ mod tests {
         TemplateVersion::parse("1.2.3").unwrap()
     }
 
-    const ALL: &str =
-        "__VENDOR_ACCOUNT_ID__ __VENDOR_ROLE_PATH__ __LISTENER_TOPIC_NAME__ __TEMPLATE_VERSION__";
+    const ALL: &str = "__VENDOR_ACCOUNT_ID__ __VENDOR_ROLE_PATH__ __LISTENER_TOPIC_NAME__ __SERVED_REGIONS__ __TEMPLATE_VERSION__";
 
     #[test]
     fn the_repositorys_template_is_rendered_with_the_deployments_own_values() {
@@ -270,6 +291,7 @@ mod tests {
             "arn:${AWS::Partition}:iam::111111111111:role/latchkey/*",
             "arn:${AWS::Partition}:sns:${AWS::Region}:111111111111:latchkey-listener",
             "TemplateVersion: \"1.2.3\"",
+            "[[eu-west-1, us-east-1], !Ref \"AWS::Region\"]",
         ] {
             assert!(rendered.text.contains(expected), "{expected}");
         }
@@ -288,6 +310,7 @@ mod tests {
             "__VENDOR_ACCOUNT_ID__",
             "__VENDOR_ROLE_PATH__",
             "__LISTENER_TOPIC_NAME__",
+            "__SERVED_REGIONS__",
             "__TEMPLATE_VERSION__",
         ] {
             let source = ALL.replace(missing, "");
@@ -366,6 +389,9 @@ mod tests {
             &"a".repeat(65),
         ] {
             assert!(TopicName::parse(text).is_err(), "{text:?}");
+        }
+        for text in ["", "us-east-1,", "us-east-1]", "__X__", "us-east-1,*"] {
+            assert!(ServedRegions::parse(text).is_err(), "{text:?}");
         }
         for text in [
             "",

@@ -398,9 +398,14 @@ fn trust_lines(snapshot: &Snapshot) -> Vec<String> {
         .on_request
         .iter()
         .map(|term| format!("if you ask for it, {term}"));
+    let of_sessions = trust
+        .sessions
+        .iter()
+        .map(|term| format!("a session may carry, by {term}"));
     std::iter::once(format!("principal: {}", trust.principal))
         .chain(trust.always.iter().cloned())
         .chain(on_request)
+        .chain(of_sessions)
         .collect()
 }
 

@@ -263,11 +263,16 @@ async fn to_aws(
     } else {
         "\nrun `latchkey-publish release` and commit: this version must not change any more"
     };
+    let before = published
+        .earlier
+        .last()
+        .map_or(String::new(), |former| format!(" (before: {})", former.regions));
     Ok(format!(
-        "version  {}\nsha256   {}\nurl      {}{}{release}",
+        "version  {}\nsha256   {}\nurl      {}\nregions  {}{before}{}{release}",
         published.version,
         published.sha256,
         published.url,
+        published.regions,
         files.collect::<String>()
     ))
 }
@@ -289,6 +294,9 @@ fn report(checked: &[Checked]) -> Result<String, Error> {
                     "CHANGED: withdraw the links of this version, and see who wrote to the bucket".to_owned()
                 }
                 Finding::Gone => "GONE: links of this version open no template".to_owned(),
+                Finding::OtherRegions => {
+                    "OTHER REGIONS: it lists others than the deployment serves now; publish again".to_owned()
+                }
                 Finding::Unreadable(status) => format!(
                     "UNREADABLE: customers get {status}; look at the account's S3 Block Public Access and the bucket's policy"
                 ),

@@ -70,8 +70,8 @@ pub fn cause(error: &(impl std::error::Error + ProvideErrorMetadata)) -> String 
 }
 
 /// Renders everything for `deployment`, uploads it, remembers the version, and makes new links point to it, in this order, so that no
-/// link ever opens a template that is not there, or that not everybody can read. Doing it again changes nothing but the time of the pointer; a version that was
-/// published with other content is refused, and the pointer stays.
+/// link ever opens a template that is not there, or that not everybody can read. Doing it again changes nothing but the time of the pointer; for other regions it is
+/// one more publication of the version; one with any other difference is refused, and the pointer stays.
 pub async fn publish(
     s3: &aws_sdk_s3::Client,
     dynamodb: &aws_sdk_dynamodb::Client,
@@ -81,13 +81,13 @@ pub async fn publish(
     published_at: Timestamp,
 ) -> Result<PublishedVersion, PublishError> {
     let bundle = Bundle::of(source, deployment)?;
-    let version = bundle.published(source, published_at);
-    // Before the uploads as well, so that what is refused leaves nothing behind.
-    match published(dynamodb, &deployment.table, &version).await? {
-        Some(known) if !known.is_same_content(&version) => {
-            return Err(PublishError::VersionTaken(version.version));
-        }
-        _ => {}
+    let mut version = bundle.published(source, &deployment.values, published_at);
+    // Before the uploads, so that what is refused leaves nothing behind.
+    let known = published(dynamodb, &deployment.table, &version).await?;
+    if let Some(known) = &known {
+        version = version
+            .after(known)
+            .ok_or_else(|| PublishError::VersionTaken(known.version.clone()))?;
     }
     for file in std::iter::once(&bundle.template).chain(&bundle.files) {
         s3.put_object()
@@ -104,7 +104,9 @@ pub async fn publish(
         let url = version.url;
         return Err(PublishError::Unreadable { url, status });
     }
-    remember(dynamodb, &deployment.table, &version).await?;
+    if known.as_ref() != Some(&version) {
+        remember(dynamodb, &deployment.table, &version, known.as_ref()).await?;
+    }
     dynamodb
         .put_item()
         .table_name(&deployment.table)
@@ -123,30 +125,27 @@ pub(crate) async fn read(reader: &dyn PublicReader, url: &str) -> Result<Result<
     })
 }
 
-/// Writes the version's item, unless it is there with the same content.
+/// Writes the version's item in the place of `known`. What somebody published meanwhile stays, and this fails.
 async fn remember(
     dynamodb: &aws_sdk_dynamodb::Client,
     table: &str,
     version: &PublishedVersion,
+    known: Option<&PublishedVersion>,
 ) -> Result<(), PublishError> {
-    let written = dynamodb
+    let put = dynamodb
         .put_item()
         .table_name(table)
-        .set_item(Some(version_item(version)?))
-        .condition_expression("attribute_not_exists(pk)")
-        .send()
-        .await;
-    match written {
-        Ok(_) => Ok(()),
-        // The first publication of a version is the one that is remembered.
-        Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-            match published(dynamodb, table, version).await? {
-                Some(known) if known.is_same_content(version) => Ok(()),
-                _ => Err(PublishError::VersionTaken(version.version.clone())),
-            }
-        }
-        Err(error) => Err(refused("remembering the version")(error)),
-    }
+        .set_item(Some(version_item(version)?));
+    let put = match known {
+        None => put.condition_expression("attribute_not_exists(pk)"),
+        Some(known) => put
+            .condition_expression("#url = :url")
+            .expression_attribute_names("#url", "url")
+            .expression_attribute_values(":url", AttributeValue::S(known.url.clone())),
+    };
+    put.send().await.map(|_| ()).map_err(refused(
+        "remembering the version, which somebody else publishes now",
+    ))
 }
 
 /// The version as it was published before, if it was.
@@ -204,7 +203,9 @@ mod tests {
         let deployment = Deployment::example().unwrap();
         let source = Source::of_repository().unwrap();
         let at: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        let version = Bundle::of(&source, &deployment).unwrap().published(&source, at);
+        let version = Bundle::of(&source, &deployment)
+            .unwrap()
+            .published(&source, &deployment.values, at);
         let text = |item: &HashMap<String, AttributeValue>, name: &str| item[name].as_s().unwrap().clone();
         let (current, history) = (current_item(&version, at), version_item(&version).unwrap());
         for item in [&current, &history] {

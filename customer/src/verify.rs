@@ -5,7 +5,10 @@
 
 use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::AttributeValue};
 
-use latchkey_core::{domain::template_version::TEMPLATE_PK, ports::PublicReader};
+use latchkey_core::{
+    domain::template_version::{PublishedVersion, TEMPLATE_PK},
+    ports::PublicReader,
+};
 
 use crate::{
     bundle::{PUBLIC_PREFIX, TEMPLATE_NAME},
@@ -24,6 +27,8 @@ pub enum Finding {
     Gone,
     /// Whoever has no credentials of ours gets this HTTP status, and so does a customer's CloudFormation.
     Unreadable(u16),
+    /// It is as published, and new links open it; but it lists other regions than the deployment serves.
+    OtherRegions,
 }
 
 /// One published template, and what was found.
@@ -52,19 +57,31 @@ pub async fn verify(
         .into_paginator()
         .items()
         .send();
-    let (mut current, mut published) = (None, Vec::new());
+    let (mut current, mut published, mut of_other_regions) = (None, Vec::new(), Vec::new());
     while let Some(item) = pages.next().await {
         let item = item.map_err(refused("reading what was published"))?;
-        let text = |name: &str| item.get(name)?.as_s().ok().cloned();
-        let named = (text("sk"), text("version"), text("sha256"), text("url"));
-        let (Some(sk), Some(version), Some(sha256), Some(url)) = named else {
+        let is_current = item
+            .get("sk")
+            .is_some_and(|sk| sk.as_s() == Ok(&CURRENT_SK.to_owned()));
+        // The pointer has what both have in common.
+        let it: PublishedVersion = serde_dynamo::from_item(item)?;
+        if is_current {
+            current = Some((it.version, it.sha256, it.url));
             continue;
-        };
-        if sk == CURRENT_SK {
-            current = Some((version, sha256, url));
-        } else {
-            published.push((text("published_at"), version, sha256, url));
         }
+        // One of before there was a list lets itself be launched everywhere.
+        if !it.regions.is_empty() && it.regions != deployment.values.served_regions.as_str() {
+            of_other_regions.push(it.sha256.clone());
+        }
+        for former in it.earlier {
+            published.push((
+                Some(former.published_at),
+                it.version.clone(),
+                former.sha256,
+                former.url,
+            ));
+        }
+        published.push((Some(it.published_at), it.version, it.sha256, it.url));
     }
     published.sort();
     // Were it not among the published ones, it would be looked at all the same.
@@ -75,18 +92,20 @@ pub async fn verify(
     }
     let mut checked = Vec::with_capacity(published.len());
     for (_, version, sha256, url) in published {
+        let is_current = current.as_ref().is_some_and(|(_, current, _)| *current == sha256);
         let finding = match look(s3, deployment, &version, &sha256).await? {
             // With our own credentials the bucket says nothing of what customers can read.
             Finding::AsPublished => match read(reader, &url).await? {
-                Ok(text) if sha256_hex(&text) == sha256 => Finding::AsPublished,
-                Ok(_) => Finding::Changed,
+                Ok(text) if sha256_hex(&text) != sha256 => Finding::Changed,
+                Ok(_) if is_current && of_other_regions.contains(&sha256) => Finding::OtherRegions,
+                Ok(_) => Finding::AsPublished,
                 Err(status) => Finding::Unreadable(status),
             },
             other => other,
         };
         checked.push(Checked {
             finding,
-            is_current: current.as_ref().is_some_and(|(_, current, _)| *current == sha256),
+            is_current,
             version,
             sha256,
         });

@@ -10,6 +10,7 @@ mod support;
 
 use std::{collections::BTreeSet, process::Command};
 
+use serde_json::Value;
 use support::{Copy, EXTERNAL_ID, TIERS, cloudformation::Stack};
 
 /// A text that tries to leave every place that it is put into.
@@ -271,4 +272,52 @@ fn a_hostile_text_stays_a_text_on_every_other_road() {
             "{line}"
         );
     }
+}
+
+/// The permissions of the handlers of `AWS::IAM::Role` and `AWS::IAM::Policy` in CloudFormation's published schemas,
+/// without those for managed policies, which the page names beside its policy.
+const HANDLERS_NEED: [&str; 15] = [
+    "iam:CreateRole",
+    "iam:DeleteRole",
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:DeleteRolePolicy",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutRolePolicy",
+    "iam:TagRole",
+    "iam:UntagRole",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:UpdateRole",
+    "iam:UpdateRoleDescription",
+];
+
+#[test]
+fn the_role_for_cloudformation_has_what_its_handlers_need_and_no_wildcard() {
+    let page = Copy::of_repository().read("rendered/PLATFORM.md");
+    let block = page
+        .split("```json\n")
+        .last()
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let policy: Value = serde_json::from_str(block).unwrap();
+    let actions: Vec<&str> = policy["Statement"][0]["Action"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    for needed in HANDLERS_NEED {
+        assert!(actions.contains(&needed), "{needed}");
+    }
+    assert!(!actions.iter().any(|action| action.contains('*')), "{actions:?}");
+    // Nothing by which the role could become another one than the template's.
+    for more in ["iam:PassRole", "iam:AttachRolePolicy", "iam:CreateUser"] {
+        assert!(!actions.contains(&more), "{more}");
+    }
+    assert_eq!(policy["Statement"][1]["Action"], "sns:Publish");
 }

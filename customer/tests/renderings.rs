@@ -24,7 +24,7 @@ const ROADS: [&str; 8] = [
     "rendered/security.html",
     "SECURITY.md",
     "rendered/tiers.json",
-    "rendered/versions/1.0.0-to-1.1.0.md",
+    "rendered/versions/1.1.0-to-1.2.0.md",
 ];
 
 #[test]
@@ -122,13 +122,12 @@ fn a_refused_manifest_fails_the_check_with_its_place() {
 fn a_released_version_changes_neither_its_permissions_nor_its_text() {
     let copy = Copy::unreleased();
     copy.succeeds(&["release"]);
-    // What the command keeps of 1.1.0 is what the repository keeps.
-    for kept in ["1.1.0.json", "1.1.0.yaml", "SHA256SUMS"] {
-        let kept = format!("versions/{kept}");
-        assert_eq!(copy.read(&kept), Copy::of_repository().read(&kept), "{kept}");
-    }
+    assert_eq!(
+        copy.read("versions/1.2.0.yaml"),
+        copy.read("connection-template.yaml")
+    );
     copy.succeeds(&["check"]);
-    assert!(copy.fails(&["release"]).contains("1.1.0 is released already"));
+    assert!(copy.fails(&["release"]).contains("1.2.0 is released already"));
     for (from, to) in [
         ("ce:GetCostForecast", "ce:GetAnomalies"),
         (
@@ -140,7 +139,7 @@ fn a_released_version_changes_neither_its_permissions_nor_its_text() {
         copy.replace("permissions.yaml", from, to);
         let told = copy.fails(&["check"]);
         assert!(
-            told.contains("changed since 1.1.0 was released; raise version.txt"),
+            told.contains("changed since 1.2.0 was released; raise version.txt"),
             "{told}"
         );
         copy.replace("permissions.yaml", to, from);
@@ -148,20 +147,20 @@ fn a_released_version_changes_neither_its_permissions_nor_its_text() {
     copy.succeeds(&["check"]);
     // A new version may, once it says what it is about.
     copy.replace("permissions.yaml", "ce:GetCostForecast", "ce:GetAnomalies");
-    copy.write("version.txt", "1.2.0\n");
+    copy.write("version.txt", "1.3.0\n");
     assert!(
         copy.fails(&["check"])
-            .contains("CHANGELOG.md has no entry \"## 1.2.0\"")
+            .contains("CHANGELOG.md has no entry \"## 1.3.0\"")
     );
     copy.replace(
         "CHANGELOG.md",
-        "## 1.1.0",
-        "## 1.2.0\n\n**What you have to do:** nothing.\n\n## 1.1.0",
+        "## 1.2.0",
+        "## 1.3.0\n\n**What you have to do:** nothing.\n\n## 1.2.0",
     );
     copy.succeeds(&["check"]);
     copy.succeeds(&["render"]);
     let difference: Value =
-        serde_json::from_str(&copy.read("rendered/versions/1.1.0-to-1.2.0.json")).unwrap();
+        serde_json::from_str(&copy.read("rendered/versions/1.2.0-to-1.3.0.json")).unwrap();
     assert_eq!(difference["changes"][0]["action"], "ce:GetAnomalies");
     assert_eq!(
         difference["changes"][1],

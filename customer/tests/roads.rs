@@ -63,7 +63,12 @@ fn a_stack_that_changes_nothing_but_the_external_id_is_that_of_the_default_tier_
         condition["StringEquals"],
         json!({ "sts:ExternalId": EXTERNAL_ID })
     );
-    assert!(condition["IpAddress"].is_null());
+    assert!(condition["IpAddress"].is_null() && condition["DateLessThan"].is_null());
+    let told = stack.properties("Connection");
+    assert_eq!(
+        (&told["MadeBy"], &told["AccessUntil"]),
+        (&json!("template"), &Value::Null)
+    );
 }
 
 #[test]
@@ -110,6 +115,14 @@ fn each_option_of_the_template_does_what_its_label_says_and_nothing_else() {
     narrowed["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"]["aws:PrincipalOrgID"] =
         json!("o-abcdefghij");
     assert_eq!(role(&[("AllowedOrganizationId", "o-abcdefghij")]), narrowed);
+    let mut ending = plain.clone();
+    ending["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["DateLessThan"] =
+        json!({ "aws:CurrentTime": "2030-06-30T00:00:00Z" });
+    assert_eq!(role(&[("AccessUntil", "2030-06-30")]), ending);
+    assert_eq!(
+        template_stack(&copy, &[("AccessUntil", "2030-06-30")]).properties("Connection")["AccessUntil"],
+        "2030-06-30"
+    );
     // In its home region a stack is whole; elsewhere it holds nothing.
     assert_eq!(
         template_stack(&copy, &[("HomeRegion", "eu-west-1")]).resources(),
@@ -301,6 +314,14 @@ fn each_tier_allows_what_the_manifest_lists_and_nothing_of_the_canary_list() {
 
 /// Runs the script with an `aws` that only writes down how it is called. The calls, or what the script said when it failed.
 fn run_script(copy: &Copy, arguments: &[&str]) -> Result<Vec<Vec<String>>, String> {
+    run_script_with(copy, arguments, &[])
+}
+
+fn run_script_with(
+    copy: &Copy,
+    arguments: &[&str],
+    options: &[(&str, &str)],
+) -> Result<Vec<Vec<String>>, String> {
     let folder = tempfile::tempdir().unwrap();
     let aws = folder.path().join("aws");
     let log = folder.path().join("calls");
@@ -318,6 +339,7 @@ fn run_script(copy: &Copy, arguments: &[&str]) -> Result<Vec<Vec<String>>, Strin
         .env("PATH", path)
         .env("CALLS", &log)
         .env("AWS_REGION", "eu-west-1")
+        .envs(options.iter().copied())
         .output()
         .unwrap();
     if !output.status.success() {
@@ -379,5 +401,30 @@ fn the_script_refuses_what_is_not_of_its_form_before_it_calls_aws() {
     ] {
         let told = run_script(&copy, arguments).unwrap_err();
         assert!(told.contains(why), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn the_script_gives_the_role_tags_and_an_end() {
+    let copy = Copy::of_repository();
+    let options = [
+        ("ACCESS_UNTIL", "2999-06-30"),
+        ("ROLE_TAGS", "Key=dp:exclude:identity,Value=true Key=team,Value=x"),
+    ];
+    let calls = run_script_with(&copy, &[EXTERNAL_ID], &options).unwrap();
+    let call = &calls[0];
+    let at = |name: &str| call.iter().position(|word| word == name).unwrap() + 1;
+    let mut expected = iam_trust(&copy);
+    expected["Statement"][0]["Condition"]["DateLessThan"] =
+        json!({ "aws:CurrentTime": "2999-06-30T00:00:00Z" });
+    let made: Value = serde_json::from_str(&call[at("--assume-role-policy-document")]).unwrap();
+    assert_eq!(made, expected);
+    assert_eq!(
+        call[at("--tags")..],
+        ["Key=dp:exclude:identity,Value=true", "Key=team,Value=x"]
+    );
+    for day in ["2020-01-01", "tomorrow", "2030-6-1", "2999-06-30\"}"] {
+        let told = run_script_with(&copy, &[EXTERNAL_ID], &[("ACCESS_UNTIL", day)]).unwrap_err();
+        assert!(told.contains("ACCESS_UNTIL is a day to come"), "{day}: {told}");
     }
 }

@@ -227,8 +227,13 @@ fn every_variable_says_what_it_is_and_checks_what_it_is_given() {
     }
 }
 
-/// `merge`, `length` and `try` as Terraform has them, as far as the module uses them.
-fn context(tier: &str, organization: Option<&str>, source_ips: &[&str]) -> Context<'static> {
+/// `merge`, `length` and `split` as Terraform has them, as far as the module uses them.
+fn context(
+    tier: &str,
+    organization: Option<&str>,
+    source_ips: &[&str],
+    until: Option<&str>,
+) -> Context<'static> {
     let mut context = Context::new();
     let merge = |arguments: FuncArgs| {
         let mut merged = hcl::Map::new();
@@ -248,6 +253,14 @@ fn context(tier: &str, organization: Option<&str>, source_ips: &[&str]) -> Conte
         "merge",
         FuncDef::builder().variadic_param(ParamType::Any).build(merge),
     );
+    let split = |arguments: FuncArgs| match (&arguments[0], &arguments[1]) {
+        (Hcl::String(between), Hcl::String(text)) => Ok(text.split(between).collect::<Vec<_>>().into()),
+        other => Err(format!("{other:?} are no texts")),
+    };
+    context.declare_func(
+        "split",
+        FuncDef::builder().variadic_param(ParamType::Any).build(split),
+    );
     context.declare_func("length", FuncDef::builder().param(ParamType::Any).build(length));
     let declare = |context: &mut Context<'static>, name: &str, value: Value| {
         context.declare_var(name, serde_json::from_value::<Hcl>(value).unwrap());
@@ -260,6 +273,7 @@ fn context(tier: &str, organization: Option<&str>, source_ips: &[&str]) -> Conte
             "permission_tier": tier,
             "allowed_organization_id": organization,
             "allowed_source_ips": source_ips,
+            "access_until": until,
         }),
     );
     declare(
@@ -315,7 +329,7 @@ fn the_module_grants_each_tier_and_trusts_the_same_as_the_iam_documents() {
         .unwrap()
         .1;
     for tier in TIERS {
-        let mut context = context(tier, None, &[]);
+        let mut context = context(tier, None, &[], None);
         let locals = evaluated(&module, context.clone());
         assert_eq!(locals["trust_policy"], iam_trust(&copy), "{tier}");
         context.declare_var("local", serde_json::from_value::<Hcl>(locals).unwrap());
@@ -333,11 +347,18 @@ fn the_modules_options_narrow_the_trust_as_the_templates_do() {
     let copy = Copy::of_repository();
     let locals = evaluated(
         &module(&copy),
-        context("self-check", Some("o-abcdefghij"), &["192.0.2.0/24"]),
+        context(
+            "self-check",
+            Some("o-abcdefghij"),
+            &["192.0.2.0/24"],
+            Some("2030-06-30"),
+        ),
     );
     let mut expected = iam_trust(&copy);
     expected["Statement"][0]["Condition"]["StringEquals"]["aws:PrincipalOrgID"] = json!("o-abcdefghij");
     expected["Statement"][0]["Condition"]["IpAddress"] = json!({ "aws:SourceIp": ["192.0.2.0/24"] });
+    expected["Statement"][0]["Condition"]["DateLessThan"] =
+        json!({ "aws:CurrentTime": "2030-06-30T00:00:00Z" });
     assert_eq!(locals["trust_policy"], expected);
 }
 
@@ -350,7 +371,7 @@ fn the_modules_stack_holds_the_message_alone_as_the_template_sends_it_and_comes_
         .find(|(labels, _)| labels[0] == "aws_cloudformation_stack")
         .unwrap()
         .1;
-    let mut context = context("inventory", None, &[]);
+    let mut context = context("inventory", None, &[], Some("2030-06-30"));
     let locals = evaluated(&module, context.clone());
     context.declare_var("local", serde_json::from_value::<Hcl>(locals).unwrap());
     let template = serde_json::to_value(
@@ -370,6 +391,8 @@ fn the_modules_stack_holds_the_message_alone_as_the_template_sends_it_and_comes_
                 "RoleArn": ROLE_ARN,
                 "TemplateVersion": "__TEMPLATE_VERSION__",
                 "PermissionTier": "inventory",
+                "MadeBy": "terraform",
+                "AccessUntil": "2030-06-30",
             },
         } })
     );
@@ -393,6 +416,7 @@ fn what_the_documents_tell_to_type_is_hcl_and_shell() {
     for document in [
         "SECURITY.md",
         "rendered/ORGANIZATION.md",
+        "rendered/PLATFORM.md",
         "rendered/terraform/README.md",
     ] {
         let text = copy.read(document);
@@ -413,7 +437,24 @@ fn what_the_documents_tell_to_type_is_hcl_and_shell() {
             }
         }
     }
-    assert_eq!(seen, 8, "blocks");
+    assert_eq!(seen, 11, "blocks");
+}
+
+/// Where the program is; without it the parser above is what reads the module.
+#[test]
+fn the_module_is_as_terraform_formats_it() {
+    let folder = latchkey_customer::rendering::repository_folder().join("rendered/terraform");
+    let format = std::process::Command::new("terraform")
+        .args(["fmt", "-check", "-diff", "-no-color"])
+        .arg(folder)
+        .output();
+    if let Ok(format) = format {
+        assert!(
+            format.status.success(),
+            "{}",
+            String::from_utf8_lossy(&format.stdout)
+        );
+    }
 }
 
 #[test]

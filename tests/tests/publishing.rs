@@ -8,9 +8,10 @@ use latchkey_core::domain::{
 };
 use latchkey_customer::{
     deployment::Deployment,
-    deployment_template::{RolePath, TemplateValues, TopicName},
+    deployment_template::{RolePath, ServedRegions, TemplateValues, TopicName},
     publish::{PublishError, publish},
     rendering::Source,
+    verify::{Finding, verify},
 };
 use latchkey_tests::{
     Error,
@@ -38,6 +39,7 @@ async fn a_deployment_of_its_own(scene: &Scene) -> Result<Deployment, Error> {
             vendor_account: AccountId::parse(&scene.ready.vendor_account)?,
             role_path: RolePath::parse(&scene.ready.role_path)?,
             topic_name: TopicName::parse("latchkey-listener")?,
+            served_regions: ServedRegions::parse("us-east-1")?,
         },
     })
 }
@@ -124,6 +126,11 @@ async fn a_version_that_was_published_is_not_published_with_other_content() -> R
     );
     let pointer = item(&scene, &deployment, "CURRENT").await?;
     assert_eq!(pointer["sha256"], AttributeValue::S(published.sha256.clone()));
+    assert_eq!(
+        verify(&s3, &dynamodb, &reader, &deployment).await?.len(),
+        1,
+        "what is refused leaves nothing behind"
+    );
     // Under a version of its own it is welcome, and the former one stays.
     other.version = latchkey_customer::deployment_template::TemplateVersion::parse("9.0.0")?;
     let next = publish(
@@ -142,5 +149,56 @@ async fn a_version_that_was_published_is_not_published_with_other_content() -> R
     let remembered: PublishedVersion =
         serde_dynamo::from_item(item(&scene, &deployment, &published.sk()).await?)?;
     assert_eq!(remembered, published);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_version_is_published_again_for_more_regions() -> Result<(), Error> {
+    let scene = Scene::open()?;
+    let mut deployment = a_deployment_of_its_own(&scene).await?;
+    let (s3, dynamodb) = (
+        aws::s3(&scene.vendor),
+        aws_sdk_dynamodb::Client::new(&scene.vendor),
+    );
+    let reader = aws::stranger(&scene.ready.endpoint);
+    let source = Source::of_repository()?;
+    let findings = async |deployment: &Deployment| -> Result<Vec<(bool, Finding)>, Error> {
+        let checked = verify(&s3, &dynamodb, &reader, deployment).await?;
+        Ok(checked.iter().map(|it| (it.is_current, it.finding)).collect())
+    };
+    let at = Timestamp::UNIX_EPOCH;
+    let first = publish(&s3, &dynamodb, &reader, &deployment, &source, at).await?;
+    assert_eq!(findings(&deployment).await?, [(true, Finding::AsPublished)]);
+
+    deployment.values.served_regions = ServedRegions::parse("us-east-1,eu-west-1")?;
+    assert_eq!(findings(&deployment).await?, [(true, Finding::OtherRegions)]);
+    let wider = publish(&s3, &dynamodb, &reader, &deployment, &source, Timestamp::now()).await?;
+    assert_ne!(wider.sha256, first.sha256);
+    assert_eq!(
+        item(&scene, &deployment, "CURRENT").await?["sha256"],
+        AttributeValue::S(wider.sha256.clone())
+    );
+    // Both are held against their digests.
+    assert_eq!(
+        findings(&deployment).await?,
+        [(false, Finding::AsPublished), (true, Finding::AsPublished)]
+    );
+    let key = first.url.split_once(".amazonaws.com/").ok_or("no key")?.1;
+    s3.delete_object()
+        .bucket(&deployment.bucket)
+        .key(key)
+        .send()
+        .await?;
+    assert_eq!(
+        findings(&deployment).await?,
+        [(false, Finding::Gone), (true, Finding::AsPublished)]
+    );
+    // With any other difference it is refused, whatever the regions are.
+    deployment.values.topic_name = TopicName::parse("another-topic")?;
+    let refused = publish(&s3, &dynamodb, &reader, &deployment, &source, at).await;
+    assert!(
+        matches!(&refused, Err(PublishError::VersionTaken(_))),
+        "{refused:?}"
+    );
     Ok(())
 }

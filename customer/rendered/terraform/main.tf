@@ -12,29 +12,47 @@ locals {
   vendor_role_path  = "__VENDOR_ROLE_PATH__"
   listener_topic    = "__LISTENER_TOPIC_NAME__"
   template_version  = "__TEMPLATE_VERSION__"
+  served_regions    = split(", ", "__SERVED_REGIONS__")
 
   # `region` in version 6 of the provider, `name` before.
   region = try(data.aws_region.current.region, data.aws_region.current.name)
 
-  # Whom the role lets in: roles under one path of the vendor's account, with this connection's external ID.
+  vendor       = { AWS = "arn:${data.aws_partition.current.partition}:iam::${local.vendor_account_id}:root" }
+  vendor_roles = { "aws:PrincipalArn" = "arn:${data.aws_partition.current.partition}:iam::${local.vendor_account_id}:role${local.vendor_role_path}*" }
+
+  # Whom the role lets in: roles under one path of the vendor's account, with this connection's external ID. The second statement lets nobody in by
+  # itself: what the first one lets in may say what it comes for, and your CloudTrail keeps it.
   trust_policy = {
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "VendorWithExternalIdOnly"
-      Effect    = "Allow"
-      Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${local.vendor_account_id}:root" }
-      Action    = "sts:AssumeRole"
-      Condition = merge(
-        {
-          ArnLike = { "aws:PrincipalArn" = "arn:${data.aws_partition.current.partition}:iam::${local.vendor_account_id}:role${local.vendor_role_path}*" }
-          StringEquals = merge(
-            { "sts:ExternalId" = var.external_id },
-            var.allowed_organization_id == null ? {} : { "aws:PrincipalOrgID" = var.allowed_organization_id },
-          )
-        },
-        length(var.allowed_source_ips) == 0 ? {} : { IpAddress = { "aws:SourceIp" = var.allowed_source_ips } },
-      )
-    }]
+    Statement = [
+      {
+        Sid       = "VendorWithExternalIdOnly"
+        Effect    = "Allow"
+        Principal = local.vendor
+        Action    = "sts:AssumeRole"
+        Condition = merge(
+          {
+            ArnLike = local.vendor_roles
+            StringEquals = merge(
+              { "sts:ExternalId" = var.external_id },
+              var.allowed_organization_id == null ? {} : { "aws:PrincipalOrgID" = var.allowed_organization_id },
+            )
+          },
+          length(var.allowed_source_ips) == 0 ? {} : { IpAddress = { "aws:SourceIp" = var.allowed_source_ips } },
+          var.access_until == null ? {} : { DateLessThan = { "aws:CurrentTime" = "${var.access_until}T00:00:00Z" } },
+        )
+      },
+      {
+        Sid       = "VendorSaysWhatItComesFor"
+        Effect    = "Allow"
+        Principal = local.vendor
+        Action    = ["sts:SetSourceIdentity", "sts:TagSession"]
+        Condition = {
+          ArnLike                   = local.vendor_roles
+          "ForAllValues:StringLike" = { "aws:TagKeys" = "latchkey:*" }
+        }
+      },
+    ]
   }
 
   # What each tier grants, by the name of its statements below.
@@ -155,14 +173,18 @@ resource "aws_cloudformation_stack" "connection" {
     Resources = {
       Connection = {
         Type = "Custom::LatchkeyConnection"
-        Properties = {
-          ServiceToken    = "arn:${data.aws_partition.current.partition}:sns:${local.region}:${local.vendor_account_id}:${local.listener_topic}"
-          ServiceTimeout  = 300
-          ExternalId      = var.external_id
-          RoleArn         = aws_iam_role.connection.arn
-          TemplateVersion = local.template_version
-          PermissionTier  = var.permission_tier
-        }
+        Properties = merge(
+          {
+            ServiceToken    = "arn:${data.aws_partition.current.partition}:sns:${local.region}:${local.vendor_account_id}:${local.listener_topic}"
+            ServiceTimeout  = 300
+            ExternalId      = var.external_id
+            RoleArn         = aws_iam_role.connection.arn
+            TemplateVersion = local.template_version
+            PermissionTier  = var.permission_tier
+            MadeBy          = "terraform"
+          },
+          var.access_until == null ? {} : { AccessUntil = var.access_until },
+        )
       }
     }
     Outputs = {
@@ -172,4 +194,11 @@ resource "aws_cloudformation_stack" "connection" {
   })
 
   depends_on = [aws_iam_role_policy.connection, aws_iam_role_policy_attachment.connection]
+
+  lifecycle {
+    precondition {
+      condition     = contains(local.served_regions, local.region)
+      error_message = "This vendor is not reached from ${local.region}. Use the module with a provider of one of ${join(", ", local.served_regions)}; the role works for every region of the account."
+    }
+  }
 }

@@ -85,8 +85,20 @@ variable "allowed_organization_id" {
   }
 }
 
+variable "access_until" {
+  description = "The day on which the vendor's access ends by itself, at 00:00 UTC, such as 2030-06-30. Nobody is let in from then on; an update with a later day lets the vendor in again. Empty for no end."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.access_until == null || (can(regex("^2[0-9]{3}-[0-9]{2}-[0-9]{2}$", var.access_until)) && can(formatdate("YYYY", "${var.access_until}T00:00:00Z")))
+    error_message = "access_until must be a day such as 2030-06-30."
+  }
+}
+
 variable "stack_name" {
-  description = "The name of the CloudFormation stack that tells the vendor about the role."
+  # Terraform replaces a stack that is renamed: the old one's end is told to the vendor, which ends the connection, and its external ID with it.
+  description = "The name of the CloudFormation stack that tells the vendor about the role. Do not change it later: that deletes the stack, which disconnects, and the vendor's new external ID is needed."
   type        = string
   default     = "latchkey-connection"
 
@@ -97,7 +109,7 @@ variable "stack_name" {
 }
 
 variable "tags" {
-  description = "Tags for the role and the stack."
+  description = "Tags for the role and the stack, such as those by which your organization's policies let a role be."
   type        = map(string)
   default     = {}
 }

@@ -5,7 +5,10 @@ use std::io::Read as _;
 use latchkey_core::domain::aws::Region;
 
 use super::*;
-use crate::rendering::Source;
+use crate::{
+    deployment_template::{RolePath, ServedRegions},
+    rendering::Source,
+};
 
 fn bundle(deployment: &Deployment) -> Bundle {
     Bundle::of(&Source::of_repository().unwrap(), deployment).unwrap()
@@ -33,6 +36,7 @@ fn each_file_lies_under_the_public_prefix_by_version_and_its_own_digest() {
         [
             "SECURITY.md",
             "ORGANIZATION.md",
+            "PLATFORM.md",
             "create-role.sh",
             "permissions-account-basics.json",
             "permissions-inventory-cost.json",
@@ -132,13 +136,15 @@ fn the_archive_holds_the_whole_module_with_the_deployments_values() {
 fn the_item_tells_the_difference_and_the_changelog() {
     let source = Source::of_repository().unwrap();
     let deployment = Deployment::example().unwrap();
-    let published = Bundle::of(&source, &deployment)
-        .unwrap()
-        .published(&source, Timestamp::UNIX_EPOCH);
+    let published = Bundle::of(&source, &deployment).unwrap().published(
+        &source,
+        &deployment.values,
+        Timestamp::UNIX_EPOCH,
+    );
     let changes = published.changes.unwrap();
     assert_eq!(
         (&changes["from"], &changes["to"]),
-        (&json!("1.0.0"), &json!(source.version.as_str()))
+        (&json!("1.1.0"), &json!(source.version.as_str()))
     );
     assert!(!changes["changes"].as_array().unwrap().is_empty());
     assert!(published.changelog.contains("**What you have to do:**"));
@@ -146,4 +152,45 @@ fn the_item_tells_the_difference_and_the_changelog() {
     // DynamoDB takes an item of 400 KB; a listing reads all versions.
     let bytes = json!(changes).to_string().len() + published.changelog.len();
     assert!(bytes < 40_000, "{bytes}");
+}
+
+#[test]
+fn a_versions_identity_knows_nothing_of_the_deployment_and_everything_of_the_text() {
+    let deployment = Deployment::example().unwrap();
+    let known = bundle(&deployment);
+    let mut other = deployment.clone();
+    other.values.served_regions = ServedRegions::parse("us-east-1,eu-west-1").unwrap();
+    other.bucket = "another".to_owned();
+    assert_eq!(bundle(&other).identity, known.identity);
+    assert_ne!(bundle(&other).template.sha256, known.template.sha256);
+    let mut source = Source::of_repository().unwrap();
+    source.manifest.vendor.name = crate::manifest::texts::Sentence::parse("Another Vendor").unwrap();
+    assert_ne!(Bundle::of(&source, &deployment).unwrap().identity, known.identity);
+}
+
+#[test]
+fn a_role_path_with_which_iam_could_refuse_a_trust_policy_is_not_published() {
+    let source = Source::of_repository().unwrap();
+    let mut deployment = Deployment::example().unwrap();
+    let longest = longest_trust_policy(&deployment.values);
+    assert!((1_500..=MAX_TRUST_POLICY_CHARS).contains(&longest), "{longest}");
+    // The path stands in both statements.
+    let room = (MAX_TRUST_POLICY_CHARS - longest) / 2;
+    let path = |more| {
+        let names = "x".repeat(60) + "/";
+        let path = format!("/{}", names.repeat(4));
+        RolePath::parse(&format!(
+            "{}/",
+            &path[..deployment.values.role_path.as_str().len() - 1 + more]
+        ))
+        .unwrap()
+    };
+    let (fits, too_long) = (path(room), path(room + 1));
+    deployment.values.role_path = fits;
+    assert!(Bundle::of(&source, &deployment).is_ok());
+    deployment.values.role_path = too_long;
+    assert!(matches!(
+        Bundle::of(&source, &deployment),
+        Err(BundleError::TrustTooLong(_))
+    ));
 }

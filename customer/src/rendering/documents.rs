@@ -52,7 +52,8 @@ pub fn script(source: &Source) -> Script {
         tiers: tiers.collect(),
         default_tier: manifest.default_tier.to_string(),
         policy_name: POLICY_NAME,
-        trust_shell: for_shell(&trust_document()),
+        // The variable holds a condition and its comma, or nothing.
+        trust_shell: for_shell(&trust_document()).replacen("\"StringEquals\"", "${UNTIL}\"StringEquals\"", 1),
     }
 }
 
@@ -158,3 +159,7 @@ pub fn organization_help(source: &Source) -> String {
     };
     format!("Lets the vendor in only from an account of this AWS organization. {vendors} Empty for none.")
 }
+
+/// What a day for the end of the access does.
+pub const ACCESS_UNTIL_HELP: &str = "The day on which the vendor's access ends by itself, at 00:00 UTC, such as 2030-06-30. Nobody is \
+     let in from then on; an update with a later day lets the vendor in again. Empty for no end.";

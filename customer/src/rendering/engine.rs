@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::markdown::markdown;
 
 /// The texts, by the name of what they render; a name in `.html` escapes all that is filled in.
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 11] = [
     (
         "connection-template.yaml",
         include_str!("../../templates/connection-template.yaml.jinja"),
@@ -35,6 +35,7 @@ const TEMPLATES: [(&str, &str); 10] = [
         "organization.md",
         include_str!("../../templates/organization.md.jinja"),
     ),
+    ("platform.md", include_str!("../../templates/platform.md.jinja")),
     ("security.md", include_str!("../../templates/security.md.jinja")),
     (
         "security.html",

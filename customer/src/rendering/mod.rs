@@ -45,6 +45,7 @@ struct Context<'a> {
     tier_help: String,
     source_ip_help: String,
     organization_help: String,
+    access_until_help: &'static str,
     /// The longest name of a tier, in quotes.
     tier_width: usize,
 }
@@ -56,6 +57,7 @@ pub fn render_all(source: &Source) -> Result<Vec<Rendered>, RenderingError> {
         tier_help: documents::tier_help(source),
         source_ip_help: documents::source_ip_help(source),
         organization_help: documents::organization_help(source),
+        access_until_help: documents::ACCESS_UNTIL_HELP,
         tier_width: source
             .manifest
             .offered_tiers
@@ -73,6 +75,7 @@ pub fn render_all(source: &Source) -> Result<Vec<Rendered>, RenderingError> {
         ("rendered/terraform/outputs.tf", "terraform/outputs.tf"),
         ("rendered/terraform/README.md", "terraform/README.md"),
         ("rendered/ORGANIZATION.md", "organization.md"),
+        ("rendered/PLATFORM.md", "platform.md"),
         ("SECURITY.md", "security.md"),
         (PAGE_FILE, "security.html"),
     ] {

@@ -9,7 +9,7 @@ use crate::{
         ManagedPolicy, Manifest, Resources, Statement, Tier,
         texts::{ArnPattern, TierName},
     },
-    policy::{POLICY_NAME, TrustTerms, trust_terms},
+    policy::{POLICY_NAME, TAG_KEYS, TrustTerms, trust_terms},
     tiers::scope,
 };
 
@@ -29,6 +29,8 @@ pub struct View {
     /// Sensitive actions that no tier asks for.
     pub canaries: Vec<String>,
     pub trust: TrustTerms,
+    /// The tags that the vendor may give its sessions.
+    pub tag_keys: &'static str,
     /// The name of the role's inline policy.
     pub policy_name: &'static str,
 }
@@ -151,6 +153,7 @@ impl View {
                 .collect(),
             canaries: manifest.canaries.iter().map(ToString::to_string).collect(),
             trust: trust_terms(),
+            tag_keys: TAG_KEYS,
             policy_name: POLICY_NAME,
         }
     }

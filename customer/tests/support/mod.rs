@@ -53,7 +53,10 @@ impl Copy {
         let version = copy.read("version.txt");
         let version = version.trim_end();
         for ending in ["json", "yaml"] {
-            fs::remove_file(copy.path(&format!("versions/{version}.{ending}"))).unwrap();
+            let kept = copy.path(&format!("versions/{version}.{ending}"));
+            if kept.exists() {
+                fs::remove_file(kept).unwrap();
+            }
         }
         let digests: Vec<String> = copy
             .read("versions/SHA256SUMS")

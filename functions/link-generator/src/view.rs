@@ -6,7 +6,7 @@ use latchkey_api_types::{
     connection::{ConnectionBody, DegradedBody, FailureBody, Kind, LaunchBody, ReasonBody},
     organization::{OrganizationBody, StackSetBody},
     page::PageBody,
-    template::{ChangesBody, RotationBody, UpdateBody},
+    template::{ChangesBody, RepairBody, RotationBody, UpdateBody},
 };
 use latchkey_core::{
     domain::{
@@ -17,7 +17,9 @@ use latchkey_core::{
             stack_set::StackSet,
             stack_update::{StackUpdate, is_of_our_template},
         },
-        template_version::{PublishedVersion, newest_first},
+        proof::reason::ReasonCode,
+        request::stack_says::MadeBy,
+        template_version::{MODULE_NAME, PublishedVersion, TRUST_POLICY_NAME, newest_first},
     },
     ports::Page,
 };
@@ -195,7 +197,10 @@ fn body(
         failed_change: connection.failed_change().map(FailureBody::from),
         permissions: binding.and_then(|binding| binding.permissions.clone()),
         trust: binding.and_then(|binding| binding.trust.clone()),
+        access_until: binding.and_then(Binding::access_ends_at),
+        made_by: binding.and_then(|binding| binding.says.made_by),
         rotation: rotation(connection, link, templates, now),
+        repair: repair(connection, templates),
         update: update(connection, templates),
         created_at: connection.created_at(),
         expires_at: Some(connection.expires_at()).filter(|at| *at != NEVER),
@@ -239,9 +244,15 @@ fn rotation(
                 (_, Some(_)) => {
                     "update the stack with it as the parameter ExternalId, and leave the others as they are"
                 }
-                (_, None) => {
-                    "set external_id of the Terraform module to it, or ExternalId of your own template, and apply"
-                }
+                (_, None) => match binding.says.made_by {
+                    Some(MadeBy::Terraform) => "set external_id of the Terraform module to it, and apply",
+                    Some(MadeBy::Another) => {
+                        "set ExternalId of your own template to it, and update the stack"
+                    }
+                    _ => {
+                        "set external_id of the Terraform module to it, or ExternalId of your own template, and apply"
+                    }
+                },
             };
             (
                 how,
@@ -266,11 +277,47 @@ fn rotation(
 fn stack_update<'a>(binding: &'a Binding, templates: &'a Templates) -> Option<StackUpdate<'a>> {
     let stack_id = binding.stack_id()?;
     let from = templates.find(&binding.template_version)?;
-    is_of_our_template(stack_id, &binding.role_arn).then_some(StackUpdate {
+    let is_ours = match binding.says.made_by {
+        Some(made_by) => made_by == MadeBy::Template,
+        None => is_of_our_template(stack_id, &binding.role_arn),
+    };
+    is_ours.then_some(StackUpdate {
         stack_id,
         external_id: None,
         from: Some(from),
         to: None,
+    })
+}
+
+/// How a degraded connection is repaired, unless its end is what the customer asked for.
+fn repair(connection: &Connection, templates: &Templates) -> Option<RepairBody> {
+    let Standing::Degraded { binding, reason, .. } = connection.state() else {
+        return None;
+    };
+    if reason.code == ReasonCode::AccessEnded {
+        return None;
+    }
+    let update = stack_update(binding, templates);
+    let instruction = match (binding.stack_id(), binding.says.made_by) {
+        (None, _) => {
+            let current = templates.find(templates.current.as_ref()?)?;
+            let trust = current.files.iter().find(|file| file.name == TRUST_POLICY_NAME)?;
+            format!(
+                "Set the role's trust policy to this document, with {} in the place of YOUR_EXTERNAL_ID: {}",
+                connection.external_id(),
+                trust.url
+            )
+        }
+        (Some(_), Some(MadeBy::Terraform)) => "Apply the Terraform module again.".to_owned(),
+        (Some(_), _) if update.is_some() => {
+            "Read the change set that this command makes, and execute it: it brings the role back to the template's."
+                .to_owned()
+        }
+        (Some(_), _) => return None,
+    };
+    Some(RepairBody {
+        instruction,
+        repair_command: update.as_ref().map(StackUpdate::repair_command),
     })
 }
 
@@ -284,15 +331,30 @@ fn update(connection: &Connection, templates: &Templates) -> Option<UpdateBody> 
     let is_ahead = |version: &&PublishedVersion| {
         version.is_newer_than(&binding.template_version) && !version.is_newer_than(&to.version)
     };
-    let update = StackUpdate {
+    let update = stack_update(binding, templates).map(|update| StackUpdate {
         to: Some(to),
-        ..stack_update(binding, templates)?
-    };
+        ..update
+    });
+    let is_module = binding.says.made_by == Some(MadeBy::Terraform);
+    let module = to
+        .files
+        .iter()
+        .find(|file| file.name == MODULE_NAME)
+        .filter(|_| is_module);
+    if update.is_none() && module.is_none() {
+        return None;
+    }
     let oldest_first = newest_first(&templates.versions).into_iter().rev();
     Some(UpdateBody {
         version: to.version.clone(),
-        update_url: update.url(),
-        update_command: update.cli_command(),
+        update_url: update.as_ref().map(StackUpdate::url),
+        update_command: update.as_ref().map(StackUpdate::cli_command),
+        instruction: module.map(|module| {
+            format!(
+                "Put the Terraform module of version {} in the place of yours and apply: {}",
+                to.version, module.url
+            )
+        }),
         changes: oldest_first.filter(is_ahead).map(ChangesBody::from).collect(),
     })
 }

@@ -9,12 +9,13 @@ use latchkey_core::domain::{
     instructions::launch_link::LaunchLink,
     profile::Profile,
     proof::{permissions::PermissionReport, reason::ReasonCode, tiers::TierName, trust_report::TrustReport},
+    request::stack_says::MadeBy,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     organization::OrganizationBody,
-    template::{RotationBody, UpdateBody},
+    template::{RepairBody, RotationBody, UpdateBody},
 };
 
 /// Whose connection it is.
@@ -75,9 +76,18 @@ pub struct ConnectionBody {
     /// Whom the role lets in besides the vendor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<TrustReport>,
+    /// From when on the customer lets the vendor in no more, where they chose a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_until: Option<Timestamp>,
+    /// What made the stack, where it says so: stacks of template 1.2.0 and later do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<MadeBy>,
     /// The external ID that the customer's stack shall be updated to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<RotationBody>,
+    /// How a degraded one is repaired in the customer's account, where we know how its role was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair: Option<RepairBody>,
     /// A newer template than its stack's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<UpdateBody>,

@@ -23,15 +23,30 @@ pub struct RotationBody {
     pub update_command: Option<String>,
 }
 
+/// How the customer brings a role back to what it was when it was proven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairBody {
+    /// What to do, for the way in which the role was made.
+    pub instruction: String,
+    /// Makes the change set that does it, and shows it; where the stack is known to be made from a template of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair_command: Option<String>,
+}
+
 /// A newer template than the one that a stack was made from. Nothing updates without the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateBody {
     /// The version that it is updated to.
     pub version: String,
-    /// Opens the update in the console.
-    pub update_url: String,
+    /// Opens the update in the console; none where the stack is the Terraform module's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_url: Option<String>,
     /// The same as a shell command.
-    pub update_command: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_command: Option<String>,
+    /// What to do where the stack is the Terraform module's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<String>,
     /// What each version on the way changes, oldest first.
     pub changes: Vec<ChangesBody>,
 }

@@ -36,6 +36,7 @@ mod answers;
 mod api;
 mod by_hand;
 mod deployment;
+mod perimeter;
 mod simulation;
 mod terraform;
 mod trust;

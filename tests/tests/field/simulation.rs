@@ -150,7 +150,12 @@ async fn a_boundary_of_some_regions_neither_fails_nor_degrades() -> Result<(), E
 }
 
 /// Calls AWS Organizations as the root of an account.
-async fn organizations(scene: &Scene, account: &str, operation: &str, body: &Value) -> Result<Value, Error> {
+pub async fn organizations(
+    scene: &Scene,
+    account: &str,
+    operation: &str,
+    body: &Value,
+) -> Result<Value, Error> {
     let scope = format!("{account}/20261201/us-east-1/organizations/aws4_request");
     let answer = reqwest::Client::new()
         .post(&scene.ready.endpoint)

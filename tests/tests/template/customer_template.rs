@@ -15,7 +15,7 @@ use crate::{
 /// The one parameter that a launch link fills in.
 const EXTERNAL_ID: &str = "ExternalId";
 /// All others: each can be left as it is, and none names the vendor.
-const OPTIONAL_PARAMETERS: [&str; 8] = [
+const OPTIONAL_PARAMETERS: [&str; 9] = [
     "PermissionTier",
     "PermissionsBoundaryArn",
     "RoleName",
@@ -23,6 +23,7 @@ const OPTIONAL_PARAMETERS: [&str; 8] = [
     "RolePath",
     "AllowedSourceIps",
     "AllowedOrganizationId",
+    "AccessUntil",
     "HomeRegion",
 ];
 
@@ -30,18 +31,28 @@ pub fn the_customers_role_trusts_one_path_of_the_vendor_with_the_external_id(tem
     let mut problems = Problems::new();
     let role = properties(template, "ConnectionRole");
     let trust = list(&role["AssumeRolePolicyDocument"]["Statement"]);
+    let roles = json!({"aws:PrincipalArn": {
+        "Fn::Sub": "arn:${AWS::Partition}:iam::__VENDOR_ACCOUNT_ID__:role__VENDOR_ROLE_PATH__*"
+    }});
     let expected = json!({
-        "ArnLike": {"aws:PrincipalArn": {
-            "Fn::Sub": "arn:${AWS::Partition}:iam::__VENDOR_ACCOUNT_ID__:role__VENDOR_ROLE_PATH__*"
-        }},
+        "ArnLike": roles,
         "StringEquals": {
             "sts:ExternalId": {"Ref": "ExternalId"},
             "aws:PrincipalOrgID": {"Fn::If": ["HasOrganizationId", {"Ref": "AllowedOrganizationId"}, {"Ref": "AWS::NoValue"}]},
         },
         "IpAddress": {"Fn::If": ["HasSourceIps", {"aws:SourceIp": {"Fn::Split": [",", {"Ref": "AllowedSourceIps"}]}}, {"Ref": "AWS::NoValue"}]},
+        "DateLessThan": {"Fn::If": ["HasAccessUntil", {"aws:CurrentTime": {"Fn::Sub": "${AccessUntil}T00:00:00Z"}}, {"Ref": "AWS::NoValue"}]},
     });
     let principal = json!({"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::__VENDOR_ACCOUNT_ID__:root"}});
-    if trust.len() != 1
+    let said = json!({
+        "Sid": "VendorSaysWhatItComesFor",
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": ["sts:SetSourceIdentity", "sts:TagSession"],
+        "Condition": {"ArnLike": roles, "ForAllValues:StringLike": {"aws:TagKeys": "latchkey:*"}},
+    });
+    if trust.len() != 2
+        || *trust[1] != said
         || trust[0]["Condition"] != expected
         || trust[0]["Principal"] != principal
         || trust[0]["Action"] != "sts:AssumeRole"
@@ -163,6 +174,11 @@ pub fn the_connection_is_made_last_and_waits_long_enough(template: &Value) -> Pr
         ("RoleArn", json!({"Fn::GetAtt": ["ConnectionRole", "Arn"]})),
         ("TemplateVersion", json!("__TEMPLATE_VERSION__")),
         ("PermissionTier", json!({"Ref": "PermissionTier"})),
+        ("MadeBy", json!("template")),
+        (
+            "AccessUntil",
+            json!({"Fn::If": ["HasAccessUntil", {"Ref": "AccessUntil"}, {"Ref": "AWS::NoValue"}]}),
+        ),
     ] {
         if properties[name] != expected {
             problems.push(format!("{name} is {}", properties[name]));
@@ -208,6 +224,10 @@ fn the_customers_role_lets_in_nobody_but_the_vendors_verifier_with_the_external_
         no external ID | ConnectionRole/AssumeRolePolicyDocument/Statement/0/Condition/StringEquals
         any role of the vendor | ConnectionRole/AssumeRolePolicyDocument/Statement/0/Condition/ArnLike
         a second way in | ConnectionRole/AssumeRolePolicyDocument/Statement += {}
+        any tag | ConnectionRole/AssumeRolePolicyDocument/Statement/1/Condition/ForAllValues:StringLike
+        a second action that lets in |
+            ConnectionRole/AssumeRolePolicyDocument/Statement/1/Action = ["sts:*"]
+        an access that does not end | ConnectionRole/AssumeRolePolicyDocument/Statement/0/Condition/DateLessThan
         a parameter that must be filled in | /Parameters/RoleName/Default
         another parameter among the first |
             /Metadata/AWS::CloudFormation::Interface/ParameterGroups/0/Parameters =
@@ -247,6 +267,8 @@ fn the_stack_tells_the_vendor_last_and_waits_longer_than_a_verification_takes() 
         a connection before the permissions | /Resources/Connection/DependsOn
         a stack that gives up too early | Connection/ServiceTimeout = 269
         a tier that nobody is told | Connection/PermissionTier
+        an end that nobody is told | Connection/AccessUntil
+        a stack that does not say what made it | Connection/MadeBy
         a role in every region of a StackSet | /Resources/ConnectionRole/Condition
         a topic of another region |
             Connection/ServiceToken =

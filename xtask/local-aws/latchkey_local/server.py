@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from . import batch_actions, conditions, custom_resources, iam_routes, organizations, principal_arn, rollback, simulations, sns_to_lambda, stack_names, tables, template_urls, topic_policies, updates
+from . import batch_actions, conditions, custom_resources, iam_routes, organizations, principal_arn, rollback, sessions, simulations, sns_to_lambda, stack_names, tables, template_urls, topic_policies, updates
 from .answers import PendingAnswers
 from .processes import ORDERLY_END, end_hard_after
 from .response_urls import ResponseUrls
@@ -29,6 +29,7 @@ def apply_corrections(settings):
     topic_policies.apply()
     tables.apply()
     iam_routes.apply()
+    sessions.apply()
 
 
 def run(settings):

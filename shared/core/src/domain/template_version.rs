@@ -8,8 +8,13 @@ use serde_json::Value;
 pub const TEMPLATE_PK: &str = "TEMPLATE";
 /// How the sort key of a published version begins; the version follows.
 pub const VERSION_SK_PREFIX: &str = "VERSION#";
+/// The name of the Terraform module's archive, which is published beside the template.
+pub const MODULE_NAME: &str = "latchkey-terraform.zip";
+/// The name of the trust policy for a role that is made by hand, with YOUR_EXTERNAL_ID in it.
+pub const TRUST_POLICY_NAME: &str = "trust-policy.json";
 
-/// The item `TEMPLATE` / `VERSION#<version>`. It is written once, when the version is published first, and never changes.
+/// The item `TEMPLATE` / `VERSION#<version>`: the newest publication of the version, and those before it. Publishing the version for
+/// other regions adds a publication; nothing else about it changes after the first.
 ///
 /// A version that was published before there were differences has neither `changes` nor `files`; its sort key has the digest behind the
 /// version.
@@ -21,7 +26,7 @@ pub struct PublishedVersion {
     pub url: String,
     /// The SHA-256 of the template, in lower-case hexadecimal.
     pub sha256: String,
-    /// When it was published first.
+    /// When it was published.
     pub published_at: Timestamp,
     /// What differs from the version before, in terms of permissions: `{from, to, changes: [{change, …}], changelog}`. None for a
     /// first version. The publisher makes it (`customer/src/diff.rs`); the service passes it on.
@@ -36,6 +41,32 @@ pub struct PublishedVersion {
     /// What was published beside the template: security page, Terraform module, policies, script.
     #[serde(default)]
     pub files: Vec<PublishedFile>,
+    /// What makes it this version: the SHA-256 of all that is rendered for it, before anything of a deployment is filled in. None
+    /// where it was published before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The vendor's account, role path and topic that are filled in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub vendor: String,
+    /// The regions in which the template lets itself be launched: `eu-west-1, us-east-1`. Empty where it does not ask.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub regions: String,
+    /// The publications before this one, the oldest first. Their links open as long as the bucket stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Publication>,
+}
+
+/// A version as it was published for other regions than it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    /// The https URL of the template.
+    pub url: String,
+    /// The SHA-256 of the template, in lower-case hexadecimal.
+    pub sha256: String,
+    /// When it was published.
+    pub published_at: Timestamp,
+    /// The regions in which that template lets itself be launched.
+    pub regions: String,
 }
 
 /// A file that was published beside a template.
@@ -78,12 +109,30 @@ impl PublishedVersion {
         format!("{VERSION_SK_PREFIX}{}", self.version)
     }
 
-    /// Whether `other` is the same publication, whenever it was made.
-    pub fn is_same_content(&self, other: &Self) -> bool {
-        Self {
-            published_at: other.published_at,
-            ..self.clone()
-        } == *other
+    /// What is remembered where this is published after `known`; none where that is another content under the same version, which
+    /// customers rely on as it is.
+    pub fn after(self, known: &Self) -> Option<Self> {
+        let is_same_version = match &known.identity {
+            Some(identity) => self.identity.as_ref() == Some(identity) && self.vendor == known.vendor,
+            None => (&self.url, &self.files) == (&known.url, &known.files),
+        };
+        if !is_same_version {
+            return None;
+        }
+        if self.url == known.url {
+            return Some(known.clone());
+        }
+        let former = Publication {
+            url: known.url.clone(),
+            sha256: known.sha256.clone(),
+            published_at: known.published_at,
+            regions: known.regions.clone(),
+        };
+        let earlier = known.earlier.iter().filter(|it| it.url != self.url);
+        Some(Self {
+            earlier: earlier.cloned().chain([former]).collect(),
+            ..self
+        })
     }
 }
 
@@ -118,28 +167,56 @@ mod tests {
         assert_eq!(sorted, ["1.10.0", "1.9.0", "1.0.0", "x"]);
     }
 
+    fn publication(url: &str, identity: Option<&str>) -> PublishedVersion {
+        PublishedVersion {
+            url: url.to_owned(),
+            identity: identity.map(str::to_owned),
+            vendor: "111111111111 /latchkey/ topic".to_owned(),
+            regions: url.to_owned(),
+            ..serde_json::from_str(FIRST).unwrap()
+        }
+    }
+
     #[test]
-    fn the_same_content_is_the_same_whenever_it_was_published() {
-        let version: PublishedVersion = serde_json::from_str(FIRST).unwrap();
+    fn a_version_is_published_for_other_regions_and_back() {
+        let [first, wider] = ["a", "b"].map(|url| publication(url, Some("1")));
+        assert_eq!(first.clone().after(&first).as_ref(), Some(&first));
         let later = PublishedVersion {
-            published_at: Timestamp::UNIX_EPOCH,
-            ..version.clone()
+            published_at: Timestamp::MAX,
+            ..first.clone()
         };
-        assert!(version.is_same_content(&later));
-        let other = PublishedVersion {
-            sha256: "cd".to_owned(),
-            ..version.clone()
+        assert_eq!(
+            later.after(&first).as_ref(),
+            Some(&first),
+            "the first time is kept"
+        );
+        let widened = wider.clone().after(&first).unwrap();
+        let urls = |it: &PublishedVersion| -> Vec<_> { it.earlier.iter().map(|it| it.url.clone()).collect() };
+        assert_eq!(
+            (widened.url.as_str(), urls(&widened)),
+            ("b", vec!["a".to_owned()])
+        );
+        let back = first.after(&widened).unwrap();
+        assert_eq!((back.url.as_str(), urls(&back)), ("a", vec!["b".to_owned()]));
+    }
+
+    #[test]
+    fn another_content_is_not_published_under_a_known_version() {
+        let known = publication("a", Some("1"));
+        let of_another_vendor = PublishedVersion {
+            vendor: "222222222222 /latchkey/ topic".to_owned(),
+            ..publication("b", Some("1"))
         };
-        assert!(!version.is_same_content(&other));
-        let file = PublishedFile {
-            name: "a".to_owned(),
-            url: "u".to_owned(),
-            sha256: "ef".to_owned(),
-        };
-        let more = PublishedVersion {
-            files: vec![file],
-            ..version.clone()
-        };
-        assert!(!version.is_same_content(&more));
+        let unnamed = publication("a", None);
+        for other in [
+            publication("b", Some("2")),
+            publication("a", None),
+            of_another_vendor,
+        ] {
+            assert_eq!(other.after(&known), None);
+        }
+        // Published by a former release, which knew no identity: the files have to be the same.
+        assert_eq!(publication("b", Some("1")).after(&unnamed), None);
+        assert_eq!(publication("a", Some("1")).after(&unnamed), Some(unnamed));
     }
 }

@@ -156,7 +156,7 @@ impl RecheckRole {
             Verdict::NotAssumable if binding.deletion_seen_at.is_some() => {
                 Event::Disconnected(ReasonCode::StackDeleted.into())
             }
-            Verdict::NotAssumable => Event::CheckFailed(ReasonCode::RoleGone.into()),
+            Verdict::NotAssumable => Event::CheckFailed(binding.refused_for(self.clock.now()).into()),
             Verdict::Inconclusive(cause) => return Ok(Some(Rechecked::Inconclusive(cause))),
         };
         let name = event.name();

@@ -145,6 +145,13 @@ impl RegisterRole {
     fn read(&self, envelope: &Envelope) -> Result<Properties, Reason> {
         let properties = envelope.properties()?;
         check_accounts(&properties, &envelope.stack_id, &self.vendor_account)?;
+        if properties
+            .says
+            .access_until
+            .is_some_and(|end| end <= self.clock.now())
+        {
+            return Err(ReasonCode::AccessEnded.into());
+        }
         Ok(properties)
     }
 

@@ -285,6 +285,7 @@ impl VerifyRole {
             }),
             deletion_seen_at: None,
             unsettled: None,
+            says: record.says,
         });
         let now = self.clock.now();
         let event = Event::AttemptProven { binding, proof };

@@ -9,7 +9,10 @@ use latchkey_core::domain::{
     },
     external_id::ExternalId,
     proof::reason::ReasonCode,
-    request::custom_resource::{Properties, RequestKey, RequestType},
+    request::{
+        custom_resource::{Properties, RequestKey, RequestType},
+        stack_says::StackSays,
+    },
 };
 use latchkey_testing::{
     builders::{account, altered, launch, role, tenant},
@@ -53,6 +56,7 @@ fn bound(unsettled: Option<Option<State>>) -> Binding {
         unsettled: unsettled.map(|replaces| Unsettled {
             replaces: replaces.map(Box::new),
         }),
+        says: StackSays::default(),
     }
 }
 
@@ -250,6 +254,7 @@ fn properties(role_arn: &str) -> Properties {
         role_arn: RoleArn::parse(role_arn).unwrap(),
         template_version: "1.0.0".to_owned(),
         permission_tier: None,
+        says: StackSays::default(),
     }
 }
 

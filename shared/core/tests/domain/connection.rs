@@ -6,8 +6,8 @@ use latchkey_core::domain::connection::{rotation::ROTATION_SECONDS, *};
 use latchkey_core::domain::{
     aws::{RoleArn, StackId},
     external_id::ExternalId,
-    proof::reason::ReasonCode,
-    request::custom_resource::RequestKey,
+    proof::{reason::ReasonCode, trust_report::TrustReport},
+    request::{custom_resource::RequestKey, stack_says::StackSays},
 };
 use latchkey_testing::{
     builders::{account, altered, launch, proof, role, tenant},
@@ -62,6 +62,7 @@ fn binding(stack: &str, request_id: &str, role_name: &str) -> Binding {
         trust: None,
         deletion_seen_at: None,
         unsettled: None,
+        says: StackSays::default(),
     }
 }
 
@@ -609,4 +610,41 @@ fn a_member_follows_its_organization_until_it_has_what_is_next() {
     assert_eq!(waiting.external_id(), done.external_id());
     let single = connection(unbound(None));
     assert_eq!(single.clone().following(&organization), single);
+}
+
+#[test]
+fn a_role_is_refused_for_the_end_that_its_customer_set_or_else_it_is_gone() {
+    let read = |ends_at| TrustReport {
+        read_at: Some(at(1)),
+        ends_at,
+        ..TrustReport::default()
+    };
+    let unread = TrustReport {
+        read_at: None,
+        ..read(None)
+    };
+    let end = Some(at(100));
+    for (says, trust, ends_at) in [
+        (None, None, None),
+        (end, None, end),
+        (end, Some(unread), end),
+        // The role's own word is the last one.
+        (end, Some(read(None)), None),
+        (end, Some(read(Some(at(200)))), Some(at(200))),
+        (None, Some(read(end)), end),
+    ] {
+        let mut binding = binding(S1, "r1", "First");
+        binding.says.access_until = says;
+        binding.trust = trust;
+        assert_eq!(binding.access_ends_at(), ends_at);
+        let refused_for = |seconds| binding.refused_for(at(seconds));
+        let end = ends_at.map_or(i64::MAX, |_| if ends_at == Some(at(200)) { 200 } else { 100 });
+        assert_eq!(refused_for(50), ReasonCode::RoleGone);
+        assert_eq!(refused_for(99.min(end)), ReasonCode::RoleGone);
+        if ends_at.is_some() {
+            assert_eq!(refused_for(end), ReasonCode::AccessEnded);
+        } else {
+            assert_eq!(refused_for(1_000), ReasonCode::RoleGone);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use latchkey_core::domain::request::custom_resource::*;
+use latchkey_core::domain::request::stack_says::{MadeBy, StackSays};
 use latchkey_core::domain::{
     aws::{Region, RoleArn, StackId},
     external_id::ExternalId,
@@ -68,6 +69,7 @@ fn a_create_an_update_and_a_delete_are_read_as_they_were_sent() {
             external_id: external_id(),
             role_arn: reader(),
             template_version: "1.0.0".to_owned(),
+            says: StackSays::default(),
         };
         assert_eq!(envelope.properties(), Ok(expected));
     }
@@ -531,5 +533,32 @@ proptest! {
         let invalid = request.envelope().properties().unwrap_err();
         let reason = Reason::from(invalid);
         prop_assert!(!reason.stack_event().contains(&text));
+    }
+}
+
+#[test]
+fn a_stack_tells_what_made_it_and_until_when_it_lets_us_in() {
+    let says = |properties: &[(&str, &str)]| {
+        let with =
+            |request: StackRequest, (name, value): &(&str, &str)| request.with_property(name, json!(value));
+        let request = properties.iter().fold(create(), with);
+        request.envelope().properties().map(|properties| properties.says)
+    };
+    assert_eq!(says(&[]), Ok(StackSays::default()));
+    let told = says(&[("MadeBy", "terraform"), ("AccessUntil", "2030-06-30")]).unwrap();
+    assert_eq!(told.made_by, Some(MadeBy::Terraform));
+    assert_eq!(told.access_until, "2030-06-30T00:00:00Z".parse().ok());
+    assert_eq!(
+        says(&[("MadeBy", "template")]).unwrap().made_by,
+        Some(MadeBy::Template)
+    );
+    assert_eq!(says(&[("MadeBy", "cdk")]).unwrap().made_by, Some(MadeBy::Another));
+    // In the words of the property that is wrong.
+    for day in ["2030-02-31", "30.6.2030", ""] {
+        assert_eq!(
+            says(&[("AccessUntil", day)]).unwrap_err().what,
+            "AccessUntil",
+            "{day}"
+        );
     }
 }

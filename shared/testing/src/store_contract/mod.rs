@@ -31,6 +31,7 @@ use latchkey_core::{
         request::{
             custom_resource::{Outcome, RequestKey},
             request_record::RequestRecord,
+            stack_says::StackSays,
         },
         sweep::SweepPlan,
     },
@@ -164,6 +165,7 @@ impl Case {
             trust: None,
             deletion_seen_at: None,
             unsettled: None,
+            says: StackSays::default(),
         };
         let (binding, proof) = (Box::new(binding), proof(&self.role_arn));
         after(&self.connection, Event::AttemptProven { binding, proof })

@@ -1,5 +1,6 @@
 //! A connection and where it can stand. What can happen to it is in [`transitions`].
 
+mod access;
 mod changes;
 pub mod claims;
 mod facts;
@@ -21,7 +22,7 @@ use crate::domain::{
     ids::{ConnectionId, TenantId},
     profile::Profile,
     proof::{permissions::PermissionReport, reason::Reason, tiers::TierName, trust_report::TrustReport},
-    request::{custom_resource::RequestKey, request_budget::RequestBudget},
+    request::{custom_resource::RequestKey, request_budget::RequestBudget, stack_says::StackSays},
 };
 
 /// How long a request can be worked on, in seconds: CloudFormation's longest patience.
@@ -261,6 +262,9 @@ pub struct Binding {
     /// While CloudFormation's bucket has not yet taken our SUCCESS for it: what to go back to if it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Unsettled>,
+    /// What its stack tells of itself.
+    #[serde(default, skip_serializing_if = "StackSays::is_silent")]
+    pub says: StackSays,
 }
 
 /// A binding whose SUCCESS is on its way. Only CloudFormation can sign a URL into its own bucket, so an accepted

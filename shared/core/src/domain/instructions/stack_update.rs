@@ -68,6 +68,23 @@ impl StackUpdate<'_> {
             self.stack_id,
         )
     }
+
+    /// Shows what brings the stack's resources back to what its template says, whoever changed them, as a change set that
+    /// the customer reads and then executes.
+    pub fn repair_command(&self) -> String {
+        let region = self.stack_id.region();
+        let change_set = format!(
+            "--region {region} --stack-name '{}' --change-set-name repair",
+            self.stack_id
+        );
+        let kept = kept_parameters(self.from, None);
+        format!(
+            "aws cloudformation create-change-set {change_set} --use-previous-template --deployment-mode REVERT_DRIFT \
+             --parameters ParameterKey={EXTERNAL_ID_PARAMETER},UsePreviousValue=true{kept} --capabilities CAPABILITY_NAMED_IAM \
+             && aws cloudformation wait change-set-create-complete {change_set} \
+             && aws cloudformation describe-change-set {change_set}"
+        )
+    }
 }
 
 /// Every parameter but the external ID that a stack of version `from` has and that it still has after an update to `to`,
@@ -122,6 +139,35 @@ mod tests {
         };
         insta::assert_snapshot!(upgrade.url());
         insta::assert_snapshot!(upgrade.cli_command());
+    }
+
+    #[test]
+    fn a_repair_is_shown_before_it_is_made_and_keeps_every_parameter() {
+        let stack_id = StackId::parse(STACK).unwrap();
+        let first = version("1.1.0", &["ExternalId", "RolePath"]);
+        let repair = StackUpdate {
+            stack_id: &stack_id,
+            external_id: None,
+            from: Some(&first),
+            to: None,
+        };
+        let command = repair.repair_command();
+        let steps: Vec<&str> = command.split(" && ").collect();
+        assert!(
+            steps[0].contains("--use-previous-template --deployment-mode REVERT_DRIFT"),
+            "{command}"
+        );
+        assert!(
+            steps[0].contains(
+                "ParameterKey=ExternalId,UsePreviousValue=true ParameterKey=RolePath,UsePreviousValue=true"
+            ),
+            "{command}"
+        );
+        assert!(
+            steps[2].starts_with("aws cloudformation describe-change-set"),
+            "{command}"
+        );
+        assert!(!command.contains("execute-change-set"), "{command}");
     }
 
     #[test]

@@ -65,11 +65,13 @@ pub enum ReasonCode {
     ExternalIdRetired,
     /// CloudFormation's bucket did not take our answer: the request was not CloudFormation's, or too old.
     AnswerRefused,
+    /// The day on which the customer let the access end has come.
+    AccessEnded,
 }
 
 impl ReasonCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::InvalidRequest,
         Self::ExternalIdUnknown,
         Self::LinkExpired,
@@ -96,6 +98,7 @@ impl ReasonCode {
         Self::ExternalIdChanged,
         Self::ExternalIdRetired,
         Self::AnswerRefused,
+        Self::AccessEnded,
     ];
 
     /// As it stands in the API, in a stack event and in the log.
@@ -127,6 +130,7 @@ impl ReasonCode {
             Self::ExternalIdChanged => "external_id_changed",
             Self::ExternalIdRetired => "external_id_retired",
             Self::AnswerRefused => "answer_refused",
+            Self::AccessEnded => "access_ended",
         }
     }
 
@@ -231,6 +235,10 @@ impl ReasonCode {
                 "CloudFormation did not take the answer, so the request was not its own or came too late; create \
                  the stack again from the launch link."
             }
+            Self::AccessEnded => {
+                "The day on which you let the vendor's access end has come; give the stack a later day as \
+                 AccessUntil, or none, or delete the stack to disconnect."
+            }
         }
     }
 }
@@ -304,6 +312,10 @@ impl ReasonCode {
             Self::ExternalIdRetired => {
                 "This external ID was replaced or its rotation was cancelled or ran out; put the connection's \
                  current one into the role's trust policy, and name the role again."
+            }
+            Self::AccessEnded => {
+                "The day on which the role's trust policy lets the vendor's access end has come; write a later \
+                 day into it, or end the connection in the vendor's product."
             }
             // The others say nothing of a stack, or cannot be without one.
             _ => self.sentence(),

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     permissions::DeniedBy,
     reason::{Reason, ReasonCode},
-    trust_policy::{Facts, Guest, Opening, StatementName, TrustPolicy},
+    trust_policy::{
+        Facts, Guest, Opening, SET_SOURCE_IDENTITY, StatementName, TAG_SESSION, TrustPolicy, Truth,
+    },
     verdict::Cause,
 };
 use crate::domain::{external_id::ExternalId, invalid::Invalid};
@@ -111,6 +113,12 @@ pub struct TrustReport {
     /// Since which look it is too open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_since: Option<Timestamp>,
+    /// Whether our sessions may carry a source identity; none where that is not certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_source_identity: Option<bool>,
+    /// Whether they may carry tags whose keys begin with `latchkey:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_tags: Option<bool>,
 }
 
 /// Why a trust policy was not read.
@@ -207,6 +215,14 @@ impl TrustReport {
         findings.dedup();
         findings.truncate(MAX_KEPT);
         let guests = policy.guests(facts).into_iter().take(MAX_KEPT);
+        let takes = |action| {
+            let ours = facts.external_ids.first()?;
+            match policy.lets_us(action, ours, facts) {
+                Truth::Yes => Some(true),
+                Truth::No => Some(false),
+                Truth::Maybe => None,
+            }
+        };
         let is_open = findings.iter().any(|finding| finding.is_too_open());
         Self {
             read_at: Some(facts.now),
@@ -215,6 +231,8 @@ impl TrustReport {
             guests: guests.map(TrustGuest::new).collect(),
             ends_at: facts.external_ids.first().and_then(|id| policy.ends(id, facts)),
             open_since: is_open.then_some(open_since.unwrap_or(facts.now)),
+            takes_source_identity: takes(SET_SOURCE_IDENTITY),
+            takes_tags: takes(TAG_SESSION),
         }
     }
 

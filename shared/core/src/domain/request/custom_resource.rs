@@ -13,7 +13,10 @@ use crate::domain::{
     ids::ConnectionId,
     invalid::{Invalid, PADDED},
     proof::{reason::Reason, tiers::TierName},
-    request::response_url::ResponseUrl,
+    request::{
+        response_url::ResponseUrl,
+        stack_says::{MadeBy, StackSays, access_until},
+    },
 };
 
 /// The resource type in the customer's template.
@@ -95,6 +98,8 @@ pub struct Properties {
     pub template_version: String,
     /// The tier that the customer chose; none in a stack of a template that has no choice.
     pub permission_tier: Option<TierName>,
+    /// What the stack tells of itself.
+    pub says: StackSays,
 }
 
 /// Why a message is not worked on.
@@ -307,10 +312,21 @@ impl Envelope {
             .contains_key("PermissionTier")
             .then(|| TierName::parse(bare(properties, "PermissionTier")?))
             .transpose()?;
+        let told = |name| {
+            properties
+                .contains_key(name)
+                .then(|| bare(properties, name))
+                .transpose()
+        };
+        let says = StackSays {
+            made_by: told("MadeBy")?.map(MadeBy::parse),
+            access_until: told("AccessUntil")?.map(access_until).transpose()?,
+        };
         Ok(Properties {
             external_id,
             role_arn,
             permission_tier,
+            says,
             template_version: template_version.to_owned(),
         })
     }

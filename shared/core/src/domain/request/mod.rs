@@ -5,3 +5,4 @@ pub mod custom_resource;
 pub mod request_budget;
 pub mod request_record;
 pub mod response_url;
+pub mod stack_says;

@@ -13,6 +13,7 @@ use crate::domain::{
     request::{
         custom_resource::{Envelope, Outcome, Properties, RequestKey, RequestType, answer_body},
         response_url::ResponseUrl,
+        stack_says::StackSays,
     },
 };
 
@@ -70,6 +71,9 @@ pub struct RequestRecord {
     /// Where the answer goes; forgotten when it was delivered (I4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unverified_response_url: Option<UnverifiedUrl>,
+    /// What the stack tells of itself.
+    #[serde(default, skip_serializing_if = "StackSays::is_silent")]
+    pub says: StackSays,
 }
 
 impl RequestRecord {
@@ -105,6 +109,7 @@ impl RequestRecord {
             outcome: None,
             is_settled: false,
             unverified_response_url: Some(UnverifiedUrl(envelope.response_url.expose().to_string())),
+            says: properties.says,
         }
     }
 
@@ -139,6 +144,7 @@ impl RequestRecord {
             outcome: None,
             is_settled: false,
             unverified_response_url: None,
+            says: StackSays::default(),
         }
     }
 

@@ -36,6 +36,10 @@ const MAX_DOCUMENT_BYTES: usize = 131_072;
 /// An organization that no document names.
 pub const UNNAMED_ORGANIZATION: &str = "o-~";
 const ASSUME_ROLE: &str = "sts:AssumeRole";
+/// What a session with a source identity needs beside it.
+pub const SET_SOURCE_IDENTITY: &str = "sts:SetSourceIdentity";
+/// What a session with tags needs beside it.
+pub const TAG_SESSION: &str = "sts:TagSession";
 
 /// What a document is judged by.
 #[derive(Debug, Clone, Copy)]
@@ -190,7 +194,8 @@ impl TrustPolicy {
 
     /// The same for another action of STS, such as `sts:TagSession` or `sts:SetSourceIdentity`.
     pub fn lets_us(&self, action: &str, external_id: &ExternalId, facts: &Facts<'_>) -> Truth {
-        self.judge(action, &Request::ours(external_id, facts)).0
+        self.judge(action, &Request::ours(external_id, facts).for_action(action))
+            .0
     }
 
     /// When we are let in no more, if every statement that lets us in has an end.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Facts, Truth, UNNAMED_ORGANIZATION,
+    Facts, SET_SOURCE_IDENTITY, TAG_SESSION, Truth, UNNAMED_ORGANIZATION,
     condition::Key,
     document::{Principal, Statement},
     pattern::{UNNAMED, arn_matches},
@@ -53,6 +53,8 @@ pub(super) struct Request<'a> {
     is_user: bool,
     is_stranger: bool,
     external_id: Key,
+    /// The keys of the session's tags.
+    tag_keys: Key,
 }
 
 /// So many external IDs of a policy are tried one by one, which costs time. Where it names more, a
@@ -112,12 +114,23 @@ impl<'a> Request<'a> {
             is_user,
             is_stranger,
             external_id,
+            tag_keys: Key::Open,
         }
     }
 
     /// Ours, with this external ID.
     pub(super) fn ours(external_id: &ExternalId, facts: &'a Facts<'a>) -> Self {
         Self::of(Witness::WrongExternalId, Key::Is(external_id.to_string()), facts)
+    }
+
+    /// The same, as we ask for `action`: our tags have keys of our own prefix.
+    pub(super) fn for_action(mut self, action: &str) -> Self {
+        self.tag_keys = match action {
+            TAG_SESSION => Key::Is("latchkey:*".to_owned()),
+            SET_SOURCE_IDENTITY => Key::Absent,
+            _ => self.tag_keys,
+        };
+        self
     }
 
     /// Whether `statement` is about this request for `action`.
@@ -184,6 +197,7 @@ impl<'a> Request<'a> {
         match key {
             "sts:externalid" => self.external_id.clone(),
             "aws:principalarn" => self.arn.clone(),
+            "aws:tagkeys" => self.tag_keys.clone(),
             "aws:principalaccount" => is(&self.account),
             "aws:principaltype" => is(if self.is_user { "User" } else { "AssumedRole" }),
             "aws:principalorgid" => organization(""),
