@@ -50,8 +50,13 @@ impl Copy {
     /// The same as if its version were not released yet: texts and permissions may still change.
     pub fn unreleased() -> Self {
         let copy = Self::of_repository();
-        let version = copy.read("version.txt");
-        let version = version.trim_end();
+        copy.forget(copy.read("version.txt").trim_end());
+        copy
+    }
+
+    /// Takes a version from the released ones.
+    pub fn forget(&self, version: &str) {
+        let copy = self;
         for ending in ["json", "yaml"] {
             let kept = copy.path(&format!("versions/{version}.{ending}"));
             if kept.exists() {
@@ -65,7 +70,6 @@ impl Copy {
             .map(|line| format!("{line}\n"))
             .collect();
         copy.write("versions/SHA256SUMS", &digests.concat());
-        copy
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
