@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_iam::operation::create_role::CreateRoleError;
-use aws_sdk_sts::{operation::assume_role::AssumeRoleOutput, types::Tag};
+use aws_sdk_sts::{error::ProvideErrorMetadata as _, operation::assume_role::AssumeRoleOutput, types::Tag};
 use jiff::{SignedDuration, Timestamp};
 use latchkey_core::domain::proof::reason::ReasonCode;
 use latchkey_tests::{
@@ -201,11 +201,7 @@ async fn session_that_says_why(
         .source_identity("ticket-7")
         .tags(tag.map_err(|error| error.to_string())?);
     let answer = asked.send().await;
-    answer.map_err(|error| {
-        error
-            .as_service_error()
-            .map_or_else(|| error.to_string(), ToString::to_string)
-    })
+    answer.map_err(|error| error.message().map_or_else(|| error.to_string(), str::to_owned))
 }
 
 /// What a session may say is known of the role, and it is so.
@@ -285,7 +281,7 @@ async fn a_day_for_the_end_is_shown_and_a_past_one_refused_at_once() -> Result<(
     )
     .await?;
     past.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::AccessEnded)?;
-    customer.deleted("Chosen").await?;
+    customer.deleted(&past.stack_id).await?;
     let unreadable = chosen(
         &scene,
         &customer,
@@ -294,7 +290,7 @@ async fn a_day_for_the_end_is_shown_and_a_past_one_refused_at_once() -> Result<(
     )
     .await?;
     unreadable.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::InvalidRequest)?;
-    customer.deleted("Chosen").await?;
+    customer.deleted(&unreadable.stack_id).await?;
     let outcome = chosen(
         &scene,
         &customer,

@@ -37,6 +37,7 @@ struct Organization<'a> {
     scene: &'a Scene,
     management: String,
     member: String,
+    id: String,
 }
 
 impl<'a> Organization<'a> {
@@ -44,9 +45,11 @@ impl<'a> Organization<'a> {
         let management = fresh_account();
         let account = json!({ "Email": "m@example.com", "AccountName": "m" });
         let made = organizations(scene, &management, "CreateAccount", &account).await?;
+        let shown = organizations(scene, &management, "DescribeOrganization", &json!({})).await?;
         Ok(Self {
             scene,
             member: text(&made["CreateAccountStatus"], "AccountId")?,
+            id: text(&shown["Organization"], "Id")?,
             management,
         })
     }
@@ -81,13 +84,13 @@ impl<'a> Organization<'a> {
 }
 
 /// `EnforceOrgIdentities`, which lets in whom the organization names.
-fn identities(trusted: Value) -> Value {
+fn identities(own: &str, trusted: &Value) -> Value {
     json!([{
         "Sid": "EnforceOrgIdentities", "Effect": "Deny", "Principal": "*", "Resource": "*",
         "Action": ["s3:*", "sqs:*", "kms:*", "secretsmanager:*", "sts:AssumeRole"],
         "Condition": {
             "StringNotEqualsIfExists": {
-                "aws:PrincipalOrgID": "o-customers0", "aws:PrincipalAccount": trusted,
+                "aws:PrincipalOrgID": own, "aws:PrincipalAccount": trusted,
                 "aws:ResourceTag/dp:exclude:identity": "true",
             },
             "BoolIfExists": { "aws:PrincipalIsAWSService": "false" },
@@ -128,16 +131,15 @@ async fn a_resource_control_policy_lets_the_connection_through_by_account_or_by_
         let organization = Organization::new(&scene).await?;
         let others = json!(["123456789012"]);
         let policy = organization
-            .attach("RESOURCE_CONTROL_POLICY", identities(others.clone()))
+            .attach("RESOURCE_CONTROL_POLICY", identities(&organization.id, &others))
             .await?;
         let (link, _) = scene.newcomer(&api, "us-east-1").await?;
         let customer = Customer::sign_in(&scene.ready.endpoint, &organization.member, "us-east-1").await?;
         let kept_out = launch(&customer, &link, "KeptOut", None).await?;
         kept_out.expect_refusal("ROLLBACK_COMPLETE", ReasonCode::RoleNotAssumable)?;
         if !by_tag {
-            organization
-                .change(&policy, identities(exception.clone()))
-                .await?;
+            let excepted = identities(&organization.id, exception);
+            organization.change(&policy, excepted).await?;
         }
         let tag = by_tag.then_some("dp:exclude:identity");
         launch(&customer, &link, "LetThrough", tag)
@@ -151,7 +153,7 @@ async fn a_resource_control_policy_lets_the_connection_through_by_account_or_by_
 /// The local AWS does not ask whether a stack's caller may publish: so the caller publishes, and reads the template.
 #[tokio::test]
 async fn a_service_control_policy_lets_the_message_and_the_template_through() -> Result<(), Error> {
-    let scene = Scene::open()?;
+    let (scene, _) = Scene::with_acme()?;
     let pasted = pasted(&scene)?;
     let resources = |exceptions: &Value| {
         json!([
