@@ -118,6 +118,21 @@ impl StackTemplate {
         self
     }
 
+    /// The same with a sibling that cannot be made, after the connection.
+    pub fn text_with_something_failing(&self) -> String {
+        let mut template: Value = serde_json::from_str(&self.text()).unwrap_or_default();
+        template["Resources"]["Sibling"] = json!({
+            "Type": "AWS::IAM::Policy",
+            "DependsOn": self.logical_id,
+            "Properties": {
+                "PolicyName": "x",
+                "Roles": ["there-is-no-such-role"],
+                "PolicyDocument": { "Version": "2012-10-17", "Statement": [] },
+            },
+        });
+        template.to_string()
+    }
+
     /// As the text that CloudFormation takes.
     pub fn text(&self) -> String {
         let trust = self.trust.clone().unwrap_or_else(|| self.published_trust());

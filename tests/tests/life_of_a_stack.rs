@@ -80,8 +80,14 @@ async fn an_update_to_an_unsafe_role_fails_is_rolled_back_and_leaves_the_connect
         .condition(json!({ "ArnLike": template.vendor_roles() }));
     let outcome = one.customer.update(Connected::STACK, &open).await?;
     outcome.expect_refusal("UPDATE_ROLLBACK_COMPLETE", ReasonCode::ExternalIdNotEnforced)?;
-    let shown = api.get(&one.id).await?;
-    assert_eq!(settled(&shown), settled(&one.shown));
+    let failed = |shown: &Value| shown["failed_change"] != Value::Null;
+    let mut shown = settled(&api.wait_until(&one.id, failed).await?);
+    let failed = shown
+        .as_object_mut()
+        .and_then(|fields| fields.remove("failed_change"));
+    let code = failed.map(|failed| failed["code"].clone());
+    assert_eq!(code, Some(json!("external_id_not_enforced")));
+    assert_eq!(shown, settled(&one.shown));
     // Still alive: it can be checked and disconnected.
     one.leave(&api).await?;
     Ok(())
@@ -228,18 +234,8 @@ async fn a_stack_deleted_while_its_role_is_being_verified_goes_and_never_connect
 async fn a_stack_that_fails_for_another_reason_after_it_connected_disconnects_again() -> Result<(), Error> {
     let (scene, api) = Scene::with_acme()?;
     let (link, customer) = scene.newcomer(&api, "us-east-1").await?;
-    let mut broken: Value = serde_json::from_str(&link.template.text())?;
-    // A sibling that cannot be made, after the connection was.
-    broken["Resources"]["Sibling"] = json!({
-        "Type": "AWS::IAM::Policy",
-        "DependsOn": "Connection",
-        "Properties": {
-            "PolicyName": "x",
-            "Roles": ["there-is-no-such-role"],
-            "PolicyDocument": { "Version": "2012-10-17", "Statement": [] },
-        },
-    });
-    customer.create_stack("Unlucky", &broken.to_string()).await?;
+    let broken = link.template.text_with_something_failing();
+    customer.create_stack("Unlucky", &broken).await?;
     let outcome = customer.wait("Unlucky").await?;
     outcome.expect("ROLLBACK_COMPLETE")?;
     let shown = api.wait_for(&link.id, "disconnected").await?;

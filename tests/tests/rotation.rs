@@ -60,7 +60,17 @@ async fn the_command_from_the_api_updates_the_published_template_and_retires_the
         "{audit:?}"
     );
 
-    // Back to the former one: refused, and the stack goes back to what is right.
+    // Another update says that this one went through. Then back to the former one: refused, and the stack goes back.
+    let (as_it_is, more) = (
+        "PermissionTier,UsePreviousValue=true",
+        "PermissionTier,ParameterValue=inventory",
+    );
+    let another = command.replace(as_it_is, more);
+    assert_ne!(another, command);
+    customer
+        .run_update_command(&another)
+        .await?
+        .expect("UPDATE_COMPLETE")?;
     let back = command.replace(&next, &former);
     customer
         .run_update_command(&back)
@@ -68,8 +78,7 @@ async fn the_command_from_the_api_updates_the_published_template_and_retires_the
         .expect_refusal("UPDATE_ROLLBACK_COMPLETE", ReasonCode::ExternalIdRetired)?;
     let stands = api.get(&id).await?;
     assert_shows(&stands, json!({ "status": "active", "external_id": next }));
-    let stack = text(&shown, "stack_id")?;
-    customer.deleted(&stack).await?;
+    customer.deleted(&text(&shown, "stack_id")?).await?;
     api.ended_by_its_stack(&id).await?;
     Ok(())
 }

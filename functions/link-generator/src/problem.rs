@@ -146,9 +146,10 @@ impl From<RotateError> for Problem {
     fn from(error: RotateError) -> Self {
         match error {
             RotateError::NotFound => Self::no_such_connection(),
-            RotateError::NotConnected(_) | RotateError::OfOrganization | RotateError::BeingChanged => {
-                Self::conflict(error)
-            }
+            RotateError::NotConnected(_)
+            | RotateError::OfOrganization
+            | RotateError::BeingChanged
+            | RotateError::TakenUp => Self::conflict(error),
             RotateError::Unavailable(error) => error.into(),
         }
     }

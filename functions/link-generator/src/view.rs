@@ -222,6 +222,7 @@ fn rotation(
 ) -> Option<RotationBody> {
     let rotation = connection.rotation_at(now)?;
     let next = &rotation.external_id;
+    let takes_both = connection.takes_both();
     let (how, update_url, update_command) = match (connection.organization(), connection.live_binding()) {
         (Some(_), _) => {
             let set = link.map(|link| StackSet { link });
@@ -238,6 +239,9 @@ fn rotation(
                 ..update
             });
             let how = match (binding.stack_id(), &update) {
+                _ if takes_both => {
+                    "the role asks for it, and still takes the former one: take that out of its trust policy"
+                }
                 (None, _) => {
                     "put it into the sts:ExternalId condition of the role's trust policy, and name the role again"
                 }
@@ -266,7 +270,8 @@ fn rotation(
         external_id: next.clone(),
         instruction: format!("The next external ID is {next}: {how}."),
         started_at: rotation.started_at,
-        expires_at: Some(rotation.expires_at).filter(|at| *at != NEVER),
+        expires_at: Some(rotation.expires_at).filter(|at| *at != NEVER && !takes_both),
+        role_takes_both: takes_both,
         update_url,
         update_command,
     })

@@ -103,6 +103,7 @@ impl Function for Handler {
                 answers,
                 members,
                 looks: sweep_queue.clone(),
+                search: store.clone(),
                 clock: clock.clone(),
             },
             chunks: CheckChunk {

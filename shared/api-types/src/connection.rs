@@ -67,7 +67,7 @@ pub struct ConnectionBody {
     /// Since when it is degraded, and for how many checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub degraded: Option<DegradedBody>,
-    /// How the last role that was made by hand failed, while the one before is connected.
+    /// How the last attempt to change what is connected failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_change: Option<FailureBody>,
     /// What the role may do too little and too much of.
@@ -135,10 +135,12 @@ pub struct FailureBody {
 impl From<&Failure> for FailureBody {
     fn from(failure: &Failure) -> Self {
         Self {
-            // A stack is told by CloudFormation: what is kept here is of roles that were made by hand.
             reason: ReasonBody {
                 code: failure.reason.code,
-                message: failure.reason.message_by_hand(),
+                message: match failure.stack_id {
+                    Some(_) => failure.reason.message(),
+                    None => failure.reason.message_by_hand(),
+                },
             },
             at: failure.at,
         }

@@ -16,11 +16,11 @@ use jiff::SignedDuration;
 use latchkey_core::{
     domain::{
         audit::ROTATED_EVENT,
-        aws::{AccountId, RoleArn},
+        aws::{AccountId, RoleArn, StackId},
         connection::{Binding, Connection, State, Status},
         external_id::ExternalId,
         ids::ConnectionId,
-        proof::{reason::ReasonCode, verdict::Cause},
+        proof::reason::ReasonCode,
         request::custom_resource::{Envelope, RequestType},
     },
     ports::Clock,
@@ -34,107 +34,14 @@ use latchkey_testing::{
 };
 use proptest::{prelude::*, sample::Index};
 
+#[path = "any_sequence/steps.rs"]
+mod steps;
+
+use steps::{Step, Written, step};
+
 const TENANTS: [&str; 2] = ["acme", "globex"];
 const ACCOUNTS: [&str; 3] = ["222222222222", "333333333333", "444444444444"];
 const ROLES: [&str; 2] = ["Reader", "Other"];
-
-/// How the trust policy of a role is written.
-#[derive(Debug, Clone, Copy)]
-enum Written {
-    Right,
-    Both,
-    IfExists,
-    Open,
-    Nobody,
-    Gone,
-    Late,
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    /// A role is made or changed, for the external ID of a connection.
-    Role {
-        account: Index,
-        name: Index,
-        connection: Index,
-        other: Index,
-        written: Written,
-    },
-    /// A stack sends a request: CloudFormation's, or a forged one.
-    Send {
-        stack: Index,
-        kind: RequestType,
-        connection: Index,
-        account: Index,
-        role: Index,
-        resource: Index,
-        signed: bool,
-    },
-    /// A customer does everything right: a role for the link, and a stack whose Create is delivered.
-    Launch { stack: Index, connection: Index },
-    /// SNS delivers one of the messages that were sent, perhaps not the first time.
-    Deliver { message: Index },
-    /// The verifier takes one task from the queue; SQS may hand it out again afterwards.
-    Work { task: Index, again: bool },
-    /// The vendor gives a connection another external ID, or takes that back.
-    Rotate { connection: Index, cancel: bool },
-    /// A customer updates the stack to the next external ID: the role first, then what phones home.
-    FinishRotation { connection: Index },
-    /// The vendor ends a connection.
-    Disconnect { connection: Index },
-    /// A connection is checked.
-    Recheck { connection: Index },
-    /// The clock ticks, and the revalidator queues chunks.
-    Sweep,
-    /// STS has trouble, or none any more.
-    Trouble { cause: Option<Cause> },
-    /// Time passes.
-    Wait { seconds: i64 },
-    /// One of the next calls fails.
-    Crash { call: usize, after: bool },
-}
-
-fn index() -> impl Strategy<Value = Index> {
-    any::<Index>()
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    use Written::*;
-    let written = proptest::sample::select(vec![
-        Right, Right, Right, Right, Both, IfExists, Open, Nobody, Gone, Late,
-    ]);
-    let kind = prop_oneof![
-        3 => Just(RequestType::Create),
-        1 => Just(RequestType::Update),
-        1 => Just(RequestType::Delete),
-    ];
-    let cause = proptest::option::of(proptest::sample::select(vec![
-        Cause::Throttled,
-        Cause::Unreachable,
-        Cause::VendorNotPermitted,
-    ]));
-    prop_oneof![
-        3 => (index(), index(), index(), index(), written).prop_map(|(account, name, connection, other, written)| {
-            Step::Role { account, name, connection, other, written }
-        }),
-        6 => (index(), kind, index(), index(), index(), index(), prop::bool::weighted(0.75)).prop_map(
-            |(stack, kind, connection, account, role, resource, signed)| {
-                Step::Send { stack, kind, connection, account, role, resource, signed }
-            }
-        ),
-        4 => (index(), index()).prop_map(|(stack, connection)| Step::Launch { stack, connection }),
-        8 => index().prop_map(|message| Step::Deliver { message }),
-        8 => (index(), prop::bool::weighted(0.2)).prop_map(|(task, again)| Step::Work { task, again }),
-        4 => (index(), prop::bool::weighted(0.2)).prop_map(|(connection, cancel)| Step::Rotate { connection, cancel }),
-        5 => index().prop_map(|connection| Step::FinishRotation { connection }),
-        1 => index().prop_map(|connection| Step::Disconnect { connection }),
-        2 => index().prop_map(|connection| Step::Recheck { connection }),
-        4 => Just(Step::Sweep),
-        1 => cause.prop_map(|cause| Step::Trouble { cause }),
-        2 => (1_i64..400).prop_map(|seconds| Step::Wait { seconds }),
-        3 => (0_usize..12, any::<bool>()).prop_map(|(call, after)| Step::Crash { call, after }),
-    ]
-}
 
 /// A message that was sent, and whether somebody has to answer it.
 struct Message {
@@ -166,6 +73,8 @@ struct Run {
     physical_ids: BTreeMap<(String, String), String>,
     /// Whether a call was ever made to fail.
     crashed: bool,
+    /// How many updates were rolled back, and found undone.
+    undone: usize,
     /// The message that the step delivers.
     delivering: Option<usize>,
     /// The connections before the step.
@@ -209,6 +118,7 @@ impl Run {
             messages: Vec::new(),
             physical_ids: BTreeMap::new(),
             crashed: false,
+            undone: 0,
             delivering: None,
             before,
             allowed: BTreeSet::new(),
@@ -326,6 +236,12 @@ impl Run {
                     self.send_and_deliver(request);
                 }
             }
+            Step::FailsElsewhere {
+                connection,
+                role: name,
+                renames,
+                rotates,
+            } => self.fail_elsewhere(connection, name, *renames, *rotates),
             Step::Disconnect { connection } => {
                 let connection = self.link(connection).clone();
                 self.allowed.insert(connection.id().to_string());
@@ -410,6 +326,97 @@ impl Run {
         self.deliver(self.messages.len() - 1);
     }
 
+    /// Sends a request and works until it is answered; the id that its resource has then, if it was a success.
+    fn go_through(&mut self, request: StackRequest) -> Option<String> {
+        self.world.clock.advance(1);
+        let key = request.key.clone();
+        self.send_and_deliver(request);
+        self.check();
+        self.drain();
+        let answer = self.world.bucket.answer(&key)?;
+        answer.success.then_some(answer.physical_resource_id)
+    }
+
+    fn fail_elsewhere(&mut self, connection: &Index, name: &Index, renames: bool, rotates: bool) {
+        if self.crashed {
+            return;
+        }
+        // CloudFormation does one thing after the other.
+        self.world.sts.trouble(None);
+        self.drain();
+        let stored = self.world.store.all_connections();
+        let is_active = |stored: &&Connection| stored.state().status() == Status::Active;
+        let active: Vec<_> = stored.iter().filter(is_active).collect();
+        if active.is_empty() {
+            return;
+        }
+        let before = *connection.get(&active);
+        let Some(bound) = before.live_binding() else {
+            return;
+        };
+        let resource = |stack: &&CustomerStack| {
+            Some(&stack.stack_id) == bound.stack_id()
+                && stack.logical_resource_id == bound.logical_resource_id
+        };
+        let Some(stack) = self.stacks.iter().find(resource) else {
+            return;
+        };
+        let next = before.rotation().map(|rotation| rotation.external_id.clone());
+        let external_id = next.filter(|_| rotates).unwrap_or(bound.external_id.clone());
+        let role_arn = role(&bound.account(), name.get::<&str>(&ROLES));
+        let is_settled = bound.unsettled.is_none() && !before.takes_both();
+        let is_safe = self.is_safe(before, bound);
+        // What CloudFormation deleted, under whatever id, is nothing to go back to.
+        let was_deleted = self.messages.iter().any(|message| {
+            let envelope = &message.envelope;
+            envelope.request_type == RequestType::Delete
+                && Some(&envelope.stack_id) == bound.stack_id()
+                && envelope.logical_resource_id == bound.logical_resource_id
+        });
+        self.world.sts.put_role(&role_arn, Trust::only(&external_id));
+        let new = stack.resource(&format!("Renamed{}", self.messages.len()));
+        let update = match renames {
+            true => new.create(&external_id, &role_arn),
+            false => stack.update(&bound.physical_resource_id, &external_id, &role_arn),
+        };
+        let back = |id: &str| match renames {
+            true => new.delete(id, &external_id, &role_arn),
+            false => stack.update(&bound.physical_resource_id, &bound.external_id, &bound.role_arn),
+        };
+        let rollback = back(&update.physical_resource_id());
+        let went_through = self.go_through(update).is_some();
+        self.world
+            .sts
+            .put_role(&bound.role_arn, Trust::only(&bound.external_id));
+        let is_back = self.go_through(rollback).is_some();
+        if went_through && is_back && is_settled && is_safe && !was_deleted {
+            let after = self.world.store.all_connections();
+            let after = after.iter().find(|after| after.id() == before.id()).unwrap();
+            let what = |connection: &Connection| {
+                let bound = connection.live_binding()?;
+                let resource = (
+                    bound.logical_resource_id.clone(),
+                    bound.physical_resource_id.clone(),
+                );
+                let known = (connection.external_id().clone(), connection.rotation().cloned());
+                Some((known, bound.role_arn.clone(), bound.external_id.clone(), resource))
+            };
+            assert_eq!(what(after), what(before), "{after:?}");
+            self.undone += 1;
+        }
+    }
+
+    /// Works until nothing waits.
+    fn drain(&mut self) {
+        self.delivering = None;
+        let world = Rc::clone(&self.world);
+        now(world.drain_looking(|task| {
+            self.allowed.clear();
+            self.allow_task(task);
+            self.check();
+        }));
+    }
+
     fn deliver(&mut self, at: usize) {
         self.delivering = Some(at);
         let Message {
@@ -451,6 +458,13 @@ impl Run {
                 if let Some(external_id) = external_id {
                     self.allow(&external_id);
                 }
+                // A new stack may take the place of one in its account whose role is gone.
+                let account = key.stack_id.as_ref().map(StackId::account);
+                let held = self
+                    .before
+                    .iter()
+                    .filter(|held| held.live_binding().map(Binding::account) == account);
+                self.allowed.extend(held.map(|held| held.id().to_string()));
             }
         }
     }
@@ -494,8 +508,18 @@ impl Run {
             let replaced = binding.unsettled.as_ref()?.replaces.as_deref()?;
             Some(*replaced == *after.state())
         });
-        if undone == Some(true) {
+        let restored = before
+            .live_binding()
+            .and_then(Binding::former_resource)
+            .is_some_and(|former| former.request == binding.request);
+        if undone == Some(true) || restored {
             return;
+        }
+        if let Some(bound) = before.live_binding()
+            && bound.request != binding.request
+            && bound.logical_resource_id == binding.logical_resource_id
+        {
+            self.check_is_latest(after, binding);
         }
         let is_new = before.state().status() != Status::Active
             || before.live_binding().map(|before| &before.role_arn) != Some(&binding.role_arn)
@@ -503,6 +527,25 @@ impl Run {
         if is_new {
             assert!(self.is_safe(after, binding), "relied on and not safe: {after:?}");
             assert_eq!(binding.role_arn.account(), binding.stack_id().unwrap().account());
+        }
+    }
+
+    /// A request that was sent before another of its resource decides nothing once that one is answered.
+    fn check_is_latest(&self, connection: &Connection, binding: &Binding) {
+        let of = |message: &&Message| message.envelope.key == binding.request;
+        let sent_at = self.messages.iter().find(of).unwrap().request.sent_at;
+        for message in &self.messages {
+            let envelope = &message.envelope;
+            let is_later = envelope.request_type != RequestType::Delete
+                && Some(&envelope.stack_id) == binding.stack_id()
+                && envelope.logical_resource_id == binding.logical_resource_id
+                && envelope.external_id().and_then(|id| self.external_ids.get(&id)) == Some(connection.id())
+                && message.request.sent_at > sent_at;
+            let answer = self.world.bucket.answer(&envelope.key);
+            assert!(
+                !is_later || !answer.is_some_and(|told| told.success),
+                "{connection:?} by an older request"
+            );
         }
     }
 
@@ -521,6 +564,15 @@ impl Run {
                 assert!(
                     !is_news || !is_safe || went_back,
                     "a safe role is degraded: {after:?}"
+                );
+            }
+            State::Disconnected { reason, .. }
+                if reason.code == ReasonCode::Superseded && before.state() != after.state() =>
+            {
+                let bound = before.live_binding().unwrap();
+                assert!(
+                    !self.is_safe(before, bound),
+                    "a safe role is superseded: {before:?}"
                 );
             }
             State::Disconnected { reason, .. }
@@ -572,10 +624,10 @@ impl Run {
             assert!(message.signed || bodies.is_empty(), "nobody else is answered");
             let Some(first) = bodies.first() else { continue };
             for body in &bodies {
-                // A refusal on the spot that crashed before it was written down may be told with another reason;
-                // it never becomes a success.
+                // What was told on the spot and crashed before it was written down may be told otherwise, which nobody
+                // reads any more; a refusal never becomes a success.
                 let same = if self.crashed {
-                    body.contains("\"SUCCESS\"") == first.contains("\"SUCCESS\"")
+                    !body.contains("\"SUCCESS\"") || first.contains("\"SUCCESS\"")
                 } else {
                     body == first
                 };
@@ -606,13 +658,7 @@ impl Run {
                 self.check();
             }
         }
-        self.delivering = None;
-        let world = Rc::clone(&self.world);
-        now(world.drain_looking(|task| {
-            self.allowed.clear();
-            self.allow_task(task);
-            self.check();
-        }));
+        self.drain();
         for message in &self.messages {
             let answer = self.world.bucket.answer(&message.request.key);
             let is_answered = answer.is_some();
@@ -655,7 +701,9 @@ fn check_claims(connections: &[Connection]) {
         let account = (connection.tenant().to_string(), binding.account());
         assert!(accounts.insert(account), "an account twice: {connection:?}");
         let mut own = BTreeSet::from([binding.role_arn.to_string()]);
-        own.extend(binding.replaced().map(|replaced| replaced.role_arn.to_string()));
+        let former = [Some(binding), binding.replaced()].map(|bound| bound?.former_resource());
+        let more = former.into_iter().chain([binding.replaced()]).flatten();
+        own.extend(more.map(|bound| bound.role_arn.to_string()));
         for role_arn in own {
             assert!(roles.insert(role_arn), "a role twice: {connection:?}");
         }
@@ -709,7 +757,14 @@ fn the_sequences_really_connect_refuse_disconnect_and_crash() {
             *told.entry("rotated").or_default() +=
                 history.iter().filter(|event| *event == ROTATED_EVENT).count();
             *told.entry(connection.state().status().as_str()).or_default() += 1;
+            if connection
+                .reason()
+                .is_some_and(|reason| reason.code == ReasonCode::Superseded)
+            {
+                *told.entry("superseded").or_default() += 1;
+            }
         }
+        *told.entry("undone").or_default() += run.undone;
     }
     for (name, at_least) in [
         ("connected", 100),
@@ -717,6 +772,8 @@ fn the_sequences_really_connect_refuse_disconnect_and_crash() {
         ("failed", 100),
         ("rotated", 10),
         ("forged", 100),
+        ("undone", 30),
+        ("superseded", 5),
         ("active", 30),
         ("degraded", 5),
         ("disconnected", 30),

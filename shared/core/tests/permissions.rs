@@ -209,7 +209,11 @@ async fn a_role_is_held_against_the_vendors_tier_before_the_customers_and_agains
             let tier = stored.live_binding().unwrap().permission_tier.clone();
             assert_eq!(tier.as_ref().map(TierName::as_str), held_against);
         } else {
-            assert!(answer.failed_with(ReasonCode::PermissionsMissing), "{answer:?}");
+            let code = match claimed {
+                Some("test") => ReasonCode::TierMismatch,
+                _ => ReasonCode::PermissionsMissing,
+            };
+            assert!(answer.failed_with(code), "{answer:?}");
         }
     }
 }

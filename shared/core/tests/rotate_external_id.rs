@@ -62,6 +62,8 @@ async fn the_updated_stack_proves_the_next_external_id_and_retires_the_former_fo
     // The former is still ours, and nobody else's; and it opens nothing any more.
     let owner = world.store.find_by_external_id(&former).await.unwrap();
     assert_eq!(owner.as_ref(), Some(&rotated));
+    // Another update of its stack: there is nothing to roll back any more.
+    assert!(updated(&world, &customer, &next).await.success);
     let back = updated(&world, &customer, &former).await;
     assert!(back.failed_with(ReasonCode::ExternalIdRetired), "{back:?}");
     assert_eq!(*world.reload(&rotated).await.external_id(), next);

@@ -1,6 +1,9 @@
 //! A customer's stack, and the requests that CloudFormation sends for it: true ones, forged ones and odd ones.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use jiff::Timestamp;
 use latchkey_core::domain::{
@@ -21,7 +24,7 @@ use super::{
 pub struct CustomerStack {
     pub stack_id: StackId,
     pub logical_resource_id: String,
-    requests: AtomicU64,
+    requests: Arc<AtomicU64>,
 }
 
 impl CustomerStack {
@@ -46,7 +49,7 @@ impl CustomerStack {
         Self {
             stack_id: StackId::parse(&text).unwrap(),
             logical_resource_id: "Connection".to_owned(),
-            requests: AtomicU64::default(),
+            requests: Arc::default(),
         }
     }
 
@@ -55,7 +58,7 @@ impl CustomerStack {
         Self {
             stack_id: stack_id.clone(),
             logical_resource_id: "Connection".to_owned(),
-            requests: AtomicU64::new(fresh_number() >> 40),
+            requests: Arc::new(AtomicU64::new(fresh_number() >> 40)),
         }
     }
 
@@ -64,7 +67,7 @@ impl CustomerStack {
         Self {
             stack_id: self.stack_id.clone(),
             logical_resource_id: logical_resource_id.to_owned(),
-            requests: AtomicU64::new(1_000 + self.requests.load(Ordering::Relaxed)),
+            requests: self.requests.clone(),
         }
     }
 

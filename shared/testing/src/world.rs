@@ -269,6 +269,7 @@ impl<S: Store + 'static> World<S> {
                 answers: answers.clone(),
                 members: members.clone(),
                 looks: looks.clone(),
+                search: store.clone(),
                 clock: clock.clone(),
             },
             recheck,

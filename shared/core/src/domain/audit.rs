@@ -32,6 +32,18 @@ pub struct CallerArn(pub String);
 pub const FORGED_DELETE_EVENT: &str = "delete_forged";
 /// The event of the entry that tells that an external ID was replaced: from then on the former is retired.
 pub const ROTATED_EVENT: &str = "external_id_rotated";
+/// The event of the entry that tells that a rollback brought the former external ID back.
+pub const ROTATION_UNDONE_EVENT: &str = "external_id_restored";
+
+/// The event of the entry for a change of the external ID; none where that stayed.
+pub fn rotation_event(before: &Connection, after: &Connection) -> Option<&'static str> {
+    let is_new = after.external_id() != before.external_id();
+    let name = match after.rotation() {
+        None => ROTATED_EVENT,
+        Some(_) => ROTATION_UNDONE_EVENT,
+    };
+    is_new.then_some(name)
+}
 
 /// One line of a connection's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

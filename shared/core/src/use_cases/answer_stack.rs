@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{is_stored, retry_commit};
 use crate::{
     domain::{
-        audit::{Actor, ROTATED_EVENT},
+        audit::{Actor, rotation_event},
         connection::Event,
         request::{
             custom_resource::{Envelope, Outcome, Unread, answer_body},
@@ -120,16 +120,16 @@ impl AnswerStack {
             let mut after = before
                 .apply(event, now)
                 .map_err(|error| Unavailable::new("answer_stack", error))?;
-            let unchanged =
-                after.state() == before.state() && after.failed_change() == before.failed_change();
-            if unchanged {
+            if let (Delivery::Accepted, Some((stack_id, resource))) = (delivery, record.resource()) {
+                after = after.with_answered(stack_id, resource, record.published_at);
+            }
+            if !after.tells_more_than(&before) {
                 after = before.clone();
             }
             // An accepted answer is what everybody expects, unless it ended a rotation; a refused one is news.
-            let rotated = after.external_id() != before.external_id();
-            let name = if rotated { ROTATED_EVENT } else { name };
+            let news = rotation_event(&before, &after).or((delivery == Delivery::Refused).then_some(name));
             let mut change = Change::new(&before, &after).with_request(RequestChange::Deliver(&delivered));
-            if rotated || delivery == Delivery::Refused {
+            if let Some(name) = news {
                 change = change.audited(Actor::CustomerStack, name, Some(&record.key), now);
             }
             Ok(is_stored(&*self.store, change).await?.then_some(()))

@@ -8,11 +8,11 @@ use super::{answer_stack::AnswerStack, is_stored, members::Members, retry_commit
 use crate::{
     domain::{
         audit::{Actor, CallerArn},
-        connection::{Connection, Event, Status},
+        connection::{Binding, Connection, Deletion, Event, Status},
         external_id::ExternalId,
         ids::{ConnectionId, TenantId},
         proof::reason::ReasonCode,
-        request::custom_resource::{Envelope, Outcome},
+        request::custom_resource::{Envelope, Outcome, RequestKey},
     },
     ports::{Change, Clock, ConnectionStore, Delivery, Unavailable, VerificationQueue, VerificationTask},
 };
@@ -26,6 +26,8 @@ pub const RECHECK_AFTER_DELETE_SECONDS: u16 = 60;
 pub enum Deleted {
     /// It ended the connection.
     Disconnected,
+    /// It rolled an update back: what that had replaced is connected again.
+    Restored,
     /// It is CloudFormation's, and concerns no live connection: a rollback, a replaced resource, an old stack.
     LeftAlone,
     /// CloudFormation's bucket refused our answer: it was not CloudFormation's, or came too late.
@@ -37,6 +39,7 @@ impl Deleted {
     pub fn code(self) -> &'static str {
         match self {
             Self::Disconnected => "disconnected",
+            Self::Restored => "restored",
             Self::LeftAlone => "left_alone",
             Self::NotFromCloudFormation => "not_from_cloudformation",
         }
@@ -84,62 +87,110 @@ impl DisconnectByStack {
             let Some(connection) = self.find(envelope, &external_id).await? else {
                 return Ok(Some(Deleted::LeftAlone));
             };
-            match connection.live_binding() {
-                Some(bound) if bound.stack_id() != Some(&envelope.stack_id) => {
-                    return Ok(Some(Deleted::LeftAlone));
-                }
-                Some(bound)
-                    if envelope.physical_resource_id.as_ref() == Some(&bound.physical_resource_id) => {}
-                // CloudFormation gave up on the very resource whose SUCCESS it has not taken yet, and made up an id
-                // for it: what that SUCCESS would have bound is undone.
-                Some(bound)
-                    if bound.unsettled.is_some()
-                        && bound.logical_resource_id == envelope.logical_resource_id =>
-                {
-                    // Undone or not, what stands now decides: it may be the very resource that this Delete names.
-                    let request = bound.request.clone();
+            let means = connection.deletion(
+                &envelope.stack_id,
+                &envelope.logical_resource_id,
+                envelope.physical_resource_id.as_deref(),
+                sent_at,
+            );
+            self.carry_out(envelope, &connection, means).await
+        })
+        .await
+    }
+
+    /// Does what a Delete means. `None` where what stands now decides anew.
+    async fn carry_out(
+        &self,
+        envelope: &Envelope,
+        connection: &Connection,
+        means: Deletion,
+    ) -> Result<Option<Deleted>, Unavailable> {
+        match means {
+            Deletion::Nothing => {
+                self.members.complete_rotation_of(connection).await?;
+                Ok(Some(Deleted::LeftAlone))
+            }
+            // Undone or not, what stands now decides: it may be the very resource that this Delete names.
+            Deletion::Undoes => {
+                let request = connection.live_binding().map(|bound| bound.request.clone());
+                if let Some(request) = request {
                     let event = Event::AnswerRefused {
                         request: request.clone(),
                     };
-                    let (actor, now) = (Actor::CustomerStack, self.clock.now());
-                    store_event(&*self.store, &connection, event, actor, Some(&request), now).await?;
-                    return Ok(None);
+                    self.store(connection, event, &request).await?;
                 }
-                // The stack's own resource under an id that is not ours: CloudFormation made one up because it never
-                // saw our answer, or this is the old one of two. A look at the role tells which.
-                Some(bound) => {
-                    if bound.deletion_seen_at.is_none() {
-                        let (actor, now) = (Actor::CustomerStack, self.clock.now());
-                        let (event, key) = (Event::DeletionSeen, Some(&envelope.key));
-                        let noted = store_event(&*self.store, &connection, event, actor, key, now).await?;
-                        if noted.is_none() {
-                            return Ok(None);
-                        }
+                Ok(None)
+            }
+            Deletion::CleansUp => {
+                let resource = envelope.physical_resource_id.clone().unwrap_or_default();
+                let event = Event::FormerDeleted(resource);
+                let noted = self.store(connection, event, &envelope.key).await?;
+                let left_alone = |after: Connection| async move {
+                    match after
+                        .live_binding()
+                        .is_some_and(|bound| bound.unsettled.is_some())
+                    {
+                        true => self.look_later(&after).await.map(|()| Deleted::LeftAlone),
+                        false => Ok(Deleted::LeftAlone),
                     }
-                    return self.look_later(&connection).await.map(Some);
-                }
-                None => {
-                    self.members.complete_rotation_of(&connection).await?;
-                    return Ok(Some(Deleted::LeftAlone));
+                };
+                match noted {
+                    Some(after) => left_alone(after).await.map(Some),
+                    None => Ok(None),
                 }
             }
-            let event = Event::Disconnected(ReasonCode::StackDeleted.into());
-            let ended = store_event(
-                &*self.store,
-                &connection,
-                event,
-                Actor::CustomerStack,
-                Some(&envelope.key),
-                self.clock.now(),
-            );
-            if ended.await?.is_some() {
-                // It may have been the last one with the former external ID.
-                self.members.complete_rotation_of(&connection).await?;
-                return Ok(Some(Deleted::Disconnected));
+            Deletion::BringsBack(former) if !self.is_gone(&former).await? => {
+                let event = Event::FormerRestored;
+                let restored = self.store(connection, event, &envelope.key).await?;
+                if let Some(restored) = &restored {
+                    self.look_later(restored).await?;
+                }
+                Ok(restored.map(|_| Deleted::Restored))
             }
-            Ok(None)
-        })
-        .await
+            // CloudFormation made an id up because it never saw our answer. A look at the role tells.
+            Deletion::Doubtful => {
+                let is_noted = |bound: &Binding| bound.deletion_seen_at.is_some();
+                if !connection.live_binding().is_some_and(is_noted) {
+                    let event = Event::DeletionSeen;
+                    if self.store(connection, event, &envelope.key).await?.is_none() {
+                        return Ok(None);
+                    }
+                }
+                self.look_later(connection).await?;
+                Ok(Some(Deleted::LeftAlone))
+            }
+            Deletion::Ends | Deletion::BringsBack(_) => {
+                let event = Event::Disconnected(ReasonCode::StackDeleted.into());
+                let ended = self.store(connection, event, &envelope.key).await?;
+                if ended.is_some() {
+                    // It may have been the last one with the former external ID.
+                    self.members.complete_rotation_of(connection).await?;
+                }
+                Ok(ended.map(|_| Deleted::Disconnected))
+            }
+        }
+    }
+
+    /// Whether CloudFormation deleted the former resource as well, by a message that was worked on before this one.
+    async fn is_gone(&self, former: &Binding) -> Result<bool, Unavailable> {
+        let Some(stack_id) = former.stack_id() else {
+            return Ok(false);
+        };
+        let since = former.answered_at.unwrap_or(Timestamp::UNIX_EPOCH);
+        self.store
+            .resource_deleted_since(stack_id, &former.logical_resource_id, since)
+            .await
+    }
+
+    /// Stores what a Delete makes of a connection. `None` where another writer came first.
+    async fn store(
+        &self,
+        connection: &Connection,
+        event: Event,
+        request: &RequestKey,
+    ) -> Result<Option<Connection>, Unavailable> {
+        let (actor, now) = (Actor::CustomerStack, self.clock.now());
+        store_event(&*self.store, connection, event, actor, Some(request), now).await
     }
 
     async fn find(
@@ -150,15 +201,14 @@ impl DisconnectByStack {
         self.members.find(external_id, &envelope.stack_id.account()).await
     }
 
-    /// Leaves the connection alone, and has its role looked at once it had the time to go.
-    async fn look_later(&self, connection: &Connection) -> Result<Deleted, Unavailable> {
+    /// Has a connection's role looked at once it had the time to go.
+    async fn look_later(&self, connection: &Connection) -> Result<(), Unavailable> {
         let task = VerificationTask::Recheck {
             tenant: connection.tenant().clone(),
             connection_id: connection.id().clone(),
             attempt: 0,
         };
-        self.queue.send(&[task], RECHECK_AFTER_DELETE_SECONDS).await?;
-        Ok(Deleted::LeftAlone)
+        self.queue.send(&[task], RECHECK_AFTER_DELETE_SECONDS).await
     }
 
     /// A Delete that names a live connection's own stack and was not signed by CloudFormation is somebody's attempt

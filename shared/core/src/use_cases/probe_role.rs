@@ -70,10 +70,10 @@ pub struct Finding {
     pub permissions: Option<PermissionReport>,
     /// Whom it lets in, where there is something new to say.
     pub trust: Option<TrustReport>,
-    /// Its trust policy, where it could be read.
-    pub policy: Option<TrustPolicy>,
     /// Whether IAM could not answer yet what it was asked of a proven role.
     pub is_unclear: bool,
+    /// Whether a role that was proven with a rotation's next external ID takes the former one, too.
+    pub takes_former: bool,
 }
 
 impl Finding {
@@ -82,8 +82,8 @@ impl Finding {
             verdict,
             permissions: None,
             trust: None,
-            policy: None,
             is_unclear: false,
+            takes_former: false,
         }
     }
 }
@@ -119,21 +119,55 @@ impl ProbeRole {
             probes.similar_external_id = Some(similar);
         }
         match judge(&probes, role_arn) {
-            Verdict::Proven(proof) => self.look(connection, candidate, Verdict::Proven(proof)).await,
+            Verdict::Proven(proof) => {
+                let former = connection.external_id_before(external_id);
+                let former_probe = match former {
+                    Some(former) => Some(self.assumer.probe(role_arn, Some(former), connection.id()).await),
+                    None => None,
+                };
+                if let Some(Probe::Inconclusive(cause)) = former_probe {
+                    return Ok(Finding::of(Verdict::Inconclusive(cause)));
+                }
+                let mut finding = self
+                    .look(connection, candidate, Verdict::Proven(proof), former)
+                    .await?;
+                finding.takes_former |= matches!(former_probe, Some(Probe::Accepted { .. }));
+                Ok(finding)
+            }
             verdict => Ok(Finding::of(verdict)),
         }
     }
 
-    /// Whether a role that was proven still lets us in with another external ID, by its trust policy; `None` where that
-    /// could not be read.
-    pub fn lets_in_with(
+    /// The same with the role that a connection is bound to: with the external ID that it was proven with and, where that
+    /// is refused, with the other one of a rotation. The customer's update changes the role before it tells us.
+    pub async fn run_bound(
         &self,
-        finding: &Finding,
-        role_arn: &RoleArn,
-        external_id: &ExternalId,
-    ) -> Option<Truth> {
-        let policy = finding.policy.as_ref()?;
-        Some(policy.lets_us_in(external_id, &self.facts(role_arn, &[external_id])))
+        connection: &Connection,
+        binding: &Binding,
+    ) -> Result<Finding, Unavailable> {
+        let next = connection.rotation_at(self.clock.now());
+        let own = [&binding.external_id, connection.external_id()];
+        let known = own.into_iter().chain(next.map(|next| &next.external_id));
+        let mut tried = Vec::new();
+        let mut finding = Finding::of(Verdict::NotAssumable);
+        for external_id in known {
+            if finding.verdict != Verdict::NotAssumable {
+                break;
+            }
+            if !tried.contains(&external_id) {
+                tried.push(external_id);
+                let candidate = Candidate {
+                    role_arn: &binding.role_arn,
+                    external_id,
+                    tier: binding.permission_tier.as_ref(),
+                    stack_id: binding.stack_id(),
+                };
+                finding = self.run(connection, candidate).await?;
+            }
+        }
+        // What else the role takes is of interest where it has what its stack has brought.
+        finding.takes_former |= binding.takes_former && tried.len() > 1;
+        Ok(finding)
     }
 
     /// What a proven role says of itself. Where nothing can be said nothing changes: like an inconclusive probe, that never
@@ -143,6 +177,7 @@ impl ProbeRole {
         connection: &Connection,
         candidate: Candidate<'_>,
         proven: Verdict,
+        former: Option<&ExternalId>,
     ) -> Result<Finding, Unavailable> {
         let tier = self.tiers.find_or_default(candidate.tier);
         let region = candidate
@@ -166,6 +201,11 @@ impl ProbeRole {
             .live_binding()
             .filter(|bound| !bound.is_unsettled_first_registration());
         let (trust, policy) = self.trust(connection, candidate, trust, bound).await?;
+        let lets_in = |policy: TrustPolicy| {
+            let former = former?;
+            Some(policy.lets_us_in(former, &self.facts(role_arn, &[former])))
+        };
+        let takes_former = policy.and_then(lets_in) == Some(Truth::Yes);
         let known = trust.as_ref().or_else(|| known_of(bound, role_arn));
         let too_open = known.and_then(|known| known.objection(self.trust.on_open, bound.is_some(), now));
         let unfit = permissions.as_ref().and_then(|report| tier.objection(report));
@@ -178,8 +218,8 @@ impl ProbeRole {
             verdict,
             permissions,
             trust,
-            policy,
             is_unclear,
+            takes_former,
         })
     }
 

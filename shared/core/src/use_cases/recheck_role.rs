@@ -6,12 +6,12 @@ use super::{
     is_stored,
     last_verified::LastVerified,
     members::Members,
-    probe_role::{Candidate, Finding, ProbeRole},
+    probe_role::{Finding, ProbeRole},
     retry_commit, store_event,
 };
 use crate::{
     domain::{
-        audit::Actor,
+        audit::{Actor, rotation_event},
         connection::{Connection, Event, Status},
         ids::{ConnectionId, TenantId},
         proof::{
@@ -132,20 +132,7 @@ impl RecheckRole {
         let Some(binding) = settled else {
             return Ok(Some(Rechecked::NotLive));
         };
-        let bound = Candidate {
-            role_arn: &binding.role_arn,
-            external_id: before.external_id(),
-            tier: binding.permission_tier.as_ref(),
-            stack_id: binding.stack_id(),
-        };
-        let mut finding = self.probes.run(before, bound).await?;
-        // The customer's update has changed the role already, and is about to tell us so.
-        if let (Verdict::NotAssumable, Some(next)) = (&finding.verdict, before.rotation_at(self.clock.now()))
-        {
-            let external_id = &next.external_id;
-            let updated = Candidate { external_id, ..bound };
-            finding = self.probes.run(before, updated).await?;
-        }
+        let finding = self.probes.run_bound(before, binding).await?;
         if !stores_time && is_no_news(before, &finding) {
             return Ok(Some(Rechecked::AsItWas));
         }
@@ -160,6 +147,7 @@ impl RecheckRole {
             Verdict::Inconclusive(cause) => return Ok(Some(Rechecked::Inconclusive(cause))),
         };
         let name = event.name();
+        let is_proven = matches!(event, Event::CheckPassed(_));
         // The last time that it was well, which so far only the ledger may know, is written down with the trouble.
         let seen = match &event {
             Event::CheckFailed(_) => self.verified.complete(before.clone()).await?,
@@ -177,12 +165,22 @@ impl RecheckRole {
             Some(report) => after.with_trust(report),
             None => after,
         };
+        // A rotation whose stack came long ago is over once its role refuses the former external ID.
+        let after = match is_proven && before.takes_both() {
+            true => after.with_former_taken(finding.takes_former),
+            false => after,
+        };
+        let rotated = rotation_event(before, &after);
         let news = after.state().status() != before.state().status() || after.reason() != before.reason();
         let mut change = Change::new(before, &after);
-        if news {
+        if news || rotated.is_some() {
+            let name = rotated.unwrap_or(name);
             change = change.audited(Actor::Verification, name, None, now);
         }
         let stored = is_stored(&*self.store, change).await?;
+        if rotated.is_some() && stored {
+            self.members.complete_rotation_of(before).await?;
+        }
         Ok(stored.then(|| Rechecked::Stands(after.state().status())))
     }
 }
@@ -205,6 +203,7 @@ fn is_no_news(before: &Connection, finding: &Finding) -> bool {
     matches!(finding.verdict, Verdict::Proven(_))
         && before.state().status() == Status::Active
         && binding.deletion_seen_at.is_none()
+        && binding.takes_former == finding.takes_former
         && same_permissions
         && same_trust
 }

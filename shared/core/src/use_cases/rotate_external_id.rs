@@ -45,6 +45,11 @@ pub enum RotateError {
     /// A stack is changing it at this moment.
     #[error("the customer's stack is changing this connection right now; try again in a minute")]
     BeingChanged,
+    /// The customer's stack has the next external ID by now.
+    #[error(
+        "the customer's stack has the next external ID already; the rotation ends once its role refuses the former one"
+    )]
+    TakenUp,
     /// A service of ours could not be used.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -102,6 +107,9 @@ impl RotateExternalId {
                     .await?;
                 return Ok(Some(connection));
             }
+            if connection.takes_both() {
+                return Err(RotateError::TakenUp);
+            }
             if let Some(cancelled) = self.store_event(&connection, Event::RotationCancelled).await? {
                 self.members_follow(&cancelled, Event::ROTATION_CANCELLED).await?;
                 return Ok(Some(cancelled));
@@ -136,7 +144,8 @@ impl RotateExternalId {
         if let (Some(_), Some(rotation)) = (connection.organization(), connection.rotation()) {
             let members = self.members.all(connection).await?;
             let has_it = |member: &Connection| {
-                member.live_binding().is_some() && *member.external_id() == rotation.external_id
+                let bound = member.live_binding();
+                bound.is_some_and(|bound| bound.external_id == rotation.external_id)
             };
             if members.iter().any(has_it) {
                 return Ok(rotation.external_id.clone());

@@ -7,7 +7,7 @@ use super::{
     is_stored,
     members::Members,
     probe_role::{Candidate, Finding, ProbeRole},
-    retry_commit,
+    retry_commit, store_event,
 };
 use crate::{
     domain::{
@@ -29,8 +29,8 @@ use crate::{
         sweep::look_delay_seconds,
     },
     ports::{
-        Change, Clock, Conflict, ConnectionStore, RequestChange, Unavailable, VerificationQueue,
-        VerificationTask,
+        Change, Clock, Conflict, ConnectionSearch, ConnectionStore, RequestChange, Unavailable,
+        VerificationQueue, VerificationTask,
     },
 };
 
@@ -73,6 +73,8 @@ pub struct VerifyRole {
     pub members: Members,
     /// Where connections wait for another look.
     pub looks: Arc<dyn VerificationQueue>,
+    /// Finds who has an account.
+    pub search: Arc<dyn ConnectionSearch>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -186,17 +188,26 @@ impl VerifyRole {
             stack: record.key.stack_id.as_ref().map(|stack_id| StackClaims {
                 request_type: record.request_type,
                 stack_id,
+                logical_resource_id: &record.logical_resource_id,
                 external_id: &record.external_id,
                 physical_resource_id: Some(&record.physical_resource_id),
             }),
             sent_at: record.published_at,
         };
+        let connection = facts.member.as_ref().unwrap_or(&facts.found);
         if let Err(code) = decide_again(facts, &asked, &record.external_id) {
-            return Some(code.into());
+            return Some(match code {
+                ReasonCode::AccountAlreadyConnected => Reason::account_held_by(connection.id()),
+                code => code.into(),
+            });
         }
-        let is_offered = self.probes.tiers.find(record.permission_tier.as_ref()).is_some();
-        let not_offered = Invalid::new("PermissionTier", "is not a tier that this vendor offers");
-        (!is_offered).then(|| not_offered.into())
+        let tiers = &self.probes.tiers;
+        let Some(chosen) = tiers.find(record.permission_tier.as_ref()) else {
+            return Some(Invalid::new("PermissionTier", "is not a tier that this vendor offers").into());
+        };
+        let (asked_for, named) = (connection.permission_tier()?, record.permission_tier.as_ref()?);
+        let is_enough = chosen.has_all_of(tiers.find_or_default(Some(asked_for)));
+        (!is_enough).then(|| Reason::tier_mismatch(asked_for, named))
     }
 
     async fn decide(
@@ -216,6 +227,7 @@ impl VerifyRole {
             permissions,
             trust,
             is_unclear,
+            takes_former,
             ..
         } = self.probes.run(connection, candidate).await?;
         let reason = match verdict {
@@ -225,6 +237,7 @@ impl VerifyRole {
                     proof,
                     permissions,
                     trust,
+                    takes_former,
                 };
                 let again = is_unclear.then(|| self.next_try(record, tries)).flatten();
                 return Ok(again.map_or_else(|| Decision::Connect(Box::new(proven)), Decision::TryAgainIn));
@@ -269,6 +282,7 @@ impl VerifyRole {
             proof,
             permissions,
             trust,
+            takes_former,
         } = proven;
         let binding = Box::new(Binding {
             role_arn: record.role_arn.clone(),
@@ -286,6 +300,9 @@ impl VerifyRole {
             deletion_seen_at: None,
             unsettled: None,
             says: record.says,
+            former: None,
+            takes_former,
+            answered_at: None,
         });
         let now = self.clock.now();
         let event = Event::AttemptProven { binding, proof };
@@ -315,7 +332,7 @@ impl VerifyRole {
             return Ok(Stored::Decided(Box::new(decided)));
         };
         let code = match error.conflict()? {
-            Conflict::AccountTaken => ReasonCode::AccountAlreadyConnected,
+            Conflict::AccountTaken => return self.take_over(connection, record, tries).await,
             Conflict::RoleTaken => ReasonCode::RoleAlreadyConnected,
             Conflict::ResourceDeleted => ReasonCode::StackDeleted,
             Conflict::ConnectionChanged | Conflict::RequestChanged | Conflict::SeatTaken => {
@@ -323,6 +340,50 @@ impl VerifyRole {
             }
         };
         self.refuse(connection, record, code.into()).await
+    }
+
+    /// Another connection of the tenant has the account. One whose role does not let us in, at a look made now, has lost
+    /// its stack without a word: it ends, and its place is free when this request is worked on again, be it after a crash.
+    async fn take_over(
+        &self,
+        connection: &Connection,
+        record: &RequestRecord,
+        tries: u32,
+    ) -> Result<Stored, Unavailable> {
+        let holder = self
+            .search
+            .find_by_account(&record.tenant, &record.account())
+            .await?;
+        let Some(holder) = holder.filter(|holder| holder.id() != connection.id()) else {
+            return Ok(Stored::LostRace);
+        };
+        let held = Reason::account_held_by(holder.id());
+        let bound = holder.live_binding().filter(|bound| bound.unsettled.is_none());
+        let (Some(bound), Some(_)) = (bound, &record.key.stack_id) else {
+            return self.refuse(connection, record, held).await;
+        };
+        match self.probes.run_bound(&holder, bound).await?.verdict {
+            Verdict::NotAssumable => {
+                let event = Event::Disconnected(ReasonCode::Superseded.into());
+                let (actor, now) = (Actor::Verification, self.clock.now());
+                let key = Some(&record.key);
+                if store_event(&*self.store, &holder, event, actor, key, now)
+                    .await?
+                    .is_some()
+                {
+                    self.members.complete_rotation_of(&holder).await?;
+                }
+                Ok(Stored::LostRace)
+            }
+            Verdict::Inconclusive(_) => match self.wait(record, tries, held) {
+                Decision::TryAgainIn(seconds) => Ok(Stored::TryAgainIn(seconds)),
+                Decision::Refuse(reason) => self.refuse(connection, record, reason).await,
+                Decision::Connect(..) => Ok(Stored::LostRace),
+            },
+            Verdict::Proven(_) | Verdict::Unsafe(_) | Verdict::Unfit(_) => {
+                self.refuse(connection, record, held).await
+            }
+        }
     }
 
     async fn refuse(
@@ -362,6 +423,7 @@ struct Proven {
     proof: Proof,
     permissions: Option<PermissionReport>,
     trust: Option<TrustReport>,
+    takes_former: bool,
 }
 
 enum Decision {

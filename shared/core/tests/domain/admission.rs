@@ -57,6 +57,9 @@ fn bound(unsettled: Option<Option<State>>) -> Binding {
             replaces: replaces.map(Box::new),
         }),
         says: StackSays::default(),
+        former: None,
+        takes_former: false,
+        answered_at: None,
     }
 }
 
@@ -177,6 +180,7 @@ fn every_request_in_every_state_is_let_in_or_refused_as_the_table_says() {
             let claim = StackClaims {
                 request_type,
                 stack_id: &stack_id,
+                logical_resource_id: "Connection",
                 external_id: &current,
                 physical_resource_id,
             };
@@ -239,6 +243,7 @@ fn a_rotation_lets_its_next_external_id_in_for_what_is_bound_and_for_nothing_els
             let claim = StackClaims {
                 request_type,
                 stack_id: &stack_id,
+                logical_resource_id: "Connection",
                 external_id,
                 physical_resource_id,
             };

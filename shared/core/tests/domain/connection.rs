@@ -63,6 +63,9 @@ fn binding(stack: &str, request_id: &str, role_name: &str) -> Binding {
         deletion_seen_at: None,
         unsettled: None,
         says: StackSays::default(),
+        former: None,
+        takes_former: false,
+        answered_at: None,
     }
 }
 
@@ -168,7 +171,8 @@ const EVENTS: &str = "\
     started proven_same_stack proven_other_stack proven_other_role failed_own failed_other \
     accepted_own accepted_other refused_own refused_other passed passed_other_role check_failed \
     disconnected expired_early expired_due attempt_refused_own attempt_refused_other \
-    rotation_started rotation_cancelled deletion_seen rotation_completed reopened";
+    rotation_started rotation_cancelled deletion_seen rotation_completed reopened \
+    former_restored former_deleted";
 
 fn events() -> impl Iterator<Item = &'static str> {
     EVENTS.split_whitespace()
@@ -210,6 +214,8 @@ fn event(name: &str, state: &State) -> (Event, Timestamp) {
         "deletion_seen" => Event::DeletionSeen,
         "rotation_completed" => Event::RotationCompleted,
         "reopened" => Event::Reopened,
+        "former_restored" => Event::FormerRestored,
+        "former_deleted" => Event::FormerDeleted("latchkey-other".to_owned()),
         _ => panic!("{name}"),
     };
     (event, at(NOW))
@@ -229,21 +235,21 @@ fn attempt() -> Attempt {
 
 /// What comes of each event, in the order of [`EVENTS`]; the letters are read by [`expected`].
 const TABLE: [&str; 14] = [
-    //          started proven... failed accepted refused passed check_failed disconnected expired attempt_refused rotation... deletion_seen, and two of organizations alone
-    "pending              V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! !",
-    "pending_failed       V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! !",
-    "verifying            V N N ! F . . . . . ! ! ! E ! ! A . ! ! ! ! !",
-    "active               ! C ! ! . . . . . . P ! D E ! ! . . O . M ! !",
-    "active_new           ! ! ! ! . . S . R . P ! D E ! ! . . ! . M ! !",
-    "active_changed       ! ! ! ! . . S . B . P ! D E ! ! . . ! . M ! !",
-    "active_from_degraded ! ! ! ! . . S . B . P ! D E ! ! . . ! . M ! !",
-    "degraded             ! C ! ! . . . . . . P ! + E ! ! . . O . M ! !",
-    "degraded_new         ! ! ! ! . . S . R . P ! + E ! ! . . ! . M ! !",
-    "degraded_changed     ! ! ! ! . . S . B . P ! + E ! ! . . ! . M ! !",
-    "degraded_twice       ! ! ! ! . . S . B . P ! + E ! ! . . ! . M ! !",
-    "disconnected         ! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! !",
-    "disconnected_bound   ! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! !",
-    "expired              ! ! ! ! . . . . . . ! ! ! E ! ! . . ! ! ! ! !",
+    //          started proven... failed accepted refused passed check_failed disconnected expired attempt_refused rotation... deletion_seen, two of organizations alone, former...
+    "pending              V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! ! ! !",
+    "pending_failed       V N N ! F F . . . . ! ! ! E ! X . . ! ! ! ! ! ! !",
+    "verifying            V N N ! F . . . . . ! ! ! E ! ! A . ! ! ! ! ! ! !",
+    "active               ! C ! ! T T . . . . P ! D E ! ! . . O . M ! ! ! .",
+    "active_new           ! ! ! ! . . S . R . P ! D E ! ! . . ! . M ! ! ! .",
+    "active_changed       ! ! ! ! T T S . B . P ! D E ! ! . . ! . M ! ! ! .",
+    "active_from_degraded ! ! ! ! T T S . B . P ! D E ! ! . . ! . M ! ! ! .",
+    "degraded             ! C ! ! T T . . . . P ! + E ! ! . . O . M ! ! ! .",
+    "degraded_new         ! ! ! ! . . S . R . P ! + E ! ! . . ! . M ! ! ! .",
+    "degraded_changed     ! ! ! ! T T S . B . P ! + E ! ! . . ! . M ! ! ! .",
+    "degraded_twice       ! ! ! ! T T S . B . P ! + E ! ! . . ! . M ! ! ! .",
+    "disconnected         ! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! ! ! !",
+    "disconnected_bound   ! ! ! ! . . . . . . ! ! ! ! ! ! . . ! ! ! ! ! ! !",
+    "expired              ! ! ! ! . . . . . . ! ! ! E ! ! . . ! ! ! ! ! ! !",
 ];
 
 /// The state that a letter of the table means; `None` for an illegal transition.
@@ -272,7 +278,14 @@ fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
         }
         // A change: what was before is kept, whole.
         "C" => State::Active {
-            binding: unsettled(binding(S1, "r9", "New"), Some(state)),
+            binding: Binding {
+                former: Some(Former {
+                    external_id: bound().external_id,
+                    rotation: None,
+                    state: Some(Box::new(state.clone())),
+                }),
+                ..unsettled(binding(S1, "r9", "New"), Some(state))
+            },
             last_verified_at: at(NOW),
         },
         "F" => State::Pending {
@@ -315,7 +328,7 @@ fn expected(letter: &str, event: &str, state: &State) -> Option<State> {
         },
         "A" => unbound(None),
         // The same state; what else changes is told by the event.
-        "O" => state,
+        "O" | "T" => state,
         "M" => {
             let mut marked = state;
             if let State::Active { binding, .. } | State::Degraded { binding, .. } = &mut marked {
@@ -341,7 +354,10 @@ fn every_event_in_every_state_does_what_the_table_says_and_nothing_else() {
             let expected = match expected(letter, event_name, &state) {
                 Some(state) => {
                     let rotation = (*letter == "O").then(|| rotation(NOW));
-                    let fields = json!({ "state": state, "rotation": rotation, "version": 42 });
+                    let mut fields = json!({ "state": state, "rotation": rotation, "version": 42 });
+                    if *letter == "T" {
+                        fields["failed_change"] = json!(failure(ReasonCode::LinkExpired, S1, NOW));
+                    }
                     Ok(altered(&before, fields))
                 }
                 None => Err(IllegalTransition {

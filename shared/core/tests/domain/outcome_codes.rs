@@ -27,7 +27,10 @@ fn outcome_codes_are_stable() {
         refused(denied).code(),
         Received::AnsweredAgain(accepted).code(),
         Received::AnsweredAgain(denied).code(),
+        Received::AsItIs(accepted).code(),
+        Received::AsItIs(denied).code(),
         Deleted::Disconnected.code(),
+        Deleted::Restored.code(),
         Deleted::LeftAlone.code(),
         Deleted::NotFromCloudFormation.code(),
         Verified::Answered(Answered::Now(accepted)).code(),
@@ -45,8 +48,8 @@ fn outcome_codes_are_stable() {
     ];
     assert_eq!(
         codes.join(" "),
-        "queued refused not_from_cloudformation answered_again not_from_cloudformation disconnected left_alone \
-         not_from_cloudformation answered answer_refused answered_before bad_answer_url try_again unknown_request \
+        "queued refused not_from_cloudformation answered_again not_from_cloudformation as_it_is \
+         not_from_cloudformation disconnected restored left_alone not_from_cloudformation answered answer_refused answered_before bad_answer_url try_again unknown_request \
          degraded as_it_was inconclusive not_live done sts_in_trouble"
     );
     assert_eq!(refused(accepted).reason(), Some(ReasonCode::LinkExpired));

@@ -117,6 +117,18 @@ pub(super) async fn while_a_change_is_not_settled_both_roles_are_held<S: Connect
         };
         let settled = after(&case.connection, event);
         case.moved(store, settled).await;
+        if !undone {
+            assert_eq!(
+                can_take(&old).await,
+                Err(Conflict::RoleTaken),
+                "a rollback may bring it back"
+            );
+            let cleaned = after(
+                &case.connection,
+                Event::FormerDeleted(create.physical_resource_id()),
+            );
+            case.moved(store, cleaned).await;
+        }
         let (kept, given_back) = if undone { (&old, &new) } else { (&new, &old) };
         assert_eq!(can_take(kept).await, Err(Conflict::RoleTaken));
         assert_eq!(can_take(given_back).await, Ok(()));

@@ -166,6 +166,9 @@ impl Case {
             deletion_seen_at: None,
             unsettled: None,
             says: StackSays::default(),
+            former: None,
+            takes_former: false,
+            answered_at: None,
         };
         let (binding, proof) = (Box::new(binding), proof(&self.role_arn));
         after(&self.connection, Event::AttemptProven { binding, proof })

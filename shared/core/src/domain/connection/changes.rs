@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::Connection;
-use crate::domain::request::admission::Admission;
+use crate::domain::{
+    proof::{permissions::PermissionReport, trust_report::TrustReport},
+    request::admission::Admission,
+};
 
 impl Connection {
     /// The same connection with one request of `admission`'s kind less to go; `None` where the hour has none left (I10).
@@ -24,6 +27,42 @@ impl Connection {
             version: self.version + 1,
             ..self
         }
+    }
+
+    /// The same connection as the next version of `before`.
+    #[must_use]
+    pub fn one_on_from(self, before: &Self) -> Self {
+        Self {
+            version: before.version + 1,
+            ..self
+        }
+    }
+
+    /// Whether anything but the version has changed since it was `before`.
+    pub fn tells_more_than(&self, before: &Self) -> bool {
+        let same_version = Self {
+            version: before.version,
+            ..self.clone()
+        };
+        same_version != *before
+    }
+
+    /// The same connection, with what was found out about what its role may do.
+    #[must_use]
+    pub fn with_permissions(mut self, report: PermissionReport) -> Self {
+        if let Some(binding) = self.state.live_binding_mut() {
+            binding.permissions = Some(report);
+        }
+        self
+    }
+
+    /// The same connection, with what was found out about whom its role lets in.
+    #[must_use]
+    pub fn with_trust(mut self, report: TrustReport) -> Self {
+        if let Some(binding) = self.state.live_binding_mut() {
+            binding.trust = Some(report);
+        }
+        self
     }
 
     /// The same connection in a seat of its organization.

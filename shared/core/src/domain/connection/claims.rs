@@ -45,12 +45,14 @@ impl Claims {
 }
 
 impl Connection {
-    /// What it holds now. While a change of role is not settled, both roles; nothing once it has ended.
+    /// What it holds now: also the roles that it may go back to. Nothing once it has ended.
     pub fn claims(&self) -> BTreeSet<Claim> {
         let Some(binding) = self.live_binding() else {
             return BTreeSet::new();
         };
-        let roles = [Some(binding), binding.replaced()].into_iter().flatten();
+        let replaced = binding.replaced();
+        let former = [Some(binding), replaced].map(|bound| bound?.former_resource());
+        let roles = [Some(binding), replaced].into_iter().chain(former).flatten();
         let mut claims: BTreeSet<Claim> = roles.map(|bound| Claim::Role(bound.role_arn.clone())).collect();
         let (tenant, account) = (&self.tenant, binding.account());
         claims.insert(Claim::AccountOf(account.clone(), tenant.clone()));
@@ -69,7 +71,10 @@ impl Connection {
     /// The external ID that leads to this connection from the change on that made it of `before`: a rotation's next one.
     pub fn new_external_id(&self, before: &Self) -> Option<&ExternalId> {
         let next = |connection: &'_ Self| connection.rotation.as_ref().map(|next| next.external_id.clone());
-        let is_new = next(self) != next(before) && !self.is_member();
+        // A rollback opens a rotation again whose external ID was the connection's.
+        let is_new = next(self).is_some_and(|next| next != before.external_id)
+            && next(self) != next(before)
+            && !self.is_member();
         self.rotation
             .as_ref()
             .filter(|_| is_new)

@@ -3,8 +3,10 @@
 mod access;
 mod changes;
 pub mod claims;
+mod deletion;
 mod facts;
 pub mod filing;
+pub mod former;
 pub mod organization;
 pub mod rotation;
 pub mod transitions;
@@ -12,6 +14,8 @@ pub mod transitions;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use deletion::Deletion;
+pub use former::Former;
 pub use organization::{NEVER, Organization};
 pub use rotation::{Rotation, Standing};
 pub use transitions::{Event, IllegalTransition};
@@ -73,8 +77,7 @@ pub struct Connection {
     /// that nobody who does not know that resource can use it up.
     #[serde(default)]
     changes: RequestBudget,
-    /// How the last change of a role that was made by hand failed, while the one before is connected. A stack is told by
-    /// CloudFormation.
+    /// How the last attempt to change what is connected failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failed_change: Option<Failure>,
     /// Where it stands.
@@ -265,6 +268,16 @@ pub struct Binding {
     /// What its stack tells of itself.
     #[serde(default, skip_serializing_if = "StackSays::is_silent")]
     pub says: StackSays,
+    /// What a rollback of the update that made this binding would bring back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<Former>,
+    /// Whether the role, proven with a rotation's next external ID, lets the former one in as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_former: bool,
+    /// When the latest request of this resource was sent whose answer CloudFormation took. Requests
+    /// that were sent before it decide nothing any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<Timestamp>,
 }
 
 /// A binding whose SUCCESS is on its way. Only CloudFormation can sign a URL into its own bucket, so an accepted
@@ -372,24 +385,6 @@ impl Connection {
         }
     }
 
-    /// The same connection, with what was found out about what its role may do.
-    #[must_use]
-    pub fn with_permissions(mut self, report: PermissionReport) -> Self {
-        if let State::Active { binding, .. } | State::Degraded { binding, .. } = &mut self.state {
-            binding.permissions = Some(report);
-        }
-        self
-    }
-
-    /// The same connection, with what was found out about whom its role lets in.
-    #[must_use]
-    pub fn with_trust(mut self, report: TrustReport) -> Self {
-        if let State::Active { binding, .. } | State::Degraded { binding, .. } = &mut self.state {
-            binding.trust = Some(report);
-        }
-        self
-    }
-
     /// The same connection, last verified at `at`, where it is live.
     #[must_use]
     pub fn verified_at(mut self, at: Timestamp) -> Self {
@@ -446,9 +441,7 @@ impl State {
     /// The same state, with the binding that `request` made settled.
     fn settled(&self, request: &RequestKey) -> Self {
         let mut state = self.clone();
-        if let Self::Active { binding, .. } | Self::Degraded { binding, .. } = &mut state
-            && binding.request == *request
-        {
+        if let Some(binding) = state.live_binding_mut().filter(|it| it.request == *request) {
             binding.unsettled = None;
         }
         state
@@ -457,7 +450,7 @@ impl State {
     /// The same state, with the note that CloudFormation deleted what is bound under an id that is not ours.
     fn with_deletion_seen(&self, at: Timestamp) -> Self {
         let mut state = self.clone();
-        if let Self::Active { binding, .. } | Self::Degraded { binding, .. } = &mut state {
+        if let Some(binding) = state.live_binding_mut() {
             binding.deletion_seen_at = Some(at);
         }
         state
@@ -465,6 +458,13 @@ impl State {
 
     /// What is connected, while that is alive.
     pub fn live_binding(&self) -> Option<&Binding> {
+        match self {
+            Self::Active { binding, .. } | Self::Degraded { binding, .. } => Some(binding),
+            _ => None,
+        }
+    }
+
+    fn live_binding_mut(&mut self) -> Option<&mut Binding> {
         match self {
             Self::Active { binding, .. } | Self::Degraded { binding, .. } => Some(binding),
             _ => None,

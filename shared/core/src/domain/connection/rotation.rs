@@ -1,5 +1,6 @@
 //! The change of a connection's external ID without downtime: the next one is made by us (I1), both are known until
-//! the customer's updated stack proves the next, and the former is retired for ever.
+//! the customer's updated stack proves the next and its role refuses the former, which is retired then: for ever, but
+//! for a rollback of that very update.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -47,9 +48,16 @@ impl Rotation {
 }
 
 impl Connection {
-    /// The rotation that a request sent at `at` can still bring to its end.
+    /// The rotation that a request sent at `at` can still bring to its end. What the stack has brought already does not
+    /// run out.
     pub fn rotation_at(&self, at: Timestamp) -> Option<&Rotation> {
-        self.rotation.as_ref().filter(|rotation| at < rotation.expires_at)
+        let is_bound = |rotation: &Rotation| {
+            let bound = self.live_binding();
+            bound.is_some_and(|bound| bound.external_id == rotation.external_id)
+        };
+        self.rotation
+            .as_ref()
+            .filter(|rotation| at < rotation.expires_at || is_bound(rotation))
     }
 
     /// The external ID that a role made by hand and named at `at` is asked for with: the next one while there is one, since
@@ -77,26 +85,61 @@ impl Connection {
     /// the rotation's end: its admission looks at the time, this does not.
     pub(super) fn has_external_id(&self, external_id: &ExternalId) -> bool {
         let next = self.rotation.as_ref().map(|rotation| &rotation.external_id);
-        *external_id == self.external_id || next == Some(external_id)
+        *external_id == self.external_id || next == Some(external_id) || self.had_before(external_id)
     }
 
-    /// Whether the next external ID is proven, and waits only for CloudFormation to take our SUCCESS.
+    /// Whether a rollback of the latest update brings this external ID back.
+    pub(in crate::domain) fn had_before(&self, external_id: &ExternalId) -> bool {
+        let former = self.live_binding().and_then(|bound| bound.former.as_ref());
+        former.is_some_and(|former| former.external_id == *external_id)
+    }
+
+    /// The external ID that was the connection's before the one that it is proven with, while the rotation is not over.
+    pub fn external_id_before(&self, proven: &ExternalId) -> Option<&ExternalId> {
+        let next = self.rotation.as_ref().map(|rotation| &rotation.external_id);
+        (next == Some(proven) && *proven != self.external_id).then_some(&self.external_id)
+    }
+
+    /// Whether the next external ID is proven, and waits only for CloudFormation to take our SUCCESS, or for the role to
+    /// refuse the former one.
     pub fn rotation_is_being_settled(&self) -> bool {
         self.live_binding()
             .is_some_and(|binding| binding.external_id != self.external_id)
     }
 
-    /// The same connection, with the external ID of what is bound and settled: a rotation ends here.
+    /// Whether the stack has brought the next external ID, and its role takes the former one as well.
+    pub fn takes_both(&self) -> bool {
+        self.live_binding()
+            .is_some_and(|bound| bound.unsettled.is_none() && bound.takes_former)
+    }
+
+    /// The same connection, where a look has shown whether its role still takes the former external ID.
+    #[must_use]
+    pub fn with_former_taken(mut self, takes_former: bool) -> Self {
+        if let Some(binding) = self.state.live_binding_mut() {
+            binding.takes_former = takes_former;
+        }
+        self.with_settled_external_id()
+    }
+
+    /// The same connection, with the external ID of what is bound and settled. A rotation ends here: once the role
+    /// refuses the former external ID. Or, where a rollback brought that one back, it goes on.
     #[must_use]
     pub(super) fn with_settled_external_id(mut self) -> Self {
         let settled = self
             .live_binding()
-            .filter(|binding| binding.unsettled.is_none() && binding.external_id != self.external_id)
-            .map(|binding| binding.external_id.clone());
-        if let Some(external_id) = settled {
-            self.external_id = external_id;
+            .filter(|binding| binding.unsettled.is_none() && binding.external_id != self.external_id);
+        let Some(binding) = settled else {
+            return self;
+        };
+        let external_id = binding.external_id.clone();
+        if self.external_id_before(&external_id).is_some() {
+            if binding.takes_former {
+                return self;
+            }
             self.rotation = None;
         }
+        self.external_id = external_id;
         self
     }
 }

@@ -59,6 +59,10 @@ pub enum Event {
     RotationCancelled,
     /// CloudFormation deleted what is bound, under an id that we never gave it.
     DeletionSeen,
+    /// CloudFormation deleted what is bound and not what that replaced: it rolled an update back.
+    FormerRestored,
+    /// CloudFormation deleted this resource, whose place another one of the stack had taken.
+    FormerDeleted(String),
     /// Every account of the organization has the next external ID.
     RotationCompleted,
     /// An account whose stack was deleted asks to be a member of its organization again.
@@ -120,10 +124,15 @@ impl Connection {
                 && *proof.role_arn() == binding.role_arn
                 && self.has_external_id(&binding.external_id) =>
             {
-                failed_change = None;
-                let replaces = Some(Box::new(current.clone()));
+                // The rollback of a change that failed is no success of it.
+                failed_change =
+                    failed_change.filter(|_| bound.stack_id().is_some() && bound.says_the_same_as(&binding));
                 let binding = Binding {
-                    unsettled: Some(Unsettled { replaces }),
+                    former: self.former(&current, bound, &binding),
+                    answered_at: bound.answered_before(&binding),
+                    unsettled: Some(Unsettled {
+                        replaces: Some(Box::new(current.clone())),
+                    }),
                     ..*binding
                 };
                 S::Active {
@@ -146,12 +155,13 @@ impl Connection {
                 }),
             },
             // A failed update leaves what is connected as it was; what has ended stays ended.
-            (S::Active { .. } | S::Degraded { .. }, E::AttemptFailed { request, reason })
-                if request.stack_id.is_none() =>
-            {
+            (
+                S::Active { binding, .. } | S::Degraded { binding, .. },
+                E::AttemptFailed { request, reason },
+            ) if !binding.is_unsettled_first_registration() && is_own_failure(binding, &request, &reason) => {
                 failed_change = Some(Failure {
                     reason,
-                    stack_id: None,
+                    stack_id: request.stack_id,
                     at: now,
                 });
                 current.clone()
@@ -178,7 +188,10 @@ impl Connection {
                 }
             }
             // However late it is: the stack has been told, and what was stored stands.
-            (_, E::AnswerAccepted { request }) => self.state.settled(&request),
+            (_, E::AnswerAccepted { request }) => {
+                rotation = rotation.or_else(|| self.rotation_brought_back_by(&request));
+                self.state.settled(&request)
+            }
             // The answer to a request that is settled, or was overtaken, changes nothing.
             (_, E::AnswerRefused { .. }) => current.clone(),
 
@@ -226,7 +239,7 @@ impl Connection {
             (_, E::Disconnected(reason)) => {
                 rotation = None;
                 S::Disconnected {
-                    binding: self.binding().cloned(),
+                    binding: self.binding().cloned().map(Binding::without_former),
                     reason,
                     at: now,
                 }
@@ -272,6 +285,20 @@ impl Connection {
             }
 
             (S::Active { .. } | S::Degraded { .. }, E::DeletionSeen) => current.with_deletion_seen(now),
+            (S::Active { .. } | S::Degraded { .. }, E::FormerDeleted(resource)) => {
+                current.with_former_deleted(&resource, now)
+            }
+            (S::Active { binding, .. } | S::Degraded { binding, .. }, E::FormerRestored)
+                if binding.unsettled.is_none()
+                    && let Some(former) = &binding.former
+                    && let Some(state) = &former.state =>
+            {
+                if external_id != former.external_id {
+                    external_id = former.external_id.clone();
+                    rotation = rotation.or_else(|| former.rotation.clone());
+                }
+                State::clone(state)
+            }
 
             (S::Pending { last_failure }, E::LinkExpired) if now >= self.expires_at => S::Expired {
                 last_failure: last_failure.clone(),
@@ -288,7 +315,9 @@ impl Connection {
                 | E::RotationCancelled
                 | E::RotationCompleted
                 | E::Reopened
-                | E::DeletionSeen,
+                | E::DeletionSeen
+                | E::FormerRestored
+                | E::FormerDeleted(_),
             ) => return Err(illegal()),
         };
         let after = Self {
@@ -303,6 +332,13 @@ impl Connection {
         };
         Ok(after.with_settled_external_id())
     }
+}
+
+/// Whether a failure is kept with what is bound: the vendor's own call's, or that of the very stack. Another one says
+/// nothing about a live connection, and a request that came too late neither.
+fn is_own_failure(bound: &Binding, request: &RequestKey, reason: &Reason) -> bool {
+    let stack = request.stack_id.as_ref();
+    reason.code != ReasonCode::RequestOvertaken && (stack.is_none() || stack == bound.stack_id())
 }
 
 impl Event {
@@ -329,6 +365,8 @@ impl Event {
             Self::RotationStarted(_) => Self::ROTATION_STARTED,
             Self::RotationCancelled => Self::ROTATION_CANCELLED,
             Self::DeletionSeen => "deletion_seen",
+            Self::FormerRestored => "former_restored",
+            Self::FormerDeleted(_) => "former_deleted",
             Self::RotationCompleted => "rotation_completed",
             Self::Reopened => "reopened",
         }

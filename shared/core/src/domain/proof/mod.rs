@@ -2,6 +2,7 @@
 
 pub mod permissions;
 pub mod reason;
+mod reason_by_hand;
 pub mod tiers;
 pub mod trust_policy;
 pub mod trust_report;

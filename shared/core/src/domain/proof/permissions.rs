@@ -38,6 +38,17 @@ pub struct Tier {
     pub on_excessive: Severity,
 }
 
+impl Tier {
+    /// Whether a role with what this tier asks for can do all that `other` asks for.
+    pub fn has_all_of(&self, other: &Self) -> bool {
+        let has = |needed: &RequiredAction| {
+            let mut own = self.required.iter();
+            own.any(|own| own.action == needed.action && own.on == needed.on)
+        };
+        other.required.iter().all(has)
+    }
+}
+
 /// One action that a tier needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::invalid::{Invalid, PADDED};
+use crate::domain::{
+    ids::ConnectionId,
+    invalid::{Invalid, PADDED},
+    proof::tiers::TierName,
+};
 
 /// Longest text that a stack event gets from us, in bytes. CloudFormation allows more, but its console shows about
 /// this much of a reason.
@@ -67,11 +71,19 @@ pub enum ReasonCode {
     AnswerRefused,
     /// The day on which the customer let the access end has come.
     AccessEnded,
+    /// More updates of a live connection came than an hour may bring.
+    TooManyUpdates,
+    /// A request that was sent later was answered before this one.
+    RequestOvertaken,
+    /// The stack chose a tier that has less than the one that the link asks for.
+    TierMismatch,
+    /// A new stack of the same account took the place of one that did not let us in any more.
+    Superseded,
 }
 
 impl ReasonCode {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::InvalidRequest,
         Self::ExternalIdUnknown,
         Self::LinkExpired,
@@ -99,6 +111,10 @@ impl ReasonCode {
         Self::ExternalIdRetired,
         Self::AnswerRefused,
         Self::AccessEnded,
+        Self::TooManyUpdates,
+        Self::RequestOvertaken,
+        Self::TierMismatch,
+        Self::Superseded,
     ];
 
     /// As it stands in the API, in a stack event and in the log.
@@ -131,6 +147,10 @@ impl ReasonCode {
             Self::ExternalIdRetired => "external_id_retired",
             Self::AnswerRefused => "answer_refused",
             Self::AccessEnded => "access_ended",
+            Self::TooManyUpdates => "too_many_updates",
+            Self::RequestOvertaken => "request_overtaken",
+            Self::TierMismatch => "tier_mismatch",
+            Self::Superseded => "superseded",
         }
     }
 
@@ -157,7 +177,7 @@ impl ReasonCode {
             }
             Self::AccountAlreadyConnected => {
                 "This AWS account is already connected, and that connection was not touched; delete this stack, \
-                 or disconnect the other connection first."
+                 or have the other connection ended in the vendor's product first."
             }
             Self::AccountNotAllowed => {
                 "The vendor does not expect this AWS account of your organization; delete this stack, or ask the \
@@ -239,86 +259,22 @@ impl ReasonCode {
                 "The day on which you let the vendor's access end has come; give the stack a later day as \
                  AccessUntil, or none, or delete the stack to disconnect."
             }
-        }
-    }
-}
-
-impl ReasonCode {
-    /// The same for a role that was made by hand: there is no stack, and no link that was opened.
-    pub fn sentence_by_hand(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "The role cannot be taken as it was named; name it by its ARN.",
-            Self::LinkExpired => {
-                "This connection was not completed in time; start a new one in the vendor's product, and put its \
-                 external ID into the role's trust policy."
+            Self::TooManyUpdates => {
+                "Too many updates of this connection came within an hour, so this one changed nothing; what is \
+                 connected stays connected: do not delete the stack, and update it again in an hour."
             }
-            Self::LinkAlreadyUsed => {
-                "This connection already belongs to another AWS account, which was not touched; start another \
-                 connection for this account."
+            Self::RequestOvertaken => {
+                "A later request of this stack was answered before this one, so this one changed nothing; update \
+                 the stack again if it is not as you want it."
             }
-            Self::AccountMismatch => {
-                "This connection was made for another AWS account; name a role of that account, or start a \
-                 connection for this one."
+            Self::TierMismatch => {
+                "This stack grants less than its launch link asks for; choose the link's own tier in the \
+                 parameter PermissionTier, and try again."
             }
-            Self::AccountAlreadyConnected => {
-                "This AWS account is already connected, and that connection was not touched; end it in the \
-                 vendor's product first if this role shall take its place."
+            Self::Superseded => {
+                "A new stack in this AWS account took the place of this connection, whose role no longer let the \
+                 vendor in; delete what is left of this stack, and use the new one."
             }
-            Self::AccountNotAllowed => {
-                "The vendor does not expect this AWS account of your organization; ask the vendor for a \
-                 connection that takes the account."
-            }
-            Self::RoleAlreadyConnected => {
-                "This role already belongs to a connection; make a role of its own for each connection."
-            }
-            Self::RoleInOtherAccount => {
-                "The role acts in another AWS account than its ARN names; name a role of the account itself."
-            }
-            Self::VendorAccount => {
-                "This is the vendor's own AWS account, which cannot be connected to itself; name a role of yours."
-            }
-            Self::RoleNotAssumable => {
-                "The vendor cannot assume the role with this external ID; check that the role exists, that its \
-                 trust policy is the one that the vendor gave you and that no organization policy blocks it, then \
-                 name the role again."
-            }
-            Self::ExternalIdNotEnforced => {
-                "The role can be assumed without the right external ID, which is not safe; restore the \
-                 sts:ExternalId condition of its trust policy and name the role again."
-            }
-            Self::VerificationInconclusive => {
-                "AWS gave no clear answer about the role in time, so nothing was connected; name the role again in \
-                 a few minutes."
-            }
-            Self::PermissionsMissing => {
-                "The role lacks permissions that its tier needs; add them to its policy, check its permissions \
-                 boundary, and name the role again."
-            }
-            Self::PermissionsExcessive => {
-                "The role can do more than the vendor asks for; remove the policies that its tier does not need, \
-                 and name the role again."
-            }
-            Self::RoleGone => {
-                "The role can no longer be assumed: it was deleted or its trust policy was changed; restore it, or \
-                 end the connection in the vendor's product."
-            }
-            Self::DisconnectedByVendor => {
-                "This connection was ended in the vendor's product; delete the role, and start a new connection to \
-                 connect again."
-            }
-            Self::TooManyRequests => {
-                "A role was named too often for this connection; nothing was changed, so name it again in an hour."
-            }
-            Self::ExternalIdRetired => {
-                "This external ID was replaced or its rotation was cancelled or ran out; put the connection's \
-                 current one into the role's trust policy, and name the role again."
-            }
-            Self::AccessEnded => {
-                "The day on which the role's trust policy lets the vendor's access end has come; write a later \
-                 day into it, or end the connection in the vendor's product."
-            }
-            // The others say nothing of a stack, or cannot be without one.
-            _ => self.sentence(),
         }
     }
 }
@@ -354,6 +310,24 @@ impl Reason {
     /// The text in the stack's events: the sentence, and the code to look up.
     pub fn stack_event(&self) -> String {
         format!("{} [{}]", self.message(), self.code.as_str())
+    }
+}
+
+impl Reason {
+    /// That the account is taken, and by which connection: whoever reads it can have that one ended.
+    pub fn account_held_by(connection: &ConnectionId) -> Self {
+        Self {
+            code: ReasonCode::AccountAlreadyConnected,
+            detail: Some(format!("Connection {connection} has this account")),
+        }
+    }
+
+    /// That a stack chose the tier `chosen` where its link asks for `asked`.
+    pub fn tier_mismatch(asked: &TierName, chosen: &TierName) -> Self {
+        Self {
+            code: ReasonCode::TierMismatch,
+            detail: Some(format!("The link asks for {asked}, and the stack chose {chosen}")),
+        }
     }
 }
 
@@ -423,6 +397,9 @@ mod tests {
             ReasonCode::StackDeleted,
             ReasonCode::ExternalIdChanged,
             ReasonCode::AnswerRefused,
+            ReasonCode::TooManyUpdates,
+            ReasonCode::RequestOvertaken,
+            ReasonCode::TierMismatch,
         ];
         for code in ReasonCode::ALL
             .into_iter()

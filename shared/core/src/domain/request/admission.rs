@@ -17,6 +17,8 @@ pub struct StackClaims<'a> {
     pub request_type: RequestType,
     /// The stack.
     pub stack_id: &'a StackId,
+    /// The resource's name in the stack's template.
+    pub logical_resource_id: &'a str,
     /// The external ID that it brings: one that was made for the connection.
     pub external_id: &'a ExternalId,
     /// The resource that an Update names.
@@ -37,8 +39,20 @@ pub enum Admission {
 impl Admission {
     /// The connection, with one request less to go. An Update of what is bound has a budget of its own: whoever does not
     /// know the resource cannot use that up (I10).
-    pub fn spend(self, connection: &Connection, now: Timestamp) -> Result<Connection, ReasonCode> {
-        connection.spend(self, now).ok_or(ReasonCode::TooManyRequests)
+    pub fn spend(
+        self,
+        connection: &Connection,
+        asked: &Asked<'_>,
+        now: Timestamp,
+    ) -> Result<Connection, ReasonCode> {
+        let bound = connection.live_binding().and_then(Binding::stack_id);
+        let is_own = bound.is_some() && bound == asked.stack.map(|claims| claims.stack_id);
+        let code = match is_own {
+            // To delete this stack would end what is connected.
+            true => ReasonCode::TooManyUpdates,
+            false => ReasonCode::TooManyRequests,
+        };
+        connection.spend(self, now).ok_or(code)
     }
 
     /// The connection once `attempt` is being worked on: what is bound stays as it is until the change is proven.
@@ -130,7 +144,7 @@ pub fn decide(facts: &Facts, asked: &Asked<'_>, now: Timestamp) -> Result<Admitt
         }
     }
     .map_err(refused)?;
-    let spent = admission.spend(&connection, now).map_err(refused)?;
+    let spent = admission.spend(&connection, asked, now).map_err(refused)?;
     let attempt = Attempt {
         request: asked.key.clone(),
         role_arn: asked.role_arn.clone(),
@@ -234,10 +248,19 @@ pub fn admit(
     if let State::Disconnected { reason, .. } = connection.state() {
         return Err(reason.code);
     }
-    if connection.standing(claim.external_id, sent_at) == Standing::Retired {
+    let bound = connection.live_binding();
+    let is_of_bound = bound.is_some_and(|bound| names(claim, bound));
+    let is_update = is_of_bound && claim.request_type == RequestType::Update;
+    if connection.standing(claim.external_id, sent_at) == Standing::Retired
+        && !(is_update && connection.had_before(claim.external_id))
+    {
         return Err(ReasonCode::ExternalIdRetired);
     }
-    match (claim.request_type, connection.live_binding()) {
+    let answered_at = bound.and_then(|it| it.answered_at_of(claim.stack_id, claim.logical_resource_id));
+    if answered_at.is_some_and(|answered_at| sent_at < answered_at) {
+        return Err(ReasonCode::RequestOvertaken);
+    }
+    match (claim.request_type, bound) {
         // Also while another stack is being verified: a link in use lives no longer than one that is not.
         (RequestType::Create, None)
             if connection.state().status() == Status::Expired || sent_at >= connection.expires_at() =>
@@ -258,7 +281,7 @@ pub fn admit(
             Err(ReasonCode::AccountAlreadyConnected)
         }
         (RequestType::Create, Some(_)) => Err(ReasonCode::LinkAlreadyUsed),
-        (RequestType::Update, Some(bound)) if names(claim, bound) => Ok(Admission::ChangeOfBoundResource),
+        (RequestType::Update, Some(_)) if is_of_bound => Ok(Admission::ChangeOfBoundResource),
         (RequestType::Update | RequestType::Delete, _) => Err(ReasonCode::ExternalIdChanged),
     }
 }
@@ -294,7 +317,44 @@ pub fn admit_by_hand(
     }
 }
 
+/// Whether a request is for what is bound, or for what that has replaced and a rollback may bring back.
 fn names(claim: StackClaims<'_>, bound: &Binding) -> bool {
-    bound.stack_id() == Some(claim.stack_id)
-        && claim.physical_resource_id == Some(&bound.physical_resource_id)
+    let known = [Some(bound), bound.former_resource()];
+    let mut known = known.into_iter().flatten();
+    known.any(|bound| bound.is_resource(claim.stack_id, claim.physical_resource_id))
+}
+
+/// The connection that has already, active and settled, exactly what an Update of its stack asks for: there is nothing to
+/// prove, and nothing to change. It is sent by a rollback, or by an update that changed what concerns nobody here.
+pub fn bound_exactly<'a>(
+    facts: &'a Facts,
+    asked: &Asked<'_>,
+    properties: &Properties,
+) -> Option<&'a Connection> {
+    let claims = asked.stack?;
+    let connection = match facts.found.organization() {
+        Some(_) => facts.member.as_ref()?,
+        None => &facts.found,
+    };
+    let State::Active { binding, .. } = connection.state() else {
+        return None;
+    };
+    let tier = connection
+        .permission_tier()
+        .or(properties.permission_tier.as_ref());
+    let is_settled = binding.unsettled.is_none() && binding.deletion_seen_at.is_none();
+    let is_same = binding.is_resource(claims.stack_id, claims.physical_resource_id)
+        && binding.logical_resource_id == claims.logical_resource_id
+        && binding.role_arn == properties.role_arn
+        && binding.external_id == properties.external_id
+        && binding.template_version == properties.template_version
+        && binding.says == properties.says
+        && binding.permission_tier.as_ref() == tier
+        // A stack that chose another than the vendor asks for may have less now.
+        && properties.permission_tier.as_ref().is_none_or(|chosen| Some(chosen) == tier);
+    let is_latest = binding
+        .answered_at
+        .is_none_or(|answered_at| answered_at <= asked.sent_at);
+    let is_update = claims.request_type == RequestType::Update && !facts.resource_deleted;
+    (is_update && is_settled && is_same && is_latest).then_some(connection)
 }

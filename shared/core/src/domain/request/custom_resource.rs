@@ -85,6 +85,7 @@ pub struct Envelope {
     /// How long the stack waits for the answer, in seconds.
     pub service_timeout_seconds: u32,
     unverified_properties: Map<String, Value>,
+    unverified_old_properties: Map<String, Value>,
 }
 
 /// What a stack claims, parsed. Still claims: the tenant, the account and the role are proven elsewhere.
@@ -228,6 +229,10 @@ impl Envelope {
         address.check_topic(&fields, topic).map_err(NotRead::Dropped)?;
         let is_delete = fields.get("RequestType").and_then(Value::as_str) == Some("Delete");
         let physical_resource_id = physical_resource_id(&fields);
+        let old_properties = match fields.remove("OldResourceProperties") {
+            Some(Value::Object(old)) => old,
+            _ => Map::new(),
+        };
         match Self::read(&mut fields, size) {
             Ok((request_type, properties, service_timeout_seconds)) => Ok(Self {
                 request_type,
@@ -238,6 +243,7 @@ impl Envelope {
                 physical_resource_id,
                 service_timeout_seconds,
                 unverified_properties: properties,
+                unverified_old_properties: old_properties,
             }),
             Err(invalid) => Err(NotRead::Answered(Box::new(Unread {
                 physical_resource_id: physical_resource_id
@@ -334,6 +340,13 @@ impl Envelope {
     /// The external ID alone: a Delete must find its connection even where another property is beyond reading.
     pub fn external_id(&self) -> Option<ExternalId> {
         ExternalId::parse(text(&self.unverified_properties, "ExternalId").ok()?).ok()
+    }
+
+    /// Whether the stack had another external ID or role before this Update, by what it says: a rollback goes back from
+    /// what failed.
+    pub fn changes_what_is_connected(&self) -> bool {
+        let differs = |name| self.unverified_old_properties.get(name) != self.unverified_properties.get(name);
+        ["ExternalId", "RoleArn"].into_iter().any(differs)
     }
 
     /// The PhysicalResourceId of every answer to this request: the one that the resource has, or, on Create, one
