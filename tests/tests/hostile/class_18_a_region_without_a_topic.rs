@@ -1,7 +1,8 @@
 //! Class 18: a stack in a region where we do not listen.
 //!
 //! Guard: no link is made for it (`shared/core/src/use_cases/start_connection.rs`); who changes the region in the console
-//! gets a stack that fails at once, as AWS finds no topic, and takes everything back.
+//! is refused by the template's rules before anything is made, and a copy without them fails at once, as AWS finds no
+//! topic, and takes everything back.
 
 use std::time::Instant;
 
@@ -41,16 +42,20 @@ async fn a_stack_in_a_region_without_a_topic_fails_at_once_and_the_link_works_wh
     let (id, external_id) = (text(&link, "id")?, text(&link, "external_id")?);
     let lost = scene.new_customer(ELSEWHERE).await?;
     let started = Instant::now();
-    // The true template, opened from a console that stood in another region.
-    let stack = lost.open(&text(&link, "launch_url")?, None).await?;
-    let outcome = lost.wait(&stack).await?;
+    // The true template, opened from a console that stood in another region, makes nothing.
+    let refused = lost.open(&text(&link, "launch_url")?, None).await;
+    let refused = refused.err().ok_or("the stack was made")?;
+    assert_contains(refused, "This vendor is not reached from this region");
+    // A copy without its rules asks a topic that is not there.
+    let copy = StackTemplate::new(&scene.ready, &external_id);
+    let outcome = lost.launch("Lost", &copy).await?;
     outcome.expect("ROLLBACK_COMPLETE")?;
     assert_soon(started, 20);
     let says_so = |reason: &String| reason.contains("Topic does not exist") || reason.contains("NotFound");
     assert!(outcome.reasons.iter().any(says_so), "{:?}", outcome.reasons);
     // A copy that names the topic of a region where there is one: CloudFormation does not go there.
     let topic = scene.ready.topic("us-east-1")?;
-    let copy = StackTemplate::new(&scene.ready, &external_id).property("ServiceToken", json!(topic));
+    let copy = copy.property("ServiceToken", json!(topic));
     let outcome = lost.launch("Copied", &copy).await?;
     outcome.expect("ROLLBACK_COMPLETE")?;
     lost.deleted(&outcome.stack_id).await?;

@@ -127,7 +127,19 @@ async fn assert_trusts_the_vendor_alone(
     let trust: Value = serde_json::from_str(&percent_decoded(trust.ok_or("no trust policy")?))?;
     let template = StackTemplate::new(&scene.ready, external_id);
     let mut wanted = template.published_trust();
+    // The second statement lets the same principals say what they come for, and lets nobody in.
+    let mut says = wanted["Statement"][0].clone();
+    says["Sid"] = json!("VendorSaysWhatItComesFor");
+    says["Action"] = json!(["sts:SetSourceIdentity", "sts:TagSession"]);
+    says["Condition"] = json!({
+        "ArnLike": template.vendor_roles(),
+        "ForAllValues:StringLike": { "aws:TagKeys": "latchkey:*" },
+    });
     wanted["Statement"][0]["Sid"] = json!("VendorWithExternalIdOnly");
+    wanted["Statement"]
+        .as_array_mut()
+        .ok_or("no statements")?
+        .push(says);
     assert_eq!(trust, wanted);
     Ok(())
 }
