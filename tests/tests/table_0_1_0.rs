@@ -34,7 +34,7 @@ use latchkey_core::{
     },
 };
 use latchkey_testing::{
-    builders::{account, tenant},
+    builders::{account, role, tenant},
     customer_stack::{CustomerStack, StackRequest},
     faults::Faults,
     manual_clock::ManualClock,
@@ -482,8 +482,16 @@ async fn stacks_connect_update_and_leave() {
     assert!(deployment.update("degraded", degraded.external_id()).await);
     assert_eq!(deployment.status("degraded").await, Status::Active);
     // An account that 0.1.0 gave to a connection of the tenant, and a role that it gave to anybody's.
+    // The former role lets us in still.
     let next = deployment.world.link(TENANT).await;
-    assert!(!deployment.create(&next, &numbered(3)).await);
+    let other = role(&numbered(3), "Other");
+    deployment.world.trust(&other, &next);
+    let stack = CustomerStack::new(&numbered(3));
+    assert!(
+        !deployment
+            .complete(stack.create(next.external_id(), &other))
+            .await
+    );
     assert_eq!(
         told(&deployment, &next).await,
         ReasonCode::AccountAlreadyConnected

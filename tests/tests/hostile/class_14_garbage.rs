@@ -6,11 +6,7 @@
 use std::time::Instant;
 
 use futures::future::try_join_all;
-use latchkey_tests::{
-    Error,
-    customer::Customer,
-    scene::{Scene, assert_shows},
-};
+use latchkey_tests::{Error, customer::Customer, scene::Scene};
 use serde_json::{Value, json};
 
 use super::support::{admissible, assert_not_read, assert_soon};
