@@ -58,8 +58,9 @@ pub fn policy_document(manifest: &Manifest, tier: &TierName) -> Value {
 
 /// Whom the role lets in, on every road. The values of the vendor are placeholders that publishing fills in.
 ///
-/// The second statement lets nobody in by itself: STS asks for these rights beside the one of the first. `sts:ExternalId` belongs to
-/// AssumeRole, and address ranges are not repeated, because IAM takes [`MAX_TRUST_POLICY_CHARS`].
+/// The second statement lets nobody in by itself: STS asks for these rights beside the one of the
+/// first. `sts:ExternalId` belongs to AssumeRole, and address ranges are not repeated, because IAM
+/// takes [`MAX_TRUST_POLICY_CHARS`].
 pub fn trust_document() -> Value {
     let vendor = json!({ "AWS": "arn:${partition}:iam::__VENDOR_ACCOUNT_ID__:root" });
     let roles = json!({ "aws:PrincipalArn": "arn:${partition}:iam::__VENDOR_ACCOUNT_ID__:role__VENDOR_ROLE_PATH__*" });

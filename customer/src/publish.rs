@@ -69,9 +69,11 @@ pub fn cause(error: &(impl std::error::Error + ProvideErrorMetadata)) -> String 
     below.fold(error.to_string(), |text, error| format!("{text}: {error}"))
 }
 
-/// Renders everything for `deployment`, uploads it, remembers the version, and makes new links point to it, in this order, so that no
-/// link ever opens a template that is not there, or that not everybody can read. Doing it again changes nothing but the time of the pointer; for other regions it is
-/// one more publication of the version; one with any other difference is refused, and the pointer stays.
+/// Renders everything for `deployment`, uploads it, remembers the version, and makes new links
+/// point to it, in this order, so that no link ever opens a template that is not there, or that not
+/// everybody can read. Doing it again changes nothing but the time of the pointer; for other
+/// regions it is one more publication of the version; one with any other difference is refused, and
+/// the pointer stays.
 pub async fn publish(
     s3: &aws_sdk_s3::Client,
     dynamodb: &aws_sdk_dynamodb::Client,
@@ -125,7 +127,8 @@ pub(crate) async fn read(reader: &dyn PublicReader, url: &str) -> Result<Result<
     })
 }
 
-/// Writes the version's item in the place of `known`. What somebody published meanwhile stays, and this fails.
+/// Writes the version's item in the place of `known`. What somebody published meanwhile stays, and
+/// this fails.
 async fn remember(
     dynamodb: &aws_sdk_dynamodb::Client,
     table: &str,

@@ -27,7 +27,8 @@ pub enum Finding {
     Gone,
     /// Whoever has no credentials of ours gets this HTTP status, and so does a customer's CloudFormation.
     Unreadable(u16),
-    /// It is as published, and new links open it; but it lists other regions than the deployment serves.
+    /// It is as published, and new links open it; but it lists other regions than the deployment
+    /// serves.
     OtherRegions,
 }
 

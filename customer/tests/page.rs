@@ -276,8 +276,8 @@ fn a_hostile_text_stays_a_text_on_every_other_road() {
     }
 }
 
-/// The permissions of the handlers of `AWS::IAM::Role` and `AWS::IAM::Policy` in CloudFormation's published schemas,
-/// without those for managed policies, which the page names beside its policy.
+/// The permissions of the handlers of `AWS::IAM::Role` and `AWS::IAM::Policy` in CloudFormation's
+/// published schemas, without those for managed policies, which the page names beside its policy.
 const HANDLERS_NEED: [&str; 15] = [
     "iam:CreateRole",
     "iam:DeleteRole",

@@ -52,7 +52,8 @@ impl Answer {
 }
 
 impl Api {
-    /// As one of the tenants of [`Ready::tokens`], or for it as the back end where there are no tokens.
+    /// As one of the tenants of [`Ready::tokens`], or for it as the back end where there are no
+    /// tokens.
     pub fn of(ready: &Ready, tenant: &str) -> Result<Self, Error> {
         if ready.tokens.is_empty() {
             return Self::signed(ready, &Credentials::from(&ready.back_end), tenant);

@@ -98,7 +98,8 @@ fn tree(of: &str) -> Result<String, Error> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Profiles, `sso` and `login` are for the engineer's tool: `sam build` builds each function by itself, without them.
+/// Profiles, `sso` and `login` are for the engineer's tool: `sam build` builds each function by
+/// itself, without them.
 #[test]
 fn no_function_links_the_loader_of_profiles() -> Result<(), Error> {
     let loads = |tree: &str| tree.lines().any(|line| line.starts_with("aws-config "));

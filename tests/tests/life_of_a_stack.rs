@@ -257,8 +257,9 @@ async fn a_rollback_that_is_refused_too_changes_nothing_and_the_stack_can_be_del
     one.customer.deleted(&one.stack.stack_id).await?;
     assert_eq!(api.get(&one.id).await?, ended);
 
-    // The former role is open by now, and so is the next one: the update is refused for it, and going back to what
-    // is bound is answered without another look. The next check finds the former one.
+    // The former role is open by now, and so is the next one: the update is refused for it, and
+    // going back to what is bound is answered without another look. The next check finds the former
+    // one.
     let other = scene.connect(&api, "us-east-1").await?;
     let patient = other.template.clone().service_timeout(IMPATIENT);
     other.updated(&patient).await?;

@@ -60,7 +60,8 @@ async fn the_command_from_the_api_updates_the_published_template_and_retires_the
         "{audit:?}"
     );
 
-    // Another update says that this one went through. Then back to the former one: refused, and the stack goes back.
+    // Another update says that this one went through. Then back to the former one: refused, and the
+    // stack goes back.
     let (as_it_is, more) = (
         "PermissionTier,UsePreviousValue=true",
         "PermissionTier,ParameterValue=inventory",

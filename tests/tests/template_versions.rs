@@ -115,7 +115,8 @@ async fn a_link_for_a_tier_launches_with_it_and_is_not_behind() -> Result<(), Er
     Ok(())
 }
 
-/// A template of the repository as this deployment publishes it, with the external ID as its parameter's default.
+/// A template of the repository as this deployment publishes it, with the external ID as its
+/// parameter's default.
 fn template_text(scene: &Scene, file: &str, version: &str, external_id: &str) -> Result<String, Error> {
     let text = std::fs::read_to_string(repository_path(&format!("customer/{file}")))?;
     let filled = [

@@ -20,7 +20,8 @@ type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response, Problem>> + 'a
 pub enum Door {
     /// By a token of the vendor's identity provider: its verified claim names the tenant.
     Tenant,
-    /// By the signature of an IAM principal: the path names the tenant, and IAM says who may use it.
+    /// By the signature of an IAM principal: the path names the tenant, and IAM says who may use
+    /// it.
     Vendor,
 }
 

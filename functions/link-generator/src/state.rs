@@ -27,7 +27,8 @@ use latchkey_core::{
 
 /// What a deployment decides about its API.
 pub struct Settings {
-    /// The claim of the verified token that names the tenant; none where the deployment has no issuer.
+    /// The claim of the verified token that names the tenant; none where the deployment has no
+    /// issuer.
     pub tenant_claim: Option<String>,
     pub link_policy: LinkPolicy,
     /// Where it has listener topics, or wants some.

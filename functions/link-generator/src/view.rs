@@ -277,8 +277,8 @@ fn rotation(
     })
 }
 
-/// The stack of a binding, where it is known to be made from a template of ours: to update another one would reset
-/// parameters, fail, or take it apart.
+/// The stack of a binding, where it is known to be made from a template of ours: to update another
+/// one would reset parameters, fail, or take it apart.
 fn stack_update<'a>(binding: &'a Binding, templates: &'a Templates) -> Option<StackUpdate<'a>> {
     let stack_id = binding.stack_id()?;
     let from = templates.find(&binding.template_version)?;

@@ -85,7 +85,8 @@ pub struct ConnectionBody {
     /// The external ID that the customer's stack shall be updated to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<RotationBody>,
-    /// How a degraded one is repaired in the customer's account, where we know how its role was made.
+    /// How a degraded one is repaired in the customer's account, where we know how its role was
+    /// made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair: Option<RepairBody>,
     /// A newer template than its stack's.

@@ -15,11 +15,12 @@ pub struct RotationBody {
     pub expires_at: Option<Timestamp>,
     /// What to do with it, for the way in which this role was made.
     pub instruction: String,
-    /// The stack has brought the next external ID, and its role still takes the former one: the rotation
-    /// ends once it refuses that.
+    /// The stack has brought the next external ID, and its role still takes the former one: the
+    /// rotation ends once it refuses that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub role_takes_both: bool,
-    /// None where the role was made by hand, or its stack is not known to be made from a template of ours.
+    /// None where the role was made by hand, or its stack is not known to be made from a template
+    /// of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_url: Option<String>,
     /// The same as a shell command.
@@ -32,7 +33,8 @@ pub struct RotationBody {
 pub struct RepairBody {
     /// What to do, for the way in which the role was made.
     pub instruction: String,
-    /// Makes the change set that does it, and shows it; where the stack is known to be made from a template of ours.
+    /// Makes the change set that does it, and shows it; where the stack is known to be made from a
+    /// template of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair_command: Option<String>,
 }

@@ -135,8 +135,8 @@ impl TopicPermissions for SnsTopics {
             Ok(_) => return Ok(Permitted::Yes),
             Err(error) => error,
         };
-        // One code for a label that exists, for a policy that is full and for an account that does not exist: a look at
-        // the policy tells. A topic that is not there fails the look.
+        // One code for a label that exists, for a policy that is full and for an account that does
+        // not exist: a look at the policy tells. A topic that is not there fails the look.
         if let Some(AddPermissionError::InvalidParameterException(_)) = error.as_service_error() {
             let (bytes, policy) = self.policy(region).await?;
             if policy.statements.iter().any(|statement| statement.sid == label) {

@@ -326,7 +326,8 @@ impl Run {
         self.deliver(self.messages.len() - 1);
     }
 
-    /// Sends a request and works until it is answered; the id that its resource has then, if it was a success.
+    /// Sends a request and works until it is answered; the id that its resource has then, if it was
+    /// a success.
     fn go_through(&mut self, request: StackRequest) -> Option<String> {
         self.world.clock.advance(1);
         let key = request.key.clone();
@@ -530,7 +531,8 @@ impl Run {
         }
     }
 
-    /// A request that was sent before another of its resource decides nothing once that one is answered.
+    /// A request that was sent before another of its resource decides nothing once that one is
+    /// answered.
     fn check_is_latest(&self, connection: &Connection, binding: &Binding) {
         let of = |message: &&Message| message.envelope.key == binding.request;
         let sent_at = self.messages.iter().find(of).unwrap().request.sent_at;
@@ -624,8 +626,8 @@ impl Run {
             assert!(message.signed || bodies.is_empty(), "nobody else is answered");
             let Some(first) = bodies.first() else { continue };
             for body in &bodies {
-                // What was told on the spot and crashed before it was written down may be told otherwise, which nobody
-                // reads any more; a refusal never becomes a success.
+                // What was told on the spot and crashed before it was written down may be told
+                // otherwise, which nobody reads any more; a refusal never becomes a success.
                 let same = if self.crashed {
                     !body.contains("\"SUCCESS\"") || first.contains("\"SUCCESS\"")
                 } else {

@@ -1,4 +1,5 @@
-//! What a rollback undoes, what comes too late, and what costs nothing: the updates of stacks whose other resources fail.
+//! What a rollback undoes, what comes too late, and what costs nothing: the updates of stacks whose
+//! other resources fail.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 

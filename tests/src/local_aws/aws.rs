@@ -66,7 +66,8 @@ pub async fn administrator(endpoint: &str, account: &str, region: &str) -> Resul
     Ok(config(endpoint, region, credentials))
 }
 
-/// A session of a role of an account, which may do what `policy` says. The role is made if it is not there.
+/// A session of a role of an account, which may do what `policy` says. The role is made if it is
+/// not there.
 pub async fn session(
     endpoint: &str,
     (account, region): (&str, &str),

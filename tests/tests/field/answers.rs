@@ -13,7 +13,8 @@ use latchkey_tests::{
 };
 use serde_json::json;
 
-/// A1; failed at 51a4ca2: neither Create nor Delete was answered, and the stack ended in ROLLBACK_FAILED.
+/// A1; failed at 51a4ca2: neither Create nor Delete was answered, and the stack ended in
+/// ROLLBACK_FAILED.
 #[tokio::test]
 async fn a_stack_of_another_resource_type_fails_at_once_and_goes() -> Result<(), Error> {
     let scene = Scene::open()?;
@@ -76,7 +77,8 @@ async fn a_line_break_around_a_property_is_told_as_that() -> Result<(), Error> {
     Ok(())
 }
 
-/// A16; at 51a4ca2 docs/REASONS.md did not say how our sessions are called, so that nobody could ask for it.
+/// A16; at 51a4ca2 docs/REASONS.md did not say how our sessions are called, so that nobody could
+/// ask for it.
 #[tokio::test]
 async fn a_trust_policy_may_ask_for_our_session_names_and_for_no_other() -> Result<(), Error> {
     let scene = Scene::open()?;

@@ -253,8 +253,8 @@ async fn a_region_without_its_topic_gets_no_link_and_the_others_are_named() -> R
     Ok(())
 }
 
-/// What the program says of a deployment in the local AWS, and whether it would fail. `credentials` are variables of
-/// its environment.
+/// What the program says of a deployment in the local AWS, and whether it would fail. `credentials`
+/// are variables of its environment.
 async fn preflight_with(
     scene: &Scene,
     credentials: &[(&str, &str)],
@@ -281,8 +281,8 @@ async fn preflight(scene: &Scene, parameters: &[&str]) -> Result<(bool, String),
     preflight_with(scene, &keys, parameters).await
 }
 
-/// aws-review 18; fails without the features of aws-config in customer/Cargo.toml. `sso` and `login` ask
-/// services that MiniStack does not have: they have to get as far as asking.
+/// aws-review 18; fails without the features of aws-config in customer/Cargo.toml. `sso` and
+/// `login` ask services that MiniStack does not have: they have to get as far as asking.
 #[tokio::test]
 async fn the_profiles_of_engineers_tools_are_taken() -> Result<(), Error> {
     let scene = Scene::open()?;

@@ -1,4 +1,5 @@
-//! Updates: too many of them, and those that fail elsewhere in the stack. Stacks that go without a word.
+//! Updates: too many of them, and those that fail elsewhere in the stack. Stacks that go without a
+//! word.
 
 use std::time::Instant;
 
@@ -26,7 +27,8 @@ async fn fails_elsewhere(one: &Connected, template: &StackTemplate) -> Result<()
     outcome.expect("UPDATE_ROLLBACK_COMPLETE")
 }
 
-/// Waits until a connection is shown as it was: the stack is told a moment before that is written down.
+/// Waits until a connection is shown as it was: the stack is told a moment before that is written
+/// down.
 async fn is_as_before(api: &Api, id: &str, before: &Value) -> Result<Value, Error> {
     let shown = api
         .wait_until(id, |shown| settled(shown) == settled(before))
@@ -34,7 +36,8 @@ async fn is_as_before(api: &Api, id: &str, before: &Value) -> Result<Value, Erro
     shown.map_err(|error| format!("{error}; expected {before}").into())
 }
 
-/// A5; at 51a4ca2 the 21st was refused, its rollback too, and the sentence said to delete the stack.
+/// A5; at 51a4ca2 the 21st was refused, its rollback too, and the sentence said to delete the
+/// stack.
 #[tokio::test]
 async fn a_stack_that_is_updated_without_end_stays_connected_and_is_not_told_to_go() -> Result<(), Error> {
     let (_, api, one) = Scene::with_connected().await?;
@@ -174,7 +177,8 @@ async fn whatever_an_update_changed_is_as_before_once_it_was_rolled_back() -> Re
     Ok(())
 }
 
-/// A19; at 51a4ca2 the rollback was refused: UPDATE_ROLLBACK_FAILED, and the connection degraded for good.
+/// A19; at 51a4ca2 the rollback was refused: UPDATE_ROLLBACK_FAILED, and the connection degraded
+/// for good.
 #[tokio::test]
 async fn a_rotation_that_is_rolled_back_is_open_again() -> Result<(), Error> {
     let (scene, api, one) = Scene::with_connected().await?;

@@ -1,7 +1,8 @@
 //! What people who do this job ran into: real bug reports, policies and events, each tried end to end in the local
 //! AWS. Each test says which case it is, and at which commit it failed or which guard's removal makes it fail.
 //!
-//! Behind each case stand tests elsewhere that are about it, too; C are cases that were right before.
+//! Behind each case stand tests elsewhere that are about it, too; C are cases that were right
+//! before.
 //!
 //! | case | situation | test |
 //! |---|---|---|

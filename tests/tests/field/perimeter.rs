@@ -1,5 +1,6 @@
-//! Data perimeters after AWS's published patterns (`aws-samples/data-perimeter-policy-examples`: `identity_perimeter_rcp`
-//! and `resource_perimeter_scp`), with and without the exceptions of the platform team's page.
+//! Data perimeters after AWS's published patterns (`aws-samples/data-perimeter-policy-examples`:
+//! `identity_perimeter_rcp` and `resource_perimeter_scp`), with and without the exceptions of the
+//! platform team's page.
 
 use aws_sdk_cloudformation::types::{Capability, Parameter, Tag};
 use latchkey_core::domain::{instructions::launch_link::LaunchLink, proof::reason::ReasonCode};
@@ -98,7 +99,8 @@ fn identities(own: &str, trusted: &Value) -> Value {
     }])
 }
 
-/// Launches the published template in the member account, as whoever owns it, with tags of the stack.
+/// Launches the published template in the member account, as whoever owns it, with tags of the
+/// stack.
 async fn launch(
     customer: &Customer,
     link: &Link,
@@ -129,7 +131,8 @@ async fn a_resource_control_policy_lets_the_connection_through_by_account_or_by_
     let exception = &pasted(&scene)?[2]["StringNotEqualsIfExists"]["aws:PrincipalAccount"];
     for by_tag in [false, true] {
         let organization = Organization::new(&scene).await?;
-        // Before there is a policy: the local AWS knows no member account's organization where somebody becomes a role.
+        // Before there is a policy: the local AWS knows no member account's organization where
+        // somebody becomes a role.
         let customer = Customer::sign_in(&scene.ready.endpoint, &organization.member, "us-east-1").await?;
         let others = json!(["123456789012"]);
         let policy = organization
@@ -151,7 +154,8 @@ async fn a_resource_control_policy_lets_the_connection_through_by_account_or_by_
     Ok(())
 }
 
-/// The local AWS does not ask whether a stack's caller may publish: so the caller publishes, and reads the template.
+/// The local AWS does not ask whether a stack's caller may publish: so the caller publishes, and
+/// reads the template.
 #[tokio::test]
 async fn a_service_control_policy_lets_the_message_and_the_template_through() -> Result<(), Error> {
     let (scene, _) = Scene::with_acme()?;
@@ -184,7 +188,8 @@ async fn a_service_control_policy_lets_the_message_and_the_template_through() ->
 
     organization.change(&policy, resources(&pasted[0])).await?;
     customer.tell(&scene, "test").await?;
-    // Without the page's second statement: the local AWS takes a bucket for the caller's own account's.
+    // Without the page's second statement: the local AWS takes a bucket for the caller's own
+    // account's.
     let first = json!([resources(&pasted[0])[0]]);
     organization.change(&policy, first).await?;
     read().await?;

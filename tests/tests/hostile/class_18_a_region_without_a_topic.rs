@@ -1,8 +1,8 @@
 //! Class 18: a stack in a region where we do not listen.
 //!
-//! Guard: no link is made for it (`shared/core/src/use_cases/start_connection.rs`); who changes the region in the console
-//! is refused by the template's rules before anything is made, and a copy without them fails at once, as AWS finds no
-//! topic, and takes everything back.
+//! Guard: no link is made for it (`shared/core/src/use_cases/start_connection.rs`); who changes the
+//! region in the console is refused by the template's rules before anything is made, and a copy
+//! without them fails at once, as AWS finds no topic, and takes everything back.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! What 0.1.0 did not write is written: where each connection's tenant stands, and the tenants of its claims.
+//! What 0.1.0 did not write is written: where each connection's tenant stands, and the tenants of
+//! its claims.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -25,8 +26,8 @@ const MAX_TRIES: usize = 5;
 const OPERATION: &str = "dynamodb.TransactWriteItems";
 
 impl DynamoDbStore {
-    /// Writes what follows from each connection and is not there, and tells how many connections there
-    /// are. Again, it writes the same. No function of 0.1.0 may be at work any more.
+    /// Writes what follows from each connection and is not there, and tells how many connections
+    /// there are. Again, it writes the same. No function of 0.1.0 may be at work any more.
     pub async fn backfill(&self) -> Result<u64, Unavailable> {
         let mut connections = 0;
         let mut start = None;

@@ -76,8 +76,8 @@ impl Generation {
     }
 }
 
-/// Which connection an external ID, an id or a claim leads to. 0.1.0 also kept a copy of the connection with an
-/// external ID; it is not read. Its claims had no tenant.
+/// Which connection an external ID, an id or a claim leads to. 0.1.0 also kept a copy of the
+/// connection with an external ID; it is not read. Its claims had no tenant.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ConnectionPointer {
     pub(super) tenant: TenantId,

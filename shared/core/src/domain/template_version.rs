@@ -13,8 +13,9 @@ pub const MODULE_NAME: &str = "latchkey-terraform.zip";
 /// The name of the trust policy for a role that is made by hand, with YOUR_EXTERNAL_ID in it.
 pub const TRUST_POLICY_NAME: &str = "trust-policy.json";
 
-/// The item `TEMPLATE` / `VERSION#<version>`: the newest publication of the version, and those before it. Publishing the version for
-/// other regions adds a publication; nothing else about it changes after the first.
+/// The item `TEMPLATE` / `VERSION#<version>`: the newest publication of the version, and those
+/// before it. Publishing the version for other regions adds a publication; nothing else about it
+/// changes after the first.
 ///
 /// A version that was published before there were differences has neither `changes` nor `files`; its sort key has the digest behind the
 /// version.
@@ -41,17 +42,19 @@ pub struct PublishedVersion {
     /// What was published beside the template: security page, Terraform module, policies, script.
     #[serde(default)]
     pub files: Vec<PublishedFile>,
-    /// What makes it this version: the SHA-256 of all that is rendered for it, before anything of a deployment is filled in. None
-    /// where it was published before there was one.
+    /// What makes it this version: the SHA-256 of all that is rendered for it, before anything of a
+    /// deployment is filled in. None where it was published before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
     /// The vendor's account, role path and topic that are filled in.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub vendor: String,
-    /// The regions in which the template lets itself be launched: `eu-west-1, us-east-1`. Empty where it does not ask.
+    /// The regions in which the template lets itself be launched: `eu-west-1, us-east-1`. Empty
+    /// where it does not ask.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub regions: String,
-    /// The publications before this one, the oldest first. Their links open as long as the bucket stands.
+    /// The publications before this one, the oldest first. Their links open as long as the bucket
+    /// stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Publication>,
 }
@@ -109,8 +112,8 @@ impl PublishedVersion {
         format!("{VERSION_SK_PREFIX}{}", self.version)
     }
 
-    /// What is remembered where this is published after `known`; none where that is another content under the same version, which
-    /// customers rely on as it is.
+    /// What is remembered where this is published after `known`; none where that is another content
+    /// under the same version, which customers rely on as it is.
     pub fn after(self, known: &Self) -> Option<Self> {
         let is_same_version = match &known.identity {
             Some(identity) => self.identity.as_ref() == Some(identity) && self.vendor == known.vendor,

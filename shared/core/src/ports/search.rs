@@ -12,8 +12,8 @@ use crate::domain::{
 /// A page of a tenant's connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// In the order of their ids. A page may have fewer than were asked for, or none: only a page without `next_after` is
-    /// the last.
+    /// In the order of their ids. A page may have fewer than were asked for, or none: only a page
+    /// without `next_after` is the last.
     pub connections: Vec<Connection>,
     /// The id after which the next page begins; none on the last page.
     pub next_after: Option<ConnectionId>,
@@ -22,8 +22,9 @@ pub struct Page {
 /// Finds connections by what people know of them, however many their tenant has.
 #[async_trait]
 pub trait ConnectionSearch: Send + Sync {
-    /// As [`ConnectionStore::list`](super::ConnectionStore::list), of those that are filed there. What was filed a moment ago may be missing, and one
-    /// that was filed elsewhere a moment ago may be there: it is shown as it is now.
+    /// As [`ConnectionStore::list`](super::ConnectionStore::list), of those that are filed there.
+    /// What was filed a moment ago may be missing, and one that was filed elsewhere a moment ago
+    /// may be there: it is shown as it is now.
     async fn list_filed(
         &self,
         tenant: &TenantId,
@@ -40,7 +41,8 @@ pub trait ConnectionSearch: Send + Sync {
         account: &AccountId,
     ) -> Result<Option<Connection>, Unavailable>;
 
-    /// The connection of that id, whoever its tenant is: for the vendor alone, as are the two below.
+    /// The connection of that id, whoever its tenant is: for the vendor alone, as are the two
+    /// below.
     async fn find_by_id(&self, id: &ConnectionId) -> Result<Option<Connection>, Unavailable>;
 
     /// The connection of any tenant that holds a role.

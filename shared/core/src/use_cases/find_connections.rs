@@ -43,7 +43,8 @@ pub(super) async fn holder(
     tenant: &TenantId,
     account: &AccountId,
 ) -> Result<Option<Connection>, Unavailable> {
-    // What an unsettled first registration claims may be forged, and what was read after its claim may be gone.
+    // What an unsettled first registration claims may be forged, and what was read after its claim
+    // may be gone.
     let holds = |connection: &Connection| {
         let binding = connection.live_binding();
         binding.is_some_and(|it| it.account() == *account && !it.is_unsettled_first_registration())

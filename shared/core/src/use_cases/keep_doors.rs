@@ -49,8 +49,8 @@ pub struct KeepDoors {
 }
 
 impl KeepDoors {
-    /// Looks at every grant and every topic once. What fails for one account or one region does not keep the others
-    /// out: its error comes when all have been looked at.
+    /// Looks at every grant and every topic once. What fails for one account or one region does not
+    /// keep the others out: its error comes when all have been looked at.
     pub async fn run(&self) -> Result<Kept, Unavailable> {
         let mut kept = Kept::default();
         let mut failed = None;

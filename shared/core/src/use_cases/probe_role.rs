@@ -138,8 +138,9 @@ impl ProbeRole {
         }
     }
 
-    /// The same with the role that a connection is bound to: with the external ID that it was proven with and, where that
-    /// is refused, with the other one of a rotation. The customer's update changes the role before it tells us.
+    /// The same with the role that a connection is bound to: with the external ID that it was
+    /// proven with and, where that is refused, with the other one of a rotation. The customer's
+    /// update changes the role before it tells us.
     pub async fn run_bound(
         &self,
         connection: &Connection,

@@ -165,7 +165,8 @@ impl RecheckRole {
             Some(report) => after.with_trust(report),
             None => after,
         };
-        // A rotation whose stack came long ago is over once its role refuses the former external ID.
+        // A rotation whose stack came long ago is over once its role refuses the former external
+        // ID.
         let after = match is_proven && before.takes_both() {
             true => after.with_former_taken(finding.takes_former),
             false => after,

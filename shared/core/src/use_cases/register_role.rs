@@ -32,8 +32,8 @@ use crate::{
     },
 };
 
-/// How old the latest proof of a role may be where a request for exactly what is bound is answered without a look at
-/// it, in seconds: an hour. After that it is looked at soon.
+/// How old the latest proof of a role may be where a request for exactly what is bound is answered
+/// without a look at it, in seconds: an hour. After that it is looked at soon.
 pub const PROOF_LASTS_SECONDS: i64 = 3_600;
 
 /// What became of a request.
@@ -41,7 +41,8 @@ pub const PROOF_LASTS_SECONDS: i64 = 3_600;
 pub enum Received {
     /// Its verification is on the queue.
     Queued,
-    /// It asks for exactly what is bound: the stack was told that it has it, and nothing was changed.
+    /// It asks for exactly what is bound: the stack was told that it has it, and nothing was
+    /// changed.
     AsItIs(Delivery),
     /// It was refused at once, and the stack was told.
     Refused(Reason, Delivery),
@@ -362,8 +363,8 @@ impl RegisterRole {
         .await
     }
 
-    /// Tells the stack what is wrong with its request, and keeps that with the connection that the request names, if it
-    /// names one: only where CloudFormation took the answer.
+    /// Tells the stack what is wrong with its request, and keeps that with the connection that the
+    /// request names, if it names one: only where CloudFormation took the answer.
     async fn refuse_unread(&self, envelope: &Envelope, reason: Reason) -> Result<Received, Unavailable> {
         let refused = self.refuse(envelope, reason).await?;
         let (Received::Refused(reason, Delivery::Accepted), Some(external_id)) =
@@ -388,7 +389,8 @@ impl RegisterRole {
         Ok(refused)
     }
 
-    /// The connection once its stack was refused, and the name of what happened; none where that is nothing.
+    /// The connection once its stack was refused, and the name of what happened; none where that is
+    /// nothing.
     fn after_refusal(
         &self,
         request: &Request<'_>,
@@ -427,8 +429,8 @@ impl RegisterRole {
         })
     }
 
-    /// Tells a stack that it has exactly what it asks for. Nobody learns of it but CloudFormation, which alone can read
-    /// the answer.
+    /// Tells a stack that it has exactly what it asks for. Nobody learns of it but CloudFormation,
+    /// which alone can read the answer.
     async fn confirm(&self, request: &Request<'_>, connection: &Connection) -> Result<Received, Unavailable> {
         let outcome = Outcome::Connected {
             connection_id: connection.id().clone(),
@@ -463,8 +465,8 @@ impl RegisterRole {
     }
 }
 
-/// The connection once its stack was told that it has what it asks for: the update before went through, since another one
-/// comes; or is over, since this one rolls it back.
+/// The connection once its stack was told that it has what it asks for: the update before went
+/// through, since another one comes; or is over, since this one rolls it back.
 fn after_confirmation(request: &Request<'_>, connection: &Connection) -> Connection {
     let mut after = connection.clone().without_former();
     if request.envelope.changes_what_is_connected() {

@@ -99,8 +99,8 @@ pub struct SearchAllTenants {
 }
 
 impl SearchAllTenants {
-    /// A page of what is sought, at most `limit`. A position of another search is as if it were of this one's
-    /// beginning.
+    /// A page of what is sought, at most `limit`. A position of another search is as if it were of
+    /// this one's beginning.
     pub async fn run(
         &self,
         sought: &Sought,
@@ -145,7 +145,8 @@ impl SearchAllTenants {
         })
     }
 
-    /// By slots, and in the order of ids in each. The index may be a second behind: what it has is read as it is now.
+    /// By slots, and in the order of ids in each. The index may be a second behind: what it has is
+    /// read as it is now.
     async fn degraded(&self, after: Option<Position>, limit: u16) -> Result<Found, Unavailable> {
         let (mut number, mut key) = match after {
             Some(Position::Slot(slot, key)) => (slot, key),
@@ -179,8 +180,8 @@ impl SearchAllTenants {
     }
 }
 
-/// Whether a connection is bound as it is sought: what an unsettled first registration claims may be forged, and what was
-/// read after its claim may be gone.
+/// Whether a connection is bound as it is sought: what an unsettled first registration claims may
+/// be forged, and what was read after its claim may be gone.
 fn is_bound(connection: &Connection, as_sought: impl Fn(&Binding) -> bool) -> bool {
     let binding = connection.live_binding();
     binding.is_some_and(|binding| as_sought(binding) && !binding.is_unsettled_first_registration())

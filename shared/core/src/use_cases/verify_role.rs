@@ -342,8 +342,9 @@ impl VerifyRole {
         self.refuse(connection, record, code.into()).await
     }
 
-    /// Another connection of the tenant has the account. One whose role does not let us in, at a look made now, has lost
-    /// its stack without a word: it ends, and its place is free when this request is worked on again, be it after a crash.
+    /// Another connection of the tenant has the account. One whose role does not let us in, at a
+    /// look made now, has lost its stack without a word: it ends, and its place is free when this
+    /// request is worked on again, be it after a crash.
     async fn take_over(
         &self,
         connection: &Connection,

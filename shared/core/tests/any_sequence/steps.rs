@@ -35,7 +35,8 @@ pub enum Step {
         resource: Index,
         signed: bool,
     },
-    /// A customer does everything right: a role for the link, and a stack whose Create is delivered.
+    /// A customer does everything right: a role for the link, and a stack whose Create is
+    /// delivered.
     Launch { stack: Index, connection: Index },
     /// SNS delivers one of the messages that were sent, perhaps not the first time.
     Deliver { message: Index },
@@ -45,8 +46,8 @@ pub enum Step {
     Rotate { connection: Index, cancel: bool },
     /// A customer updates the stack to the next external ID: the role first, then what phones home.
     FinishRotation { connection: Index },
-    /// A customer's update changes the role, the resource's name, the external ID, or nothing of them; then another
-    /// resource of the stack fails, and CloudFormation rolls the update back.
+    /// A customer's update changes the role, the resource's name, the external ID, or nothing of
+    /// them; then another resource of the stack fails, and CloudFormation rolls the update back.
     FailsElsewhere {
         connection: Index,
         role: Index,

@@ -6,7 +6,8 @@ use super::Binding;
 use crate::domain::proof::reason::ReasonCode;
 
 impl Binding {
-    /// From when on its role lets us in no more: by its trust policy, or by what its stack says where that was never read.
+    /// From when on its role lets us in no more: by its trust policy, or by what its stack says
+    /// where that was never read.
     pub fn access_ends_at(&self) -> Option<Timestamp> {
         match &self.trust {
             Some(trust) if trust.read_at.is_some() => trust.ends_at,

@@ -12,13 +12,15 @@ pub enum Deletion {
     Nothing,
     /// What is bound is gone.
     Ends,
-    /// What is bound is gone, and the former resource was not: the update that replaced it was rolled back.
+    /// What is bound is gone, and the former resource was not: the update that replaced it was
+    /// rolled back.
     BringsBack(Box<Binding>),
     /// What is bound is gone before CloudFormation took our SUCCESS for it: that is undone.
     Undoes,
     /// The former resource is gone: CloudFormation cleans up after its update.
     CleansUp,
-    /// What is bound is said to be gone under an id that we never gave it. A look at the role decides.
+    /// What is bound is said to be gone under an id that we never gave it. A look at the role
+    /// decides.
     Doubtful,
 }
 

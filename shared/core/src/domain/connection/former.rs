@@ -1,5 +1,6 @@
-//! What an update replaced. CloudFormation keeps it until the whole update went through: should something else in the
-//! stack fail, the update is rolled back, and what was replaced is what the stack has.
+//! What an update replaced. CloudFormation keeps it until the whole update went through: should
+//! something else in the stack fail, the update is rolled back, and what was replaced is what the
+//! stack has.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Binding, Connection, Rotation, State};
 use crate::domain::{aws::StackId, external_id::ExternalId, request::custom_resource::RequestKey};
 
-/// What a rollback brings back, until CloudFormation cleans up after the update: by a Delete of the former resource,
-/// or, at the latest, before its next update.
+/// What a rollback brings back, until CloudFormation cleans up after the update: by a Delete of the
+/// former resource, or, at the latest, before its next update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Former {
     /// The external ID that was bound.
@@ -22,7 +23,8 @@ pub struct Former {
 }
 
 impl Binding {
-    /// The resource of the same stack whose place this one took, while a rollback may bring it back.
+    /// The resource of the same stack whose place this one took, while a rollback may bring it
+    /// back.
     pub fn former_resource(&self) -> Option<&Self> {
         self.former.as_ref()?.state.as_ref()?.live_binding()
     }
@@ -56,7 +58,8 @@ impl Binding {
         of_resource.next()?.answered_at
     }
 
-    /// When the latest answered request of the resource of `binding` was sent, as far as this one knows it.
+    /// When the latest answered request of the resource of `binding` was sent, as far as this one
+    /// knows it.
     pub(super) fn answered_before(&self, binding: &Self) -> Option<Timestamp> {
         let stack_id = binding.stack_id()?;
         self.answered_at_of(stack_id, &binding.logical_resource_id)
@@ -87,8 +90,8 @@ impl Binding {
 }
 
 impl Connection {
-    /// What a rollback of the change from `current` to `binding` would bring back. Where a role was made by hand nobody
-    /// rolls anything back.
+    /// What a rollback of the change from `current` to `binding` would bring back. Where a role was
+    /// made by hand nobody rolls anything back.
     pub(super) fn former(&self, current: &State, bound: &Binding, binding: &Binding) -> Option<Former> {
         bound.stack_id()?;
         let is_other = bound.physical_resource_id != binding.physical_resource_id;
@@ -101,7 +104,8 @@ impl Connection {
         })
     }
 
-    /// The rotation that is open again once the answer to `request` is taken, which brings a former external ID back.
+    /// The rotation that is open again once the answer to `request` is taken, which brings a former
+    /// external ID back.
     pub(super) fn rotation_brought_back_by(&self, request: &RequestKey) -> Option<Rotation> {
         let binding = self.live_binding().filter(|bound| bound.request == *request)?;
         let former = binding.replaced()?.former.as_ref()?;
@@ -118,8 +122,8 @@ impl Connection {
         self
     }
 
-    /// The same connection, with the note that CloudFormation took our answer to a request of this resource which was
-    /// sent at `sent_at`.
+    /// The same connection, with the note that CloudFormation took our answer to a request of this
+    /// resource which was sent at `sent_at`.
     #[must_use]
     pub fn with_answered(mut self, stack_id: &StackId, logical_id: &str, sent_at: Timestamp) -> Self {
         if let Some(binding) = self.state.live_binding_mut() {
@@ -140,7 +144,8 @@ impl State {
         state
     }
 
-    /// The same state once CloudFormation has deleted the resource `physical_resource_id`, whose place another one took.
+    /// The same state once CloudFormation has deleted the resource `physical_resource_id`, whose
+    /// place another one took.
     pub(super) fn with_former_deleted(&self, physical_resource_id: &str, at: Timestamp) -> Self {
         let mut state = self.clone();
         let Some(binding) = state.live_binding_mut() else {

@@ -1,6 +1,6 @@
-//! The change of a connection's external ID without downtime: the next one is made by us (I1), both are known until
-//! the customer's updated stack proves the next and its role refuses the former, which is retired then: for ever, but
-//! for a rollback of that very update.
+//! The change of a connection's external ID without downtime: the next one is made by us (I1), both
+//! are known until the customer's updated stack proves the next and its role refuses the former,
+//! which is retired then: for ever, but for a rollback of that very update.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -48,8 +48,8 @@ impl Rotation {
 }
 
 impl Connection {
-    /// The rotation that a request sent at `at` can still bring to its end. What the stack has brought already does not
-    /// run out.
+    /// The rotation that a request sent at `at` can still bring to its end. What the stack has
+    /// brought already does not run out.
     pub fn rotation_at(&self, at: Timestamp) -> Option<&Rotation> {
         let is_bound = |rotation: &Rotation| {
             let bound = self.live_binding();
@@ -94,26 +94,29 @@ impl Connection {
         former.is_some_and(|former| former.external_id == *external_id)
     }
 
-    /// The external ID that was the connection's before the one that it is proven with, while the rotation is not over.
+    /// The external ID that was the connection's before the one that it is proven with, while the
+    /// rotation is not over.
     pub fn external_id_before(&self, proven: &ExternalId) -> Option<&ExternalId> {
         let next = self.rotation.as_ref().map(|rotation| &rotation.external_id);
         (next == Some(proven) && *proven != self.external_id).then_some(&self.external_id)
     }
 
-    /// Whether the next external ID is proven, and waits only for CloudFormation to take our SUCCESS, or for the role to
-    /// refuse the former one.
+    /// Whether the next external ID is proven, and waits only for CloudFormation to take our
+    /// SUCCESS, or for the role to refuse the former one.
     pub fn rotation_is_being_settled(&self) -> bool {
         self.live_binding()
             .is_some_and(|binding| binding.external_id != self.external_id)
     }
 
-    /// Whether the stack has brought the next external ID, and its role takes the former one as well.
+    /// Whether the stack has brought the next external ID, and its role takes the former one as
+    /// well.
     pub fn takes_both(&self) -> bool {
         self.live_binding()
             .is_some_and(|bound| bound.unsettled.is_none() && bound.takes_former)
     }
 
-    /// The same connection, where a look has shown whether its role still takes the former external ID.
+    /// The same connection, where a look has shown whether its role still takes the former external
+    /// ID.
     #[must_use]
     pub fn with_former_taken(mut self, takes_former: bool) -> Self {
         if let Some(binding) = self.state.live_binding_mut() {
@@ -122,8 +125,9 @@ impl Connection {
         self.with_settled_external_id()
     }
 
-    /// The same connection, with the external ID of what is bound and settled. A rotation ends here: once the role
-    /// refuses the former external ID. Or, where a rollback brought that one back, it goes on.
+    /// The same connection, with the external ID of what is bound and settled. A rotation ends
+    /// here: once the role refuses the former external ID. Or, where a rollback brought that one
+    /// back, it goes on.
     #[must_use]
     pub(super) fn with_settled_external_id(mut self) -> Self {
         let settled = self

@@ -334,8 +334,9 @@ impl Connection {
     }
 }
 
-/// Whether a failure is kept with what is bound: the vendor's own call's, or that of the very stack. Another one says
-/// nothing about a live connection, and a request that came too late neither.
+/// Whether a failure is kept with what is bound: the vendor's own call's, or that of the very
+/// stack. Another one says nothing about a live connection, and a request that came too late
+/// neither.
 fn is_own_failure(bound: &Binding, request: &RequestKey, reason: &Reason) -> bool {
     let stack = request.stack_id.as_ref();
     reason.code != ReasonCode::RequestOvertaken && (stack.is_none() || stack == bound.stack_id())

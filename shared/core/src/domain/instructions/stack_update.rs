@@ -7,12 +7,14 @@ use crate::domain::{
     template_version::PublishedVersion,
 };
 
-/// How CloudFormation names the role of our templates: the stack's name before, a random end behind.
+/// How CloudFormation names the role of our templates: the stack's name before, a random end
+/// behind.
 const ROLE_OF_TEMPLATE: &str = "-ConnectionRole-";
 
-/// Whether a stack is known to be made from a template of ours, by the name of its role: the one that CloudFormation
-/// makes up, or a prefix and the last group of the stack's id. A stack of the Terraform module has none of the
-/// template's parameters, and one of the customer's own template perhaps others: what updates ours takes them apart.
+/// Whether a stack is known to be made from a template of ours, by the name of its role: the one
+/// that CloudFormation makes up, or a prefix and the last group of the stack's id. A stack of the
+/// Terraform module has none of the template's parameters, and one of the customer's own template
+/// perhaps others: what updates ours takes them apart.
 pub fn is_of_our_template(stack_id: &StackId, role_arn: &RoleArn) -> bool {
     let name = role_arn.name();
     let group = stack_id.as_str().rsplit('-').next().unwrap_or_default();
@@ -69,8 +71,8 @@ impl StackUpdate<'_> {
         )
     }
 
-    /// Shows what brings the stack's resources back to what its template says, whoever changed them, as a change set that
-    /// the customer reads and then executes.
+    /// Shows what brings the stack's resources back to what its template says, whoever changed
+    /// them, as a change set that the customer reads and then executes.
     pub fn repair_command(&self) -> String {
         let region = self.stack_id.region();
         let change_set = format!(
@@ -177,7 +179,8 @@ mod tests {
             ("One-ConnectionRole-1M2X3Y4Z5A6B", true),
             ("platform/StackSet-Acme-1f2e-ConnectionRole-1M2X3Y4Z5A6B", true),
             ("vendor-000000000001", true),
-            // The Terraform module's, by hand, another stack's, of a template of the customer's own.
+            // The Terraform module's, by hand, another stack's, of a template of the customer's
+            // own.
             ("connection-20261121120000123400000001", false),
             ("VendorAccess", false),
             ("vendor-000000000002", false),

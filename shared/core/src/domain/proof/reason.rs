@@ -314,7 +314,8 @@ impl Reason {
 }
 
 impl Reason {
-    /// That the account is taken, and by which connection: whoever reads it can have that one ended.
+    /// That the account is taken, and by which connection: whoever reads it can have that one
+    /// ended.
     pub fn account_held_by(connection: &ConnectionId) -> Self {
         Self {
             code: ReasonCode::AccountAlreadyConnected,

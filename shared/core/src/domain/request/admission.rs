@@ -317,15 +317,17 @@ pub fn admit_by_hand(
     }
 }
 
-/// Whether a request is for what is bound, or for what that has replaced and a rollback may bring back.
+/// Whether a request is for what is bound, or for what that has replaced and a rollback may bring
+/// back.
 fn names(claim: StackClaims<'_>, bound: &Binding) -> bool {
     let known = [Some(bound), bound.former_resource()];
     let mut known = known.into_iter().flatten();
     known.any(|bound| bound.is_resource(claim.stack_id, claim.physical_resource_id))
 }
 
-/// The connection that has already, active and settled, exactly what an Update of its stack asks for: there is nothing to
-/// prove, and nothing to change. It is sent by a rollback, or by an update that changed what concerns nobody here.
+/// The connection that has already, active and settled, exactly what an Update of its stack asks
+/// for: there is nothing to prove, and nothing to change. It is sent by a rollback, or by an update
+/// that changed what concerns nobody here.
 pub fn bound_exactly<'a>(
     facts: &'a Facts,
     asked: &Asked<'_>,

@@ -342,8 +342,8 @@ impl Envelope {
         ExternalId::parse(text(&self.unverified_properties, "ExternalId").ok()?).ok()
     }
 
-    /// Whether the stack had another external ID or role before this Update, by what it says: a rollback goes back from
-    /// what failed.
+    /// Whether the stack had another external ID or role before this Update, by what it says: a
+    /// rollback goes back from what failed.
     pub fn changes_what_is_connected(&self) -> bool {
         let differs = |name| self.unverified_old_properties.get(name) != self.unverified_properties.get(name);
         ["ExternalId", "RoleArn"].into_iter().any(differs)
@@ -380,7 +380,8 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a st
     }
 }
 
-/// A text with nothing around it. A YAML block scalar ends in a line break, and the role's condition would have it, too.
+/// A text with nothing around it. A YAML block scalar ends in a line break, and the role's
+/// condition would have it, too.
 fn bare<'a>(fields: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Invalid> {
     let text = text(fields, name)?;
     if text.trim() != text {

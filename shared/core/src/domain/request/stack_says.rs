@@ -1,4 +1,5 @@
-//! What a stack tells of itself beside what has to be proven: claims, which change nothing but what people are shown.
+//! What a stack tells of itself beside what has to be proven: claims, which change nothing but what
+//! people are shown.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,8 @@ impl StackSays {
     }
 }
 
-/// The beginning of a day such as `2030-06-30`, in UTC, as the template writes it into the role's trust policy.
+/// The beginning of a day such as `2030-06-30`, in UTC, as the template writes it into the role's
+/// trust policy.
 pub fn access_until(text: &str) -> Result<Timestamp, Invalid> {
     let unreadable = Invalid::new("AccessUntil", "is not a day such as 2030-06-30");
     let day: Date = text.parse().map_err(|_| unreadable)?;
