@@ -110,7 +110,8 @@ impl DisconnectByStack {
                 self.members.complete_rotation_of(connection).await?;
                 Ok(Some(Deleted::LeftAlone))
             }
-            // Undone or not, what stands now decides: it may be the very resource that this Delete names.
+            // Undone or not, what stands now decides: it may be the very resource that this Delete
+            // names.
             Deletion::Undoes => {
                 let request = connection.live_binding().map(|bound| bound.request.clone());
                 if let Some(request) = request {
@@ -125,19 +126,13 @@ impl DisconnectByStack {
                 let resource = envelope.physical_resource_id.clone().unwrap_or_default();
                 let event = Event::FormerDeleted(resource);
                 let noted = self.store(connection, event, &envelope.key).await?;
-                let left_alone = |after: Connection| async move {
-                    match after
-                        .live_binding()
-                        .is_some_and(|bound| bound.unsettled.is_some())
-                    {
-                        true => self.look_later(&after).await.map(|()| Deleted::LeftAlone),
-                        false => Ok(Deleted::LeftAlone),
-                    }
-                };
-                match noted {
-                    Some(after) => left_alone(after).await.map(Some),
-                    None => Ok(None),
+                let Some(after) = noted else { return Ok(None) };
+                // Should that be undone, only a look tells whether the former is there.
+                let bound = after.live_binding();
+                if bound.is_some_and(|bound| bound.unsettled.is_some()) {
+                    self.look_later(&after).await?;
                 }
+                Ok(Some(Deleted::LeftAlone))
             }
             Deletion::BringsBack(former) if !self.is_gone(&former).await? => {
                 let event = Event::FormerRestored;
@@ -147,7 +142,8 @@ impl DisconnectByStack {
                 }
                 Ok(restored.map(|_| Deleted::Restored))
             }
-            // CloudFormation made an id up because it never saw our answer. A look at the role tells.
+            // CloudFormation made an id up because it never saw our answer. A look at the role
+            // tells.
             Deletion::Doubtful => {
                 let is_noted = |bound: &Binding| bound.deletion_seen_at.is_some();
                 if !connection.live_binding().is_some_and(is_noted) {
@@ -171,7 +167,8 @@ impl DisconnectByStack {
         }
     }
 
-    /// Whether CloudFormation deleted the former resource as well, by a message that was worked on before this one.
+    /// Whether CloudFormation deleted the former resource as well, by a message that was worked on
+    /// before this one.
     async fn is_gone(&self, former: &Binding) -> Result<bool, Unavailable> {
         let Some(stack_id) = former.stack_id() else {
             return Ok(false);
