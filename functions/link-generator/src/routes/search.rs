@@ -29,6 +29,11 @@ pub async fn all_tenants(state: &State, request: &Request<'_, AllTenants>) -> Re
             "give exactly one of connection_id, external_id, role_arn, account_id and status=degraded",
         ));
     };
+    if query.after.as_ref().is_some_and(|after| !after.is_of(&only)) {
+        return Err(Problem::invalid_request(
+            "after must be the `next_after` of an earlier page of the same search",
+        ));
+    }
     let limit = query.limit.unwrap_or(DEFAULT_PAGE);
     let mut found = state.search.run(&only, query.after, limit).await?;
     state.verified.complete_all(&mut found.connections).await?;

@@ -124,3 +124,24 @@ async fn exactly_one_thing_is_looked_for() {
         assert_refused(&api.call("", &call).await, status, "must be degraded");
     }
 }
+
+/// It would begin anew, and never end.
+#[tokio::test]
+async fn a_page_of_another_search_is_not_gone_on_from() {
+    let api = Api::at(Door::Vendor);
+    let id = "conn_tz4a98xxat96iws9zmbrgj3a";
+    for (name, value, after) in [
+        ("status", "degraded", "t:acme"),
+        ("account_id", "222222222222", "s:0"),
+        ("connection_id", id, "s:0"),
+        ("role_arn", "arn:aws:iam::222222222222:role/x", "t:acme"),
+    ] {
+        let query = [(name, value), ("after", after)];
+        let call = Call {
+            key: SEARCH,
+            query: &query,
+            ..Call::default()
+        };
+        assert_refused(&api.call("", &call).await, after, "the same search");
+    }
+}

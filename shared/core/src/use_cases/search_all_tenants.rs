@@ -41,6 +41,16 @@ pub enum Position {
     Slot(u32, Option<SweepKey>),
 }
 
+impl Position {
+    /// Whether it is one of a search for this.
+    pub fn is_of(&self, sought: &Sought) -> bool {
+        matches!(
+            (self, sought),
+            (Self::Tenant(_), Sought::Account(_)) | (Self::Slot(..), Sought::Degraded)
+        )
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
